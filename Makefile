@@ -1,0 +1,84 @@
+# Cobble. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO          ?= go
+BIN         := bin/cobble
+FUZZTIME    ?= 10s
+SEEDS       ?=
+BENCH_ARGS  ?=
+DEMO_ARGS   ?=
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# Suites read their size from COBBLE_SEEDS; unset means each suite's own default slice.
+seeds = $(if $(SEEDS),COBBLE_SEEDS=$(SEEDS),)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/cobble, one static binary
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.build=$(VERSION)" -o $(BIN) ./cmd/cobble
+
+.PHONY: need
+need: ## install what the tests need and this machine lacks (redis-server, redis-cli)
+	@.ci/need redis-server redis-cli
+
+.PHONY: test
+test: need ## every test in its fast mode
+	$(GO) vet ./...
+	$(GO) test ./...
+
+.PHONY: race
+race: need ## the tests under the race detector
+	CGO_ENABLED=1 $(GO) test -race -short ./...
+
+.PHONY: lint
+lint: ## gofmt, vet, staticcheck, the tidy test
+	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "not gofmt'ed:"; echo "$$files"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test -count=1 -run '^TestTidy' ./tests
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: sim
+sim: ## the cluster simulator, SEEDS=n
+	$(seeds) $(GO) test -count=1 -timeout 60m ./cluster/sim/...
+
+.PHONY: sim-mutants
+sim-mutants: ## planted bugs: the simulator and the crash harness must catch each one
+	COBBLE_MUTANTS=1 $(seeds) $(GO) test -count=1 -timeout 60m -run 'Mutant' ./cluster/... ./storage/... ./server/...
+
+.PHONY: diff
+diff: need ## replies compared with a real redis-server, SEEDS=n COMMANDS=n
+	$(seeds) $(if $(COMMANDS),COBBLE_COMMANDS=$(COMMANDS),) $(GO) test -count=1 -timeout 30m ./tests/differential/...
+
+.PHONY: processes
+processes: need ## tests with real server processes: clusters, faults, clients
+	$(seeds) COBBLE_PROCESSES=full $(GO) test -count=1 -timeout 30m $$($(GO) list ./tests/... | grep -E '/(proc|cluster|faults|clients)(/|$$)')
+
+.PHONY: bench
+bench: build need ## redis-benchmark against cobble and redis-server, interleaved
+	@if [ -d tests/bench ]; then $(GO) run ./tests/bench -cobble $(BIN) $(BENCH_ARGS); else echo "make bench: tests/bench is not in this tree" >&2; exit 1; fi
+
+.PHONY: demo
+demo: build ## a 3+3 cluster on ports 7000-7005; Ctrl-C stops it
+	$(BIN) demo $(DEMO_ARGS)
+
+.PHONY: docs
+docs: build ## generate docs/commands.md and docs/config.md from the tables
+	$(BIN) docs docs
+
+.PHONY: ci
+ci: ## what CI runs
+	.ci/run
+
+.PHONY: clean
+clean: ## remove what was built and the demo's data
+	rm -rf bin demo-data
