@@ -1,0 +1,172 @@
+package command
+
+import (
+	"bytes"
+	"strconv"
+	"sync/atomic"
+
+	"cobble/server/resp"
+	"cobble/slots"
+	"cobble/storage"
+)
+
+// Env is what the process offers to commands. It is set up once.
+type Env struct {
+	Engine *storage.Engine
+	View   atomic.Pointer[slots.View] // who serves which slot, as this node sees it
+	Table  *Table
+}
+
+// Client is the state of one session that commands read and change. It is used by
+// the goroutine that runs the session's commands.
+type Client struct {
+	ID       uint64
+	ReadOnly bool // READONLY
+	Asking   bool // ASKING, for the next command only
+}
+
+// Call is one command being run for one session. A session reuses its Call.
+type Call struct {
+	Env    *Env
+	Client *Client
+	Cmd    *Command
+	Args   [][]byte // Args[0] is the name; they live until the reply is complete
+	Out    *resp.Writer
+	Now    int64       // Unix milliseconds
+	LSN    storage.LSN // what must be Awaited before the reply leaves; only ever raised
+
+	keys  []int // positions of the keys in Args
+	start int   // where the reply begins in Out
+	route slots.Request
+	one   [1]slots.Slot
+}
+
+// Run executes a keyed command: slot, lock, Route, Cmd.Run. The error is yet to be
+// written as the reply.
+func (c *Call) Run() error {
+	keys, err := c.Cmd.AppendKeys(c.keys[:0], c.Args)
+	c.keys = keys
+	if err != nil {
+		return err
+	}
+	c.start = c.Out.Len()
+	c.route = slots.Request{
+		Write: c.Cmd.Flags&Write != 0, ReadOnly: c.Client.ReadOnly,
+		Asking: c.Client.Asking || c.Cmd.Flags&Asking != 0, Migrate: c.Cmd.Name == "migrate",
+	}
+	if len(keys) > 0 {
+		c.route.Slot = slots.Of(c.Args[keys[0]])
+		for _, at := range keys[1:] {
+			if slots.Of(c.Args[at]) != c.route.Slot {
+				c.route.CrossSlot = true
+				break
+			}
+		}
+	}
+	if c.route.CrossSlot { // no lock is needed to refuse it; a server without a cluster refuses too, until it can lock several slots
+		if err := slots.Route(c.Env.View.Load(), c.route); err != nil {
+			return err
+		}
+		return slots.CrossSlot
+	}
+	var lsn storage.LSN
+	if c.route.Write {
+		c.one[0] = c.route.Slot
+		lsn, err = c.Env.Engine.Update(c.Now, c.one[:], (*keyedOp)(c))
+	} else {
+		lsn, err = c.Env.Engine.View(c.Now, c.route.Slot, (*keyedOp)(c))
+	}
+	if lsn > c.LSN {
+		c.LSN = lsn
+	}
+	if err != nil {
+		c.Out.CutTo(c.start)
+	}
+	return err
+}
+
+// keyedOp is a Call as an Op, without an allocation.
+type keyedOp Call
+
+func (op *keyedOp) Run(tx *storage.Tx) error {
+	c := (*Call)(op)
+	c.Out.CutTo(c.start)
+	if len(c.keys) > 0 {
+		if err := c.routeKeys(tx); err != nil {
+			return err
+		}
+	}
+	return c.Cmd.Run(c, tx)
+}
+
+// routeKeys decides, with the slot locked, whether the command is served here.
+func (c *Call) routeKeys(tx *storage.Tx) error {
+	view := c.Env.View.Load()
+	if view.IsOpen(c.route.Slot) {
+		c.route.Present, c.route.Missing = 0, 0
+		for _, at := range c.keys {
+			entry, err := tx.Lookup(c.Args[at])
+			switch {
+			case err != nil:
+				return err
+			case entry.Live:
+				c.route.Present++
+			default:
+				c.route.Missing++
+			}
+		}
+	}
+	return slots.Route(view, c.route)
+}
+
+// AppendKeys appends the positions of the keys in args.
+func (cmd *Command) AppendKeys(dst []int, args [][]byte) ([]int, error) {
+	for i := range cmd.Keys {
+		var err error
+		if dst, err = cmd.Keys[i].append(dst, args); err != nil {
+			return dst, err
+		}
+	}
+	return dst, nil
+}
+
+const errInvalidKeys Error = "ERR Invalid arguments specified for command"
+
+func (s *KeySpec) append(dst []int, args [][]byte) ([]int, error) {
+	begin := s.Index
+	if s.Keyword != "" {
+		begin = 0
+		for i := s.StartFrom; i > 0 && i < len(args)-1; i++ {
+			if bytes.EqualFold(args[i], []byte(s.Keyword)) {
+				begin = i + 1
+				break
+			}
+		}
+		if begin == 0 {
+			return dst, nil
+		}
+	}
+	if s.KeyNum >= 0 {
+		at := begin + s.KeyNum
+		if at >= len(args) {
+			return dst, errInvalidKeys
+		}
+		n, err := strconv.Atoi(string(args[at]))
+		first := begin + s.FirstKey
+		if err != nil || n < 0 || n > len(args)-first {
+			return dst, errInvalidKeys
+		}
+		for i := range n {
+			dst = append(dst, first+i)
+		}
+		return dst, nil
+	}
+	last := begin + s.Last
+	if s.Last < 0 {
+		last = len(args) + s.Last
+	}
+	for i := begin; i <= last && i < len(args); i += max(s.Step, 1) {
+		dst = append(dst, i)
+	}
+	return dst, nil
+}

@@ -1,0 +1,49 @@
+package command
+
+import (
+	"testing"
+
+	"cobble/server/resp"
+	"cobble/slots"
+	"cobble/storage"
+)
+
+// newTestCall returns a Call on an engine of its own and a function that runs one
+// command and returns the raw reply.
+func newTestCall(t testing.TB) (*Call, func(args ...string) string) {
+	engine, err := storage.Open(storage.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = engine.Close() })
+	env := &Env{Engine: engine, Table: NewTable()}
+	env.View.Store(slots.Local())
+	c := &Call{Env: env, Client: &Client{}, Out: &resp.Writer{}, Now: 1_700_000_000_000}
+	return c, func(args ...string) string {
+		c.Out.Reset()
+		c.Args = c.Args[:0]
+		for _, a := range args {
+			c.Args = append(c.Args, []byte(a))
+		}
+		if c.Cmd = env.Table.Find(c.Args[0]); c.Cmd == nil {
+			t.Fatalf("no command %q", args[0])
+		}
+		if err := c.Run(); err != nil {
+			c.Out.Error(ErrorText(err))
+		}
+		return string(c.Out.Bytes())
+	}
+}
+
+func TestSetThenGet(t *testing.T) {
+	_, do := newTestCall(t)
+	if got := do("SET", "k", "v"); got != "+OK\r\n" {
+		t.Errorf("SET: %q", got)
+	}
+	if got := do("get", "k"); got != "$1\r\nv\r\n" {
+		t.Errorf("GET: %q", got)
+	}
+	if got := do("get", "none"); got != "$-1\r\n" {
+		t.Errorf("GET of no key: %q", got)
+	}
+}

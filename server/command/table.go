@@ -1,0 +1,74 @@
+package command
+
+import "fmt"
+
+// Table finds commands by name. It is immutable.
+type Table struct {
+	rows   []Command
+	byName map[string]*Command
+}
+
+// families lists every family of commands; each is in a file of its own.
+var families = []func() []Command{
+	stringCommands,
+}
+
+// NewTable builds the table.
+func NewTable() *Table {
+	t := &Table{byName: map[string]*Command{}}
+	for _, family := range families {
+		t.rows = append(t.rows, family()...)
+	}
+	for i := range t.rows {
+		row := &t.rows[i]
+		if t.byName[row.Name] != nil {
+			panic(fmt.Sprintf("command: %s stands in the table twice", row.Name))
+		}
+		t.byName[row.Name] = row
+		for j := range row.Sub {
+			row.Sub[j].container = row
+		}
+	}
+	return t
+}
+
+// Find returns the row of a command, or nil. Name may be in any case.
+func (t *Table) Find(name []byte) *Command {
+	var lower [32]byte
+	if len(name) > len(lower) {
+		return nil
+	}
+	for i, b := range name {
+		if 'A' <= b && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		lower[i] = b
+	}
+	return t.byName[string(lower[:len(name)])]
+}
+
+// FindSub returns the row of a container's subcommand, or nil.
+func (c *Command) FindSub(name []byte) *Command {
+	for i := range c.Sub {
+		if equalFold(name, c.Sub[i].Name) {
+			return &c.Sub[i]
+		}
+	}
+	return nil
+}
+
+func equalFold(b []byte, lower string) bool {
+	if len(b) != len(lower) {
+		return false
+	}
+	for i := range b {
+		x := b[i]
+		if 'A' <= x && x <= 'Z' {
+			x += 'a' - 'A'
+		}
+		if x != lower[i] {
+			return false
+		}
+	}
+	return true
+}

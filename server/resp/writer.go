@@ -1,0 +1,163 @@
+package resp
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/tidwall/redcon"
+)
+
+// Writer builds replies in memory, in the protocol version of the session. It is
+// used by one goroutine at a time; the zero value writes RESP2.
+type Writer struct {
+	buf   []byte
+	resp3 bool
+}
+
+// SetProto switches to protocol version 2 or 3.
+func (w *Writer) SetProto(version int) { w.resp3 = version == 3 }
+
+// Proto returns 2 or 3.
+func (w *Writer) Proto() int {
+	if w.resp3 {
+		return 3
+	}
+	return 2
+}
+
+// Bytes returns what was written since the last Reset. It is valid until the next write.
+func (w *Writer) Bytes() []byte { return w.buf }
+
+// Len returns the number of bytes written.
+func (w *Writer) Len() int { return len(w.buf) }
+
+// CutTo takes back everything after the first n bytes.
+func (w *Writer) CutTo(n int) { w.buf = w.buf[:n] }
+
+// Reset empties the writer and keeps its memory.
+func (w *Writer) Reset() { w.buf = w.buf[:0] }
+
+// Raw writes bytes that are RESP already.
+func (w *Writer) Raw(b []byte) { w.buf = append(w.buf, b...) }
+
+// OK writes +OK.
+func (w *Writer) OK() { w.buf = append(w.buf, "+OK\r\n"...) }
+
+// Status writes a simple string; s has no CR or LF.
+func (w *Writer) Status(s string) { w.buf = redcon.AppendString(w.buf, s) }
+
+// Error writes an error reply: text begins with its code ("ERR …").
+func (w *Writer) Error(text string) { w.buf = redcon.AppendError(w.buf, text) }
+
+// Int writes an integer.
+func (w *Writer) Int(n int64) { w.buf = redcon.AppendInt(w.buf, n) }
+
+// Bulk writes a bulk string.
+func (w *Writer) Bulk(b []byte) { w.buf = redcon.AppendBulk(w.buf, b) }
+
+// BulkString writes a bulk string.
+func (w *Writer) BulkString(s string) { w.buf = redcon.AppendBulkString(w.buf, s) }
+
+// BulkInt writes n as a bulk string.
+func (w *Writer) BulkInt(n int64) { w.buf = redcon.AppendBulkInt(w.buf, n) }
+
+// Null writes the absence of a value: $-1 in RESP2.
+func (w *Writer) Null() { w.null("$-1\r\n") }
+
+// NullArray writes the absence of an array: *-1 in RESP2.
+func (w *Writer) NullArray() { w.null("*-1\r\n") }
+
+func (w *Writer) null(resp2 string) {
+	if w.resp3 {
+		resp2 = "_\r\n"
+	}
+	w.buf = append(w.buf, resp2...)
+}
+
+func (w *Writer) head(mark byte, n int) {
+	w.buf = append(w.buf, mark)
+	w.buf = strconv.AppendInt(w.buf, int64(n), 10)
+	w.buf = append(w.buf, '\r', '\n')
+}
+
+// Array starts an array of n replies.
+func (w *Writer) Array(n int) { w.head('*', n) }
+
+// Map starts a map of n pairs: in RESP2 an array of 2n.
+func (w *Writer) Map(n int) {
+	if w.resp3 {
+		w.head('%', n)
+	} else {
+		w.head('*', 2*n)
+	}
+}
+
+// Set starts a set of n members: in RESP2 an array.
+func (w *Writer) Set(n int) {
+	if w.resp3 {
+		w.head('~', n)
+	} else {
+		w.head('*', n)
+	}
+}
+
+// Push starts an out-of-band message of n parts: in RESP2 an array.
+func (w *Writer) Push(n int) {
+	if w.resp3 {
+		w.head('>', n)
+	} else {
+		w.head('*', n)
+	}
+}
+
+// Bool writes a boolean: in RESP2 the integer 0 or 1.
+func (w *Writer) Bool(b bool) {
+	switch {
+	case w.resp3 && b:
+		w.buf = append(w.buf, "#t\r\n"...)
+	case w.resp3:
+		w.buf = append(w.buf, "#f\r\n"...)
+	case b:
+		w.Int(1)
+	default:
+		w.Int(0)
+	}
+}
+
+// Double writes a floating-point number: in RESP2 a bulk string.
+func (w *Writer) Double(f float64) {
+	text := FormatDouble(f)
+	if w.resp3 {
+		w.buf = append(w.buf, ',')
+		w.buf = append(w.buf, text...)
+		w.buf = append(w.buf, '\r', '\n')
+		return
+	}
+	w.BulkString(text)
+}
+
+// FormatDouble prints f as Redis replies it: the shortest text that reads back as f.
+func FormatDouble(f float64) string {
+	switch {
+	case math.IsInf(f, 1):
+		return "inf"
+	case math.IsInf(f, -1):
+		return "-inf"
+	case math.IsNaN(f):
+		return "nan"
+	}
+	return strconv.FormatFloat(f, 'g', -1, 64)
+}
+
+// Verbatim writes text with a three-letter format ("txt", "mkd"): in RESP2 a bulk string.
+func (w *Writer) Verbatim(format, text string) {
+	if !w.resp3 {
+		w.BulkString(text)
+		return
+	}
+	w.head('=', len(text)+4)
+	w.buf = append(w.buf, format...)
+	w.buf = append(w.buf, ':')
+	w.buf = append(w.buf, text...)
+	w.buf = append(w.buf, '\r', '\n')
+}

@@ -1,0 +1,163 @@
+package format
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// Metadata values, format version 1:
+//
+//	meta    = b0 enc flags [expireAt idxAt] version body
+//	b0      = fmt(high nibble, 1) type(low nibble)
+//	enc     = what OBJECT ENCODING reports (Enc…), independent of the layout
+//	flags   = layout (bits 0-1) | hasTTL (bit 2) | type's own (bits 3-7)
+//	expireAt, idxAt = uvarint, Unix milliseconds, present if hasTTL;
+//	          idxAt is the due time of the key's expiry row that exists now
+//	version = uvarint, grows with each change of the key
+//	body    = inline: the value's bytes
+//	        | rows, chunks: oid count bytes extra   (uvarint, uvarint, uvarint, the type's own bytes)
+
+// Version is the format version that this binary writes and reads.
+const Version = 1
+
+// Type is a value's type, the low nibble of the first byte. 0 is never written.
+type Type uint8
+
+// The types of format version 1. Types 7 to 15 are free for those to come.
+const (
+	String Type = 1 + iota
+	List
+	Set
+	HashType
+	ZSet
+	Stream
+)
+
+var typeNames = [...]string{String: "string", List: "list", Set: "set", HashType: "hash", ZSet: "zset", Stream: "stream"}
+
+// String returns the name that TYPE replies with, "none" for no type.
+func (t Type) String() string {
+	if t == 0 || int(t) >= len(typeNames) {
+		return "none"
+	}
+	return typeNames[t]
+}
+
+// Enc is the encoding that OBJECT ENCODING reports.
+type Enc uint8
+
+// Encodings. The numbers are part of the format.
+const (
+	EncRaw Enc = iota
+	EncInt
+	EncEmbstr
+	EncListpack
+	EncIntset
+	EncHashtable
+	EncQuicklist
+	EncSkiplist
+	EncStream
+	EncListpackEx
+)
+
+var encNames = [...]string{"raw", "int", "embstr", "listpack", "intset", "hashtable", "quicklist", "skiplist", "stream", "listpackex"}
+
+func (e Enc) String() string {
+	if int(e) >= len(encNames) {
+		return "unknown"
+	}
+	return encNames[e]
+}
+
+// Layout says where a value's data are.
+type Layout uint8
+
+// Layouts.
+const (
+	Inline Layout = iota // in the metadata row
+	Rows                 // one row an element, under the oid
+	Chunks               // fixed-size chunks of a long string, under the oid
+)
+
+// Flag bits that belong to the types.
+const (
+	layoutMask    = 0x03
+	flagTTL       = 0x04
+	FlagHFE       = 0x08 // hash: some field has an expiry
+	FlagListDense = 0x10 // list: no gap between positions
+	typeFlags     = 0xF8
+)
+
+// Meta is a decoded metadata value. Inline and Extra alias the decoded bytes.
+type Meta struct {
+	Type     Type
+	Enc      Enc
+	Layout   Layout
+	Flags    uint8 // only the types' own bits (Flag…)
+	ExpireAt int64 // Unix milliseconds; 0 = no expiry
+	IndexAt  int64 // due time of the expiry row on disk; 0 = none
+	Version  uint64
+	Inline   []byte // layout Inline
+	OID      uint64 // other layouts
+	Count    uint64 // elements
+	Bytes    uint64 // payload bytes
+	Extra    []byte // the type's own bytes
+}
+
+// ErrCorrupt is returned for bytes that no version of Cobble wrote.
+var ErrCorrupt = errors.New("storage: corrupt row")
+
+// Append appends the encoding of m.
+func (m *Meta) Append(dst []byte) []byte {
+	flags := uint8(m.Layout)&layoutMask | m.Flags&typeFlags
+	if m.ExpireAt != 0 || m.IndexAt != 0 {
+		flags |= flagTTL
+	}
+	dst = append(dst, Version<<4|byte(m.Type), byte(m.Enc), flags)
+	if flags&flagTTL != 0 {
+		dst = binary.AppendUvarint(dst, uint64(m.ExpireAt))
+		dst = binary.AppendUvarint(dst, uint64(m.IndexAt))
+	}
+	dst = binary.AppendUvarint(dst, m.Version)
+	if m.Layout == Inline {
+		return append(dst, m.Inline...)
+	}
+	dst = binary.AppendUvarint(dst, m.OID)
+	dst = binary.AppendUvarint(dst, m.Count)
+	dst = binary.AppendUvarint(dst, m.Bytes)
+	return append(dst, m.Extra...)
+}
+
+// Decode reads a metadata value into m. It allocates nothing; Inline and Extra alias b.
+func (m *Meta) Decode(b []byte) error {
+	if len(b) < 4 || b[0]>>4 != Version || b[0]&15 == 0 || b[2]&layoutMask > uint8(Chunks) {
+		return ErrCorrupt
+	}
+	*m = Meta{Type: Type(b[0] & 15), Enc: Enc(b[1]), Layout: Layout(b[2] & layoutMask), Flags: b[2] & typeFlags}
+	hasTTL := b[2]&flagTTL != 0
+	b = b[3:]
+	ok := true
+	next := func() uint64 {
+		v, n := binary.Uvarint(b)
+		if n <= 0 {
+			ok = false
+			return 0
+		}
+		b = b[n:]
+		return v
+	}
+	if hasTTL {
+		m.ExpireAt, m.IndexAt = int64(next()), int64(next())
+	}
+	m.Version = next()
+	if m.Layout == Inline {
+		m.Inline = b
+	} else {
+		m.OID, m.Count, m.Bytes = next(), next(), next()
+		m.Extra = b
+	}
+	if !ok {
+		return ErrCorrupt
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package storage
+
+import (
+	"cobble/slots"
+	"cobble/storage/format"
+)
+
+// Entry is one key as a transaction sees it. Change Meta and call save to write
+// it, or call remove to delete it.
+type Entry struct {
+	Key  []byte
+	Slot slots.Slot
+	Meta format.Meta
+	Live bool // the key exists and has not expired
+
+	row  bool        // a metadata row exists, perhaps of an expired key
+	disk format.Meta // that row, as it was read (its slices are not used)
+}
+
+// Objects of up to this many element rows are deleted row by row with the command
+// that drops them; larger ones are queued for the garbage collector. (Thousands of
+// small range tombstones make every later read slow, one large one does not.)
+const pointDeleteRows = 512
+
+// Lookup reads the metadata of key. An expired key is not Live, whoever asks;
+// its rows go when a write meets it or the sweeper does.
+func (tx *Tx) Lookup(key []byte) (Entry, error) {
+	e := Entry{Key: key, Slot: tx.slotOf(key)}
+	tx.scratch = format.AppendMetaKey(tx.scratch[:0], uint16(e.Slot), 0, key)
+	value, ok, err := tx.getRow(tx.scratch)
+	if err != nil || !ok {
+		return e, err
+	}
+	if err := e.Meta.Decode(value); err != nil {
+		return e, err
+	}
+	e.row, e.disk = true, e.Meta
+	if e.Meta.ExpireAt != 0 && e.Meta.ExpireAt <= tx.now {
+		e.Meta = format.Meta{}
+		return e, nil
+	}
+	e.Live = true
+	return e, nil
+}
+
+// LookupType is Lookup, and ErrWrongType if the key is live and holds another type.
+func (tx *Tx) LookupType(key []byte, want format.Type) (Entry, error) {
+	e, err := tx.Lookup(key)
+	if err == nil && e.Live && e.Meta.Type != want {
+		err = ErrWrongType
+	}
+	return e, err
+}
+
+// save writes e.Meta as the key's metadata, keeping the counters, the expiry index
+// and the element rows of a value that it replaces right. Afterwards e is Live.
+func (tx *Tx) save(e *Entry) {
+	d := tx.deltaOf(e.Slot)
+	if !e.row {
+		d.keys++
+	}
+	if e.row && e.disk.Layout != format.Inline && (e.Meta.Layout == format.Inline || e.Meta.OID != e.disk.OID) {
+		tx.dropObject(e.Slot, &e.disk)
+	}
+	if had, has := e.row && e.disk.ExpireAt != 0, e.Meta.ExpireAt != 0; had != has {
+		if has {
+			d.expires++
+		} else {
+			d.expires--
+		}
+	}
+	tx.reindexExpiry(e)
+	e.Meta.Version = e.disk.Version + 1
+	tx.value = e.Meta.Append(tx.value[:0])
+	tx.scratch = format.AppendMetaKey(tx.scratch[:0], uint16(e.Slot), 0, e.Key)
+	tx.putRow(tx.scratch, tx.value)
+	d = tx.deltaOf(e.Slot)
+	d.bytes += payload(&e.Meta, len(e.Key))
+	if e.row {
+		d.bytes -= payload(&e.disk, len(e.Key))
+	}
+	e.row, e.Live, e.disk = true, true, e.Meta
+}
+
+// payload is what a key counts for in its slot's bytes.
+func payload(m *format.Meta, keyLen int) int64 {
+	if m.Layout == format.Inline {
+		return int64(keyLen + len(m.Inline))
+	}
+	return int64(keyLen) + int64(m.Bytes)
+}
+
+// reindexExpiry writes an expiry row only when the key now expires earlier than
+// the row it has says; the sweeper re-files a row that fires too early. A sliding
+// expiry so costs one index write a period, not one a touch.
+func (tx *Tx) reindexExpiry(e *Entry) {
+	at, indexed := e.Meta.ExpireAt, int64(0)
+	if e.row {
+		indexed = e.disk.IndexAt
+	}
+	e.Meta.IndexAt = indexed
+	if at != 0 && indexed != 0 && indexed <= at || at == 0 && indexed == 0 {
+		return
+	}
+	if indexed != 0 {
+		tx.delRow(format.AppendExpiryKey(nil, uint16(e.Slot), indexed, format.ExpiresKey, 0, e.Key))
+	}
+	if at != 0 {
+		tx.putRow(format.AppendExpiryKey(nil, uint16(e.Slot), at, format.ExpiresKey, 0, e.Key), nil)
+	}
+	e.Meta.IndexAt = at
+}
+
+// remove deletes the key, live or expired, with everything it owns.
+func (tx *Tx) remove(e *Entry) {
+	if !e.row {
+		return
+	}
+	d := tx.deltaOf(e.Slot)
+	d.keys--
+	d.bytes -= payload(&e.disk, len(e.Key))
+	if e.disk.ExpireAt != 0 {
+		d.expires--
+	}
+	if e.disk.IndexAt != 0 {
+		tx.delRow(format.AppendExpiryKey(nil, uint16(e.Slot), e.disk.IndexAt, format.ExpiresKey, 0, e.Key))
+	}
+	if e.disk.Layout != format.Inline {
+		tx.dropObject(e.Slot, &e.disk)
+	}
+	tx.scratch = format.AppendMetaKey(tx.scratch[:0], uint16(e.Slot), 0, e.Key)
+	tx.delRow(tx.scratch)
+	e.row, e.Live, e.Meta, e.disk = false, false, format.Meta{}, format.Meta{Version: e.disk.Version}
+}
+
+// dropObject deletes the element rows of an object that nothing will reach any more.
+func (tx *Tx) dropObject(slot slots.Slot, m *format.Meta) {
+	if m.Count > pointDeleteRows {
+		tx.putRow(format.AppendGarbageKey(nil, uint16(slot), m.OID), nil)
+		return
+	}
+	lo := format.AppendObject(nil, uint16(slot), m.OID)
+	it := tx.iter(lo, format.AppendObject(nil, uint16(slot), m.OID+1))
+	for ok := it.First(); ok; ok = it.Next() {
+		tx.delRow(it.Key())
+	}
+	tx.fail(it.Close())
+}

@@ -1,0 +1,148 @@
+package storage
+
+import (
+	"cobble/slots"
+)
+
+// Op is what View and Update run. Run may be called more than once for one call:
+// it must change nothing but the Tx, and must start from the beginning each time
+// (a reply under construction is cut back to where it began).
+//
+// An error undoes every write of the transaction and is returned to the caller.
+type Op interface{ Run(tx *Tx) error }
+
+// OpFunc makes an Op of a function.
+type OpFunc func(*Tx) error
+
+// Run calls f.
+func (f OpFunc) Run(tx *Tx) error { return f(tx) }
+
+// Tx is one transaction over the slots it was started for. It lives only while
+// Op.Run runs, and only in that goroutine: the slot locks are held by its engine
+// from before Run until its effects are in the log and in memory. Slices that it
+// returns are valid until Run returns, must not be changed, and are copied when
+// they are put.
+type Tx struct {
+	engine   *Engine
+	now      int64
+	slots    []slots.Slot
+	writable bool
+	writes   writeSet
+	deltas   []delta
+	scratch  []byte // row key under construction
+	value    []byte // metadata value under construction
+	err      error  // see fail
+}
+
+type delta struct {
+	slot                 slots.Slot
+	keys, expires, bytes int64
+	nextOID              uint64
+}
+
+// Now is the time of the transaction, Unix milliseconds.
+func (tx *Tx) Now() int64 { return tx.now }
+
+// Writable reports whether the transaction may write.
+func (tx *Tx) Writable() bool { return tx.writable }
+
+// slotOf returns the slot of a user key.
+func (tx *Tx) slotOf(key []byte) slots.Slot {
+	if len(tx.slots) == 1 {
+		return tx.slots[0]
+	}
+	return slots.Of(key)
+}
+
+// getRow returns the row as the transaction sees it: its own writes first.
+func (tx *Tx) getRow(key []byte) (value []byte, ok bool, err error) {
+	if v, state := tx.writes.get(key); state != unwritten {
+		return v, state == written, nil
+	}
+	return tx.engine.row(tx, key)
+}
+
+// putRow sets a row. Key and value are copied.
+func (tx *Tx) putRow(key, value []byte) {
+	tx.mustWrite()
+	tx.writes.put(key, value)
+}
+
+// delRow deletes a row, existing or not.
+func (tx *Tx) delRow(key []byte) {
+	tx.mustWrite()
+	tx.writes.del(key)
+}
+
+// delRange deletes the rows lo ≤ key < hi. It may cover only rows that no
+// metadata row reaches any more (storage of dropped objects).
+func (tx *Tx) delRange(lo, hi []byte) {
+	tx.mustWrite()
+	tx.writes.delRange(lo, hi)
+}
+
+// fail records an error met where none can be returned; it fails the transaction.
+func (tx *Tx) fail(err error) {
+	if tx.err == nil {
+		tx.err = err
+	}
+}
+
+func (tx *Tx) mustWrite() {
+	if !tx.writable {
+		panic("storage: write in a read-only transaction")
+	}
+}
+
+// iter opens an iterator over the rows lo ≤ key < hi as the transaction sees them
+// now; later writes of the transaction need a new iterator. It must be closed.
+func (tx *Tx) iter(lo, hi []byte) *rowIter { return tx.engine.iter(tx, lo, hi) }
+
+// deltaOf returns the counter changes of slot, for adding to.
+func (tx *Tx) deltaOf(slot slots.Slot) *delta {
+	for i := range tx.deltas {
+		if tx.deltas[i].slot == slot {
+			return &tx.deltas[i]
+		}
+	}
+	tx.deltas = append(tx.deltas, delta{slot: slot})
+	return &tx.deltas[len(tx.deltas)-1]
+}
+
+// counters returns the slot's counters as the transaction sees them.
+func (tx *Tx) counters(slot slots.Slot) Counters {
+	c := tx.engine.counters(slot)
+	d := tx.deltaOf(slot)
+	c.Keys += d.keys
+	c.Expires += d.expires
+	c.Bytes += d.bytes
+	if d.nextOID != 0 {
+		c.NextOID = d.nextOID
+	}
+	return c
+}
+
+// newOID returns an object id that the slot has never used.
+func (tx *Tx) newOID(slot slots.Slot) uint64 {
+	oid := tx.counters(slot).NextOID
+	tx.deltaOf(slot).nextOID = oid + 1
+	return oid
+}
+
+// Savepoint marks the state of a transaction, for RollbackTo.
+type Savepoint struct {
+	writes int
+	deltas []delta
+}
+
+// Savepoint returns a mark. EXEC takes one before each command, so that a command
+// that fails halfway leaves nothing of itself.
+func (tx *Tx) Savepoint() Savepoint {
+	return Savepoint{writes: tx.writes.len(), deltas: append([]delta(nil), tx.deltas...)}
+}
+
+// RollbackTo undoes everything since the mark. Object ids are not given back.
+func (tx *Tx) RollbackTo(s Savepoint) {
+	tx.writes.cut(s.writes)
+	tx.deltas = append(tx.deltas[:0], s.deltas...)
+}

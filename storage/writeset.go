@@ -1,0 +1,114 @@
+package storage
+
+import (
+	"bytes"
+
+	"cobble/storage/format"
+)
+
+type writeState uint8
+
+const (
+	unwritten writeState = iota
+	written
+	deleted
+)
+
+// writeSet is the private effect of one transaction, in order. A row written
+// twice stands in it twice; the later one wins.
+type writeSet struct {
+	ops   []writeOp
+	arena []byte
+	index map[string]int // last op of a row; nil while the set is small
+}
+
+type writeOp struct {
+	op         byte
+	key, value uint32 // start in arena
+	klen, vlen uint32
+}
+
+// Up to this many operations a backward scan is cheaper than a map.
+const smallWriteSet = 12
+
+func (w *writeSet) len() int { return len(w.ops) }
+
+func (w *writeSet) reset() {
+	w.ops, w.arena, w.index = w.ops[:0], w.arena[:0], nil
+}
+
+func (w *writeSet) keyOf(o writeOp) []byte { return w.arena[o.key : o.key+o.klen : o.key+o.klen] }
+func (w *writeSet) valueOf(o writeOp) []byte {
+	return w.arena[o.value : o.value+o.vlen : o.value+o.vlen]
+}
+
+func (w *writeSet) add(op byte, key, value []byte) {
+	o := writeOp{op: op, key: uint32(len(w.arena)), klen: uint32(len(key)), vlen: uint32(len(value))}
+	w.arena = append(w.arena, key...)
+	o.value = uint32(len(w.arena))
+	w.arena = append(w.arena, value...)
+	w.ops = append(w.ops, o)
+	if w.index != nil {
+		w.note(len(w.ops) - 1)
+	} else if len(w.ops) > smallWriteSet {
+		w.reindex()
+	}
+}
+
+func (w *writeSet) note(i int) {
+	o := w.ops[i]
+	if o.op == format.OpDeleteRange {
+		return // get looks at range deletes by itself
+	}
+	w.index[string(w.keyOf(o))] = i
+}
+
+func (w *writeSet) reindex() {
+	w.index = make(map[string]int, 2*len(w.ops))
+	for i := range w.ops {
+		w.note(i)
+	}
+}
+
+func (w *writeSet) put(key, value []byte)  { w.add(format.OpSet, key, value) }
+func (w *writeSet) del(key []byte)         { w.add(format.OpDelete, key, nil) }
+func (w *writeSet) delRange(lo, hi []byte) { w.add(format.OpDeleteRange, lo, hi) }
+
+func (w *writeSet) get(key []byte) ([]byte, writeState) {
+	if w.index != nil {
+		i, ok := w.index[string(key)]
+		if !ok {
+			return nil, unwritten
+		}
+		return w.result(w.ops[i])
+	}
+	for i := len(w.ops) - 1; i >= 0; i-- {
+		if o := w.ops[i]; o.op != format.OpDeleteRange && bytes.Equal(w.keyOf(o), key) {
+			return w.result(o)
+		}
+	}
+	return nil, unwritten
+}
+
+func (w *writeSet) result(o writeOp) ([]byte, writeState) {
+	if o.op == format.OpDelete {
+		return nil, deleted
+	}
+	return w.valueOf(o), written
+}
+
+func (w *writeSet) cut(n int) {
+	if n == len(w.ops) {
+		return
+	}
+	w.ops = w.ops[:n]
+	if n == 0 {
+		w.reset()
+		return
+	}
+	last := w.ops[n-1]
+	w.arena = w.arena[:last.value+last.vlen]
+	if w.index != nil {
+		w.reindex()
+	}
+}
