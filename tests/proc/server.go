@@ -1,0 +1,371 @@
+package proc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"cobble/tools/respconn"
+)
+
+// Options say how to start a server. The zero value is a cluster-enabled Cobble without peers.
+type Options struct {
+	Program Program
+	// Standalone leaves cluster mode off.
+	Standalone bool
+	// Args come after the defaults, as --name value pairs, and so override them.
+	Args []string
+	// Dir is the data directory; a temporary one when empty.
+	Dir string
+	// Port is the client port; a free one when 0.
+	Port int
+	// Env is added to the test's own environment.
+	Env []string
+	// Password is sent by Conn and by the wait for readiness; it sets nothing up.
+	Password string
+}
+
+// Server is one server process, or the place of one between Stop and Restart. Its methods are for one goroutine at a
+// time, but for Conn, Do and Log, which any may call.
+type Server struct {
+	Port int
+	Dir  string
+	Addr string // 127.0.0.1:Port
+
+	t       testing.TB
+	options Options
+	cmd     *exec.Cmd
+	exited  chan struct{} // closed when the running process has ended
+	mu      sync.Mutex
+	waitErr error // how it ended
+	paused  bool
+}
+
+// readyTimeout bounds waits for conditions that take milliseconds on a machine that is not starved.
+const readyTimeout = 60 * time.Second
+
+// Start starts a server and waits until it answers. The test fails when it does not.
+func Start(t testing.TB, o Options) *Server {
+	t.Helper()
+	s := prepare(t, o)
+	s.Restart()
+	return s
+}
+
+func prepare(t testing.TB, o Options) *Server {
+	t.Helper()
+	if o.Dir == "" {
+		o.Dir = t.TempDir()
+	}
+	if o.Port == 0 {
+		o.Port = FreePort(t)
+	}
+	s := &Server{Port: o.Port, Dir: o.Dir, Addr: fmt.Sprintf("127.0.0.1:%d", o.Port), t: t, options: o}
+	t.Cleanup(s.end)
+	return s
+}
+
+// command is the program with its arguments.
+func (s *Server) command() *exec.Cmd {
+	args := []string{
+		"--port", fmt.Sprint(s.Port), "--bind", "127.0.0.1", "--dir", s.Dir, "--save", "",
+		"--enable-debug-command", "yes",
+	}
+	if !s.options.Standalone {
+		args = append(args, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000")
+	}
+	args = append(args, s.options.Args...)
+	if s.options.Program == Redis {
+		return exec.Command(RedisBinary(s.t), args...)
+	}
+	return exec.Command(CobbleBinary(s.t), append([]string{"server"}, args...)...)
+}
+
+// Launch starts the process without waiting for it to be ready: for servers that are expected to refuse.
+func Launch(t testing.TB, o Options) *Server {
+	t.Helper()
+	s := prepare(t, o)
+	s.launch()
+	return s
+}
+
+func (s *Server) launch() {
+	s.t.Helper()
+	if s.Alive() {
+		s.t.Fatalf("%s on port %d is running already", s.options.Program, s.Port)
+	}
+	log, err := os.OpenFile(s.logPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := s.command()
+	cmd.Dir = s.Dir
+	cmd.Env = append(os.Environ(), s.options.Env...)
+	cmd.Stdout, cmd.Stderr = log, log
+	// A server does not outlive its test, however that ends.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := spawn(cmd); err != nil {
+		s.t.Fatalf("starting %s: %v", s.options.Program, err)
+	}
+	s.cmd, s.paused = cmd, false
+	exited := make(chan struct{})
+	s.exited = exited
+	go func() {
+		err := cmd.Wait()
+		s.mu.Lock()
+		s.waitErr = err
+		s.mu.Unlock()
+		close(exited)
+	}()
+}
+
+var spawner struct {
+	sync.Once
+	commands chan func()
+}
+
+// spawn starts a process from a thread that lives as long as the test binary: the death signal is sent when the thread
+// that forked ends, not when the process does.
+func spawn(cmd *exec.Cmd) error {
+	spawner.Do(func() {
+		spawner.commands = make(chan func())
+		go func() {
+			runtime.LockOSThread()
+			for f := range spawner.commands {
+				f()
+			}
+		}()
+	})
+	err := make(chan error)
+	spawner.commands <- func() { err <- cmd.Start() }
+	return <-err
+}
+
+// Restart starts the process (again) in the same directory on the same port, and waits until it answers.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.launch()
+	s.WaitReady()
+}
+
+// WaitReady waits until the server answers PING with anything but LOADING.
+func (s *Server) WaitReady() {
+	s.t.Helper()
+	err := poll(readyTimeout, func() error {
+		if !s.Alive() {
+			return stop{fmt.Errorf("it ended: %v", s.ExitError())}
+		}
+		c, err := s.dial()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		r, err := c.Do("PING")
+		if err != nil {
+			return err
+		}
+		var e respconn.ReplyError
+		if errors.As(r.Err(), &e) && e.Code() == "LOADING" {
+			return e
+		}
+		return nil
+	})
+	if err != nil {
+		s.t.Fatalf("%s on port %d is not ready: %v\n%s", s.options.Program, s.Port, err, s.logTail(40))
+	}
+}
+
+func (s *Server) dial() (*respconn.Conn, error) {
+	c, err := respconn.Dial(s.Addr, 10*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	if s.options.Password == "" {
+		return c, nil
+	}
+	r, err := c.Do("AUTH", s.options.Password)
+	if err == nil {
+		err = r.Err()
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Conn opens a connection, which is closed when the test ends.
+func (s *Server) Conn() *respconn.Conn {
+	s.t.Helper()
+	c, err := s.dial()
+	if err != nil {
+		s.t.Fatalf("connecting to port %d: %v", s.Port, err)
+	}
+	s.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// Try sends one command on a connection of its own; an error reply is an error too.
+func (s *Server) Try(args ...string) (respconn.Reply, error) {
+	c, err := s.dial()
+	if err != nil {
+		return respconn.Reply{}, err
+	}
+	defer c.Close()
+	r, err := c.Do(args...)
+	if err == nil {
+		err = r.Err()
+	}
+	return r, err
+}
+
+// Do is Try for commands that must succeed.
+func (s *Server) Do(args ...string) respconn.Reply {
+	s.t.Helper()
+	r, err := s.Try(args...)
+	if err != nil {
+		s.t.Fatalf("port %d, %.200q: %v", s.Port, args, err)
+	}
+	return r
+}
+
+// PID is the process id; 0 before the first start.
+func (s *Server) PID() int {
+	if s.cmd == nil {
+		return 0
+	}
+	return s.cmd.Process.Pid
+}
+
+// Alive reports whether the process runs (paused is alive).
+func (s *Server) Alive() bool {
+	if s.cmd == nil {
+		return false
+	}
+	select {
+	case <-s.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// WaitExit waits for the process to end by itself and gives its exit code (-1 when a signal ended it).
+func (s *Server) WaitExit(within time.Duration) int {
+	s.t.Helper()
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case <-s.exited:
+	case <-timer.C:
+		s.t.Fatalf("%s on port %d (pid %d) still runs after %v\n%s", s.options.Program, s.Port, s.PID(), within, s.logTail(40))
+	}
+	return s.cmd.ProcessState.ExitCode()
+}
+
+// ExitError is how the last process ended: nil for exit code 0.
+func (s *Server) ExitError() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waitErr
+}
+
+func (s *Server) signal(sig syscall.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.t.Fatalf("%v to pid %d: %v", sig, s.PID(), err)
+	}
+}
+
+// Kill9 ends the process as a power cut would, for this process; it has ended when Kill9 returns.
+func (s *Server) Kill9() {
+	s.t.Helper()
+	s.signal(syscall.SIGKILL)
+	s.WaitExit(readyTimeout)
+}
+
+// Stop asks the process to end with SIGTERM and gives its exit code.
+func (s *Server) Stop() int {
+	s.t.Helper()
+	s.Cont()
+	s.signal(syscall.SIGTERM)
+	return s.WaitExit(readyTimeout)
+}
+
+// Pause stops the process with SIGSTOP, as a machine that hangs.
+func (s *Server) Pause() {
+	s.t.Helper()
+	s.signal(syscall.SIGSTOP)
+	s.paused = true
+}
+
+// Cont lets a paused process run on.
+func (s *Server) Cont() {
+	s.t.Helper()
+	if s.paused {
+		s.signal(syscall.SIGCONT)
+		s.paused = false
+	}
+}
+
+func (s *Server) logPath() string { return filepath.Join(s.Dir, "server.log") }
+
+// Log is what all processes of this server wrote to stdout and stderr.
+func (s *Server) Log() string {
+	text, err := os.ReadFile(s.logPath())
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// WaitLog waits until the log has a text.
+func (s *Server) WaitLog(text string) {
+	s.t.Helper()
+	err := poll(readyTimeout, func() error {
+		if !strings.Contains(s.Log(), text) {
+			return fmt.Errorf("the log has no %q", text)
+		}
+		return nil
+	})
+	if err != nil {
+		s.t.Fatalf("port %d: %v\n%s", s.Port, err, s.logTail(40))
+	}
+}
+
+// logTail is the end of the log, for a failure message.
+func (s *Server) logTail(lines int) string {
+	f, err := os.Open(s.logPath())
+	if err != nil {
+		return err.Error()
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() > 64<<10 {
+		f.Seek(-64<<10, io.SeekEnd)
+	}
+	text, _ := io.ReadAll(f)
+	all := bytes.Split(bytes.TrimRight(text, "\n"), []byte("\n"))
+	all = all[max(0, len(all)-lines):]
+	return fmt.Sprintf("--- end of the log of %s on port %d:\n%s\n---", s.options.Program, s.Port, bytes.Join(all, []byte("\n")))
+}
+
+func (s *Server) end() {
+	if s.t.Failed() && s.cmd != nil {
+		s.t.Log(s.logTail(40))
+	}
+	if s.Alive() {
+		s.cmd.Process.Kill()
+		<-s.exited
+	}
+}
