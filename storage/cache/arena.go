@@ -1,0 +1,317 @@
+package cache
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	granule      = 8 // offsets count units of granule bytes
+	segmentBytes = 64 << 10
+	// maxReserve is what 32-bit offsets can address.
+	maxReserve = int64(granule) << 32
+	// releaseAbove is how many free segments are kept resident.
+	releaseAbove = 64
+)
+
+type segmentState uint8
+
+const (
+	segmentFree  segmentState = iota
+	segmentHead               // being filled
+	segmentFull               // in the sweep queue
+	segmentSwept              // a sweeper walks it
+)
+
+// segment is the bookkeeping of segmentBytes bytes of the arena. live is
+// atomic; the rest belongs to arena.mu.
+type segment struct {
+	live       int32
+	used       int32
+	prev, next uint32
+	state      segmentState
+}
+
+// arena is a log-structured store of entries: they are appended to head
+// segments, and a segment is taken back when nothing in it is live. Whole
+// segments are the unit of reclaim, so no size class can starve another one.
+type arena struct {
+	mem  []byte
+	live atomic.Int64 // bytes of live entries
+	used atomic.Int64 // segments that are not free
+
+	mu       sync.Mutex
+	segments []segment
+	heads    [2]uint32 // headWrite, headMove; 0 = none
+	free     []uint32
+	next     uint32 // lowest segment that was never used
+	// first and last are the ends of the sweep queue, oldest first.
+	first, last uint32
+	queued      int
+}
+
+const (
+	headWrite = 0 // entries of callers
+	headMove  = 1 // entries that a sweep kept: apart, because they live longer
+)
+
+// newArena reserves address space for reserve bytes. Memory becomes resident
+// only where it is written.
+func newArena(reserve int64) (*arena, error) {
+	reserve = min(reserve, maxReserve)
+	var mem []byte
+	var err error
+	for ; reserve >= 64*segmentBytes; reserve /= 2 {
+		mem, err = unix.Mmap(-1, 0, int(reserve), unix.PROT_READ|unix.PROT_WRITE,
+			unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+		if err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reserve address space for the row table: %w", err)
+	}
+	if mem == nil {
+		return nil, errors.New("row table: reserve is too small")
+	}
+	return &arena{
+		mem:      mem,
+		segments: make([]segment, int64(len(mem))/segmentBytes),
+		next:     1, // segment 0 is never used, so that offset 0 means "none"
+	}, nil
+}
+
+func (a *arena) close() error {
+	mem := a.mem
+	a.mem = nil
+	return unix.Munmap(mem)
+}
+
+func (a *arena) word(off uint32, i int) *uint32 {
+	p := int64(off)*granule + int64(i)*4
+	return (*uint32)(unsafe.Pointer(&a.mem[p]))
+}
+
+func (a *arena) bytes(off uint32, from, to int) []byte {
+	p := int64(off) * granule
+	return a.mem[p+int64(from) : p+int64(to) : p+int64(to)]
+}
+
+func segmentOf(off uint32) uint32 { return off / (segmentBytes / granule) }
+
+// bump takes room for an entry that will have header h from a head; ok is false
+// if the head is full and needs a new segment. Until the caller writes the
+// header itself the entry counts as dead, so that a sweep can walk past it.
+func (a *arena) bump(head int, h header) (off uint32, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.bumpLocked(head, h)
+}
+
+func (a *arena) bumpLocked(head int, h header) (off uint32, ok bool) {
+	size := h.size()
+	id := a.heads[head]
+	if id == 0 {
+		return 0, false
+	}
+	s := &a.segments[id]
+	if int(s.used)+size > segmentBytes {
+		return 0, false
+	}
+	off = id*(segmentBytes/granule) + uint32(s.used)/granule
+	s.used += int32(size)
+	atomic.AddInt32(&s.live, int32(size))
+	a.live.Add(int64(size))
+	a.setHeader(off, h.withState(stateDead))
+	return off, true
+}
+
+// grow gives head a fresh segment and takes room from it as bump does. It fails
+// only when the address space is used up.
+func (a *arena) grow(head int, h header) (off uint32, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if off, ok = a.bumpLocked(head, h); ok {
+		return off, true // another caller was faster
+	}
+	var id uint32
+	switch {
+	case len(a.free) > 0:
+		id = a.free[len(a.free)-1]
+		a.free = a.free[:len(a.free)-1]
+	case int(a.next) < len(a.segments):
+		id = a.next
+		a.next++
+	default:
+		return 0, false
+	}
+	if old := a.heads[head]; old != 0 {
+		a.retire(old)
+	}
+	a.segments[id] = segment{state: segmentHead}
+	a.used.Add(1)
+	a.heads[head] = id
+	return a.bumpLocked(head, h)
+}
+
+// retire ends the filling or the sweep of a segment: back to the free list if
+// it is empty, else to the end of the sweep queue. Needs mu.
+func (a *arena) retire(id uint32) {
+	s := &a.segments[id]
+	if atomic.LoadInt32(&s.live) == 0 {
+		a.release(id)
+		return
+	}
+	s.state, s.prev, s.next = segmentFull, a.last, 0
+	if a.last != 0 {
+		a.segments[a.last].next = id
+	} else {
+		a.first = id
+	}
+	a.last = id
+	a.queued++
+}
+
+// unlink takes a full segment out of the sweep queue. Needs mu.
+func (a *arena) unlink(id uint32) {
+	s := &a.segments[id]
+	if s.prev != 0 {
+		a.segments[s.prev].next = s.next
+	} else {
+		a.first = s.next
+	}
+	if s.next != 0 {
+		a.segments[s.next].prev = s.prev
+	} else {
+		a.last = s.prev
+	}
+	a.queued--
+}
+
+// release returns an empty segment that is in no list. Needs mu.
+func (a *arena) release(id uint32) {
+	a.segments[id] = segment{}
+	a.used.Add(-1)
+	a.free = append(a.free, id)
+	if len(a.free) > releaseAbove {
+		// A failure only means that the pages stay resident.
+		_ = unix.Madvise(a.mem[int64(id)*segmentBytes:int64(id+1)*segmentBytes], unix.MADV_DONTNEED)
+	}
+}
+
+// drop forgets size live bytes at off.
+func (a *arena) drop(off uint32, size int) {
+	a.live.Add(int64(-size))
+	id := segmentOf(off)
+	s := &a.segments[id]
+	if atomic.AddInt32(&s.live, int32(-size)) != 0 {
+		return
+	}
+	a.mu.Lock()
+	if s.state == segmentFull && atomic.LoadInt32(&s.live) == 0 {
+		a.unlink(id)
+		a.release(id)
+	}
+	a.mu.Unlock()
+}
+
+// oldest takes the segment to sweep next out of the queue; 0 if there is none.
+// With emptiest it is the one with the fewest live bytes among the first eight.
+func (a *arena) oldest(emptiest bool) (id uint32, used int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	id = a.first
+	if id == 0 {
+		return 0, 0
+	}
+	if emptiest {
+		n := a.segments[id].next
+		for i := 0; i < 7 && n != 0; i++ {
+			if atomic.LoadInt32(&a.segments[n].live) < atomic.LoadInt32(&a.segments[id].live) {
+				id = n
+			}
+			n = a.segments[n].next
+		}
+	}
+	a.unlink(id)
+	a.segments[id].state = segmentSwept
+	return id, int(a.segments[id].used)
+}
+
+func (a *arena) swept(id uint32) {
+	a.mu.Lock()
+	a.retire(id)
+	a.mu.Unlock()
+}
+
+// An entry:
+//
+//	word 0  state 2 | meta 1 | unlinked 1 | big 1 | klen 13 | vlen 14
+//	word 1  clean: access word; dirty: position in the slot's dirty list
+//	key, value, zeros up to a multiple of 8
+//
+// vlen absentLen says that the row does not exist. An entry that is big holds
+// the number of a row kept apart (uint32) in place of key and value.
+const (
+	headerBytes = 8
+	maxKeyLen   = 1<<13 - 1
+	absentLen   = 1<<14 - 1
+	maxValueLen = absentLen - 1
+	bigBytes    = headerBytes + 8
+
+	stateShift    = 30
+	metaBit       = 1 << 29
+	unlinkedBit   = 1 << 28
+	bigBit        = 1 << 27
+	keyShift      = 14
+	keyMask       = maxKeyLen << keyShift
+	valueMask     = 1<<14 - 1
+	stateMask     = uint32(3) << stateShift
+	stateClean    = 0
+	stateDirty    = 1 // + generation parity: 1 or 2
+	stateDead     = 3
+	entryMaxBytes = 8<<10 + 512 // rows above are kept apart
+)
+
+type header uint32
+
+func (h header) state() int     { return int(h >> stateShift) }
+func (h header) dirty() bool    { return h.state() == stateDirty || h.state() == stateDirty+1 }
+func (h header) meta() bool     { return h&metaBit != 0 }
+func (h header) unlinked() bool { return h&unlinkedBit != 0 }
+func (h header) big() bool      { return h&bigBit != 0 }
+func (h header) absent() bool   { return h&valueMask == absentLen }
+func (h header) klen() int      { return int(h&keyMask) >> keyShift }
+func (h header) vlen() int {
+	if h.absent() {
+		return 0
+	}
+	return int(h & valueMask)
+}
+
+func (h header) size() int {
+	if h.big() {
+		return bigBytes
+	}
+	return entrySize(h.klen(), h.vlen())
+}
+
+func entrySize(klen, vlen int) int {
+	return (headerBytes + klen + vlen + granule - 1) &^ (granule - 1)
+}
+
+func (h header) withState(s int) header { return h&^header(stateMask) | header(s)<<stateShift }
+
+func (a *arena) header(off uint32) header { return header(atomic.LoadUint32(a.word(off, 0))) }
+
+func (a *arena) setHeader(off uint32, h header) { atomic.StoreUint32(a.word(off, 0), uint32(h)) }
+
+func (a *arena) bigID(off uint32) uint32 {
+	return binary.LittleEndian.Uint32(a.bytes(off, headerBytes, headerBytes+4))
+}

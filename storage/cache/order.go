@@ -1,0 +1,269 @@
+package cache
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"cobble/slots"
+)
+
+// ranked is a position with enough of its row key to decide most comparisons.
+type ranked struct {
+	high, low uint64
+	pos       uint32
+}
+
+// sorted orders positions by row key and leaves out dropped rows.
+func (t *Table) sorted(rows []dirtyRow, positions []uint32) []uint32 {
+	items := make([]ranked, 0, len(positions))
+	for _, pos := range positions {
+		off := rows[pos].off
+		if off == 0 {
+			continue
+		}
+		h := t.arena.header(off)
+		high, low := t.cfg.Layout.Rank(h.meta(), t.storedKey(off, h))
+		items = append(items, ranked{high, low, pos})
+	}
+	slices.SortFunc(items, func(a, b ranked) int {
+		if c := cmp.Compare(a.high, b.high); c != 0 {
+			return c
+		}
+		if c := cmp.Compare(a.low, b.low); c != 0 {
+			return c
+		}
+		return t.compareStored(rows[a.pos].off, rows[b.pos].off)
+	})
+	positions = positions[:0]
+	for i := range items {
+		positions = append(positions, items[i].pos)
+	}
+	return positions
+}
+
+// compareStored decides between two rows whose ranks are equal. Equal ranks
+// mean the same kind, so stored keys compare as row keys do.
+func (t *Table) compareStored(a, b uint32) int {
+	return bytes.Compare(t.storedKey(a, t.arena.header(a)), t.storedKey(b, t.arena.header(b)))
+}
+
+func (t *Table) compareRows(a, b uint32) int {
+	ha, hb := t.arena.header(a), t.arena.header(b)
+	ah, al := t.cfg.Layout.Rank(ha.meta(), t.storedKey(a, ha))
+	bh, bl := t.cfg.Layout.Rank(hb.meta(), t.storedKey(b, hb))
+	if c := cmp.Compare(ah, bh); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(al, bl); c != 0 {
+		return c
+	}
+	return t.compareStored(a, b)
+}
+
+// ordered returns runs that cover the whole list. Needs the slot lock.
+func (t *Table) ordered(list *dirtyList) [][]uint32 {
+	list.order.Lock()
+	defer list.order.Unlock()
+	if list.covered == len(list.rows) {
+		return list.runs
+	}
+	tail := make([]uint32, 0, len(list.rows)-list.covered)
+	for i := list.covered; i < len(list.rows); i++ {
+		tail = append(tail, uint32(i))
+	}
+	list.covered = len(list.rows)
+	run := t.sorted(list.rows, tail)
+	runs := slices.Clone(list.runs)
+	for len(runs) > 0 && len(runs[len(runs)-1]) < 2*len(run) {
+		run = t.merge(list.rows, runs[len(runs)-1], run)
+		runs = runs[:len(runs)-1]
+	}
+	if len(run) > 0 {
+		runs = append(runs, run)
+	}
+	list.runs = runs
+	return runs
+}
+
+func (t *Table) merge(rows []dirtyRow, a, b []uint32) []uint32 {
+	out := make([]uint32, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if t.compareRows(rows[a[0]].off, rows[b[0]].off) < 0 {
+			out, a = append(out, a[0]), a[1:]
+		} else {
+			out, b = append(out, b[0]), b[1:]
+		}
+	}
+	return append(append(out, a...), b...)
+}
+
+// Cursor walks the dirty rows of a slot by row key, both generations as one:
+// where both have a row the newer one counts. It is valid while the slot lock
+// under which it was made is held.
+type Cursor struct {
+	table   *Table
+	slot    slots.Slot
+	sources []source
+	current int // source of the row at which the cursor stands; -1 = none
+	back    bool
+	key     []byte
+	seek    []byte
+}
+
+// source is one run cut to the cursor's bounds. at is its row to be given next:
+// the one at at when moving forward, the one before when moving back.
+type source struct {
+	rows []dirtyRow
+	run  []uint32
+	at   int
+}
+
+// Dirty returns a cursor over lower ≤ row key < upper; nil upper is the slot's
+// end. The slot lock must be held until the cursor is no longer used.
+func (t *Table) Dirty(slot slots.Slot, lower, upper []byte) Cursor {
+	c := Cursor{table: t, slot: slot, current: -1}
+	s := &t.slots[slot]
+	for p := range s.dirty {
+		list := &s.dirty[p]
+		if len(list.rows) == 0 {
+			continue
+		}
+		for _, run := range t.ordered(list) {
+			run = run[t.search(slot, list.rows, run, lower):]
+			if upper != nil {
+				run = run[:t.search(slot, list.rows, run, upper)]
+			}
+			if len(run) > 0 {
+				c.sources = append(c.sources, source{rows: list.rows, run: run})
+			}
+		}
+	}
+	return c
+}
+
+// Empty says that the cursor has no rows at all.
+func (c *Cursor) Empty() bool { return len(c.sources) == 0 }
+
+// First moves to the lowest row; false if there is none.
+func (c *Cursor) First() bool {
+	for i := range c.sources {
+		c.sources[i].at = 0
+	}
+	c.back = false
+	return c.pick()
+}
+
+// Last moves to the highest row; false if there is none.
+func (c *Cursor) Last() bool {
+	for i := range c.sources {
+		c.sources[i].at = len(c.sources[i].run)
+	}
+	c.back = true
+	return c.pick()
+}
+
+// SeekGE moves to the lowest row ≥ key.
+func (c *Cursor) SeekGE(key []byte) bool {
+	for i := range c.sources {
+		s := &c.sources[i]
+		s.at = c.table.search(c.slot, s.rows, s.run, key)
+	}
+	c.back = false
+	return c.pick()
+}
+
+// SeekLT moves to the highest row < key.
+func (c *Cursor) SeekLT(key []byte) bool {
+	for i := range c.sources {
+		s := &c.sources[i]
+		s.at = c.table.search(c.slot, s.rows, s.run, key)
+	}
+	c.back = true
+	return c.pick()
+}
+
+// Next moves to the next higher row.
+func (c *Cursor) Next() bool {
+	if c.current < 0 {
+		return false
+	}
+	if c.back {
+		c.seek = append(append(c.seek[:0], c.key...), 0)
+		return c.SeekGE(c.seek)
+	}
+	c.sources[c.current].at++
+	return c.pick()
+}
+
+// Prev moves to the next lower row.
+func (c *Cursor) Prev() bool {
+	if c.current < 0 {
+		return false
+	}
+	if !c.back {
+		c.seek = append(c.seek[:0], c.key...)
+		return c.SeekLT(c.seek)
+	}
+	c.sources[c.current].at--
+	return c.pick()
+}
+
+// Valid says whether the cursor stands at a row.
+func (c *Cursor) Valid() bool { return c.current >= 0 }
+
+// Key is the row key at which the cursor stands, valid until it moves.
+func (c *Cursor) Key() []byte { return c.key }
+
+// Value returns the row; absent says that the row was deleted.
+func (c *Cursor) Value() (value []byte, absent bool) {
+	off := c.sources[c.current].off(c.back)
+	h := c.table.arena.header(off)
+	return c.table.value(off, h), h.absent()
+}
+
+func (s *source) off(back bool) uint32 {
+	if back {
+		return s.rows[s.run[s.at-1]].off
+	}
+	return s.rows[s.run[s.at]].off
+}
+
+// settled moves past rows that a newer generation has too; false at the end.
+func (c *Cursor) settled(s *source) bool {
+	for {
+		if c.back && s.at == 0 || !c.back && s.at == len(s.run) {
+			return false
+		}
+		if !c.table.arena.header(s.off(c.back)).unlinked() {
+			return true
+		}
+		if c.back {
+			s.at--
+		} else {
+			s.at++
+		}
+	}
+}
+
+func (c *Cursor) pick() bool {
+	c.current = -1
+	for i := range c.sources {
+		s := &c.sources[i]
+		if !c.settled(s) {
+			continue
+		}
+		if c.current >= 0 {
+			order := c.table.compareRows(s.off(c.back), c.sources[c.current].off(c.back))
+			if order < 0 == c.back {
+				continue
+			}
+		}
+		c.current = i
+	}
+	if c.current < 0 {
+		return false
+	}
+	c.key = c.table.rowKey(c.key[:0], c.slot, c.sources[c.current].off(c.back))
+	return true
+}

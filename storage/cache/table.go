@@ -1,0 +1,379 @@
+package cache
+
+import (
+	"bytes"
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+
+	"cobble/slots"
+)
+
+// Layout says how stored keys relate to row keys. A row whose Key is Meta is
+// stored without the parts that follow from its user key.
+type Layout struct {
+	// Locate returns the slot and hash of a stored key.
+	Locate func(meta bool, stored []byte) (slot slots.Slot, hash uint32)
+	// Rank returns the first sixteen bytes after the slot of the row key that
+	// belongs to a stored key, big endian and padded with zeros.
+	Rank func(meta bool, stored []byte) (uint64, uint64)
+	// AppendKey appends the whole row key that belongs to a stored key.
+	AppendKey func(dst []byte, slot slots.Slot, meta bool, stored []byte) []byte
+}
+
+// Config is what a Table is made of.
+type Config struct {
+	// MaxBytes bounds segments, index and large rows together. Only dirty rows
+	// may push the table beyond it.
+	MaxBytes int64
+	// Reserve is the address space to reserve, 0 for the most that offsets reach.
+	Reserve int64
+	Layout  Layout
+	// Frequency keeps the access counter of OBJECT FREQ up to date.
+	Frequency bool
+}
+
+// Key names a row. Bytes is the stored key, see Layout.
+type Key struct {
+	Slot  slots.Slot
+	Hash  uint32
+	Meta  bool
+	Bytes []byte
+}
+
+// Presence is what the table knows about a row.
+type Presence uint8
+
+// Unknown: only the store below can tell. Absent: there is no such row.
+const (
+	Unknown Presence = iota
+	Absent
+	Present
+)
+
+// Table is the row table. See the package comment for who may call what.
+type Table struct {
+	cfg    Config
+	arena  *arena
+	parity atomic.Uint32 // of the generation that takes changes
+	dirty  [2]atomic.Int64
+	index  atomic.Int64 // bytes of all slots' indexes
+	max    atomic.Int64
+	big    bigRows
+	stats  counters
+	slots  [slots.Count]slotRows
+}
+
+type counters struct {
+	evicted, moved, refused atomic.Uint64
+}
+
+// slotRows is what is in memory of one slot. mu is the slot lock: it guards the
+// rows here and everything else that belongs to the slot, for all of the engine.
+type slotRows struct {
+	mu    sync.RWMutex
+	index index
+	epoch uint32
+	dirty [2]dirtyList
+	hits  atomic.Uint64
+	miss  atomic.Uint64
+}
+
+// New makes an empty table.
+func New(cfg Config) (*Table, error) {
+	reserve := cfg.Reserve
+	if reserve == 0 {
+		reserve = maxReserve
+	}
+	a, err := newArena(reserve)
+	if err != nil {
+		return nil, err
+	}
+	t := &Table{cfg: cfg, arena: a}
+	t.max.Store(cfg.MaxBytes)
+	t.big.rows = make(map[uint32]bigRow)
+	return t, nil
+}
+
+// Close gives the memory back. No slice that came out of the table may be used after it.
+func (t *Table) Close() error { return t.arena.close() }
+
+// SetMaxBytes changes the bound; evictions follow with the next inserts.
+func (t *Table) SetMaxBytes(n int64) { t.max.Store(n) }
+
+// Lock takes the slot lock for writing.
+func (t *Table) Lock(s slots.Slot) { t.slots[s].mu.Lock() }
+
+// Unlock ends Lock.
+func (t *Table) Unlock(s slots.Slot) { t.slots[s].mu.Unlock() }
+
+// RLock takes the slot lock for reading.
+func (t *Table) RLock(s slots.Slot) { t.slots[s].mu.RLock() }
+
+// RUnlock ends RLock.
+func (t *Table) RUnlock(s slots.Slot) { t.slots[s].mu.RUnlock() }
+
+// TryRLock is RLock unless it would wait.
+func (t *Table) TryRLock(s slots.Slot) bool { return t.slots[s].mu.TryRLock() }
+
+// TryLock is Lock unless it would wait.
+func (t *Table) TryLock(s slots.Slot) bool { return t.slots[s].mu.TryLock() }
+
+// lookup finds the linked entry of k; off is 0 if there is none.
+func (t *Table) lookup(s *slotRows, k *Key) (off uint32, h header) {
+	r := s.index.region(k.Hash)
+	if len(r.cells) == 0 {
+		return 0, 0
+	}
+	for i := r.home(k.Hash); ; {
+		c := r.cells[i]
+		if c == 0 {
+			return 0, 0
+		}
+		if uint32(c>>32) == k.Hash {
+			off = uint32(c)
+			h = t.arena.header(off)
+			if h.meta() == k.Meta && bytes.Equal(t.storedKey(off, h), k.Bytes) {
+				return off, h
+			}
+		}
+		if i++; i == len(r.cells) {
+			i = 0
+		}
+	}
+}
+
+func (t *Table) storedKey(off uint32, h header) []byte {
+	if h.big() {
+		return t.big.get(t.arena.bigID(off)).key
+	}
+	return t.arena.bytes(off, headerBytes, headerBytes+h.klen())
+}
+
+func (t *Table) value(off uint32, h header) []byte {
+	if h.big() {
+		return t.big.get(t.arena.bigID(off)).value
+	}
+	k := headerBytes + h.klen()
+	return t.arena.bytes(off, k, k+h.vlen())
+}
+
+// Get returns the row of k, which aliases the table and is valid until the
+// caller releases the slot lock (reading or writing) that it must hold. now is
+// in seconds, of any origin. Get marks the row as used.
+func (t *Table) Get(k Key, now uint32) ([]byte, Presence) {
+	s := &t.slots[k.Slot]
+	off, h := t.lookup(s, &k)
+	if off == 0 {
+		s.miss.Add(1)
+		return nil, Unknown
+	}
+	s.hits.Add(1)
+	t.touch(s, off, h, now)
+	if h.absent() {
+		return nil, Absent
+	}
+	return t.value(off, h), Present
+}
+
+// Peek is Get without marking the row as used.
+func (t *Table) Peek(k Key) ([]byte, Presence) {
+	off, h := t.lookup(&t.slots[k.Slot], &k)
+	switch {
+	case off == 0:
+		return nil, Unknown
+	case h.absent():
+		return nil, Absent
+	}
+	return t.value(off, h), Present
+}
+
+// Put makes value the row of k and marks it dirty in the current generation.
+// The slot's write lock must be held, and value must not alias the table.
+func (t *Table) Put(k Key, value []byte, now uint32) { t.change(k, value, false, now) }
+
+// Delete makes k absent and marks that dirty, as Put does.
+func (t *Table) Delete(k Key, now uint32) { t.change(k, nil, true, now) }
+
+func (t *Table) change(k Key, value []byte, absent bool, now uint32) {
+	s := &t.slots[k.Slot]
+	p := t.parity.Load()
+	off, h := t.lookup(s, &k)
+	mine := off != 0 && h.state() != stateDirty+int(1-p)
+	if mine && t.overwrite(off, h, value, absent) {
+		access := t.accessOf(s, off, h)
+		fresh := used(atomic.LoadUint32(access), now, t.cfg.Frequency)
+		if h.state() == stateClean {
+			t.pin(s, p, off, t.arena.header(off), fresh)
+		} else {
+			atomic.StoreUint32(access, fresh)
+		}
+		return
+	}
+	fresh, nh := t.write(k, value, absent, true)
+	if mine {
+		off, h = t.lookup(s, &k) // making room may have moved or evicted it
+	}
+	if off == 0 {
+		t.pin(s, p, fresh, nh, newAccess(now))
+		t.link(s, k.Hash, fresh)
+		return
+	}
+	access := used(atomic.LoadUint32(t.accessOf(s, off, h)), now, t.cfg.Frequency)
+	s.index.move(k.Hash, off, fresh)
+	switch h.state() {
+	case stateDirty + int(p):
+		pos := *t.arena.word(off, 1)
+		*t.arena.word(fresh, 1) = pos
+		t.arena.setHeader(fresh, nh.withState(h.state()))
+		row := &s.dirty[p].rows[pos]
+		row.off, row.access = fresh, access
+		t.dirty[p].Add(t.weight(fresh, nh) - t.weight(off, h))
+		t.forget(off, h)
+	case stateClean:
+		t.pin(s, p, fresh, nh, access)
+		t.forget(off, h)
+	default: // the generation being flushed owns off: it keeps its value
+		t.pin(s, p, fresh, nh, access)
+		t.arena.setHeader(off, h|unlinkedBit)
+	}
+}
+
+// overwrite changes the value of an entry in place if its size stays the same.
+func (t *Table) overwrite(off uint32, h header, value []byte, absent bool) bool {
+	vlen := len(value)
+	if h.big() || vlen > maxValueLen || entrySize(h.klen(), vlen) != h.size() {
+		return false
+	}
+	k := headerBytes + h.klen()
+	copy(t.arena.bytes(off, k, k+vlen), value)
+	if absent {
+		vlen = absentLen
+	}
+	t.arena.setHeader(off, h&^valueMask|header(vlen))
+	return true
+}
+
+// write appends an entry, clean and not linked. must lets the table exceed its
+// bound; without it off is 0 if there is no room.
+func (t *Table) write(k Key, value []byte, absent, must bool) (off uint32, h header) {
+	if k.Meta {
+		h |= metaBit
+	}
+	size := entrySize(len(k.Bytes), len(value))
+	if size > entryMaxBytes || len(k.Bytes) > maxKeyLen {
+		h |= bigBit
+	}
+	if !h.big() {
+		h |= header(len(k.Bytes))<<keyShift | header(len(value))
+	}
+	if absent {
+		h |= absentLen
+	}
+	if off = t.allocate(h, k.Slot, must); off == 0 {
+		return 0, 0
+	}
+	if h.big() {
+		id := t.big.add(k.Bytes, value)
+		binary.LittleEndian.PutUint32(t.arena.bytes(off, headerBytes, headerBytes+4), id)
+	} else {
+		copy(t.arena.bytes(off, headerBytes, headerBytes+len(k.Bytes)), k.Bytes)
+		copy(t.arena.bytes(off, headerBytes+len(k.Bytes), size), value)
+	}
+	t.arena.setHeader(off, h)
+	return off, h
+}
+
+func (t *Table) link(s *slotRows, hash, off uint32) {
+	before := s.index.bytes
+	s.index.insert(hash, off)
+	t.index.Add(int64(s.index.bytes - before))
+}
+
+func (t *Table) unlink(s *slotRows, hash, off uint32) {
+	before := s.index.bytes
+	s.index.remove(hash, off)
+	t.index.Add(int64(s.index.bytes - before))
+}
+
+// forget makes an entry dead. Its index cell is the caller's business.
+func (t *Table) forget(off uint32, h header) {
+	if h.big() {
+		t.big.remove(t.arena.bigID(off))
+	}
+	t.arena.setHeader(off, h.withState(stateDead))
+	t.arena.drop(off, h.size())
+}
+
+// weight is what an entry counts for in the dirty bytes.
+func (t *Table) weight(off uint32, h header) int64 {
+	if h.big() {
+		r := t.big.get(t.arena.bigID(off))
+		return int64(bigBytes + len(r.key) + len(r.value))
+	}
+	return int64(h.size())
+}
+
+// Epoch returns a number that changes whenever a row of the slot stops being
+// pinned. A caller that finds a row Unknown, reads it from the store below and
+// comes back passes it to Admit. Needs the slot lock.
+func (t *Table) Epoch(s slots.Slot) uint32 { return t.slots[s].epoch }
+
+// Admit puts what was read from the store below into the table, clean. It
+// refuses (false) if the table knows the row by now, if the value may be out of
+// date because the slot's epoch is no longer the one at which the row was
+// Unknown, if the row is large, or if there is no room. Needs the write lock.
+func (t *Table) Admit(k Key, value []byte, absent bool, epoch, now uint32) bool {
+	s := &t.slots[k.Slot]
+	if s.epoch != epoch || entrySize(len(k.Bytes), len(value)) > entryMaxBytes || len(k.Bytes) > maxKeyLen {
+		return false
+	}
+	if off, _ := t.lookup(s, &k); off != 0 {
+		return false
+	}
+	off, _ := t.write(k, value, absent, false)
+	if off == 0 {
+		t.stats.refused.Add(1)
+		return false
+	}
+	*t.arena.word(off, 1) = newAccess(now) &^ usedBit // on probation: one sweep takes it
+	t.link(s, k.Hash, off)
+	return true
+}
+
+// bigRows keeps rows that are too large for a segment.
+type bigRows struct {
+	mu    sync.Mutex
+	last  uint32
+	rows  map[uint32]bigRow
+	bytes atomic.Int64
+}
+
+type bigRow struct{ key, value []byte }
+
+func (b *bigRows) add(key, value []byte) uint32 {
+	row := bigRow{bytes.Clone(key), append(make([]byte, 0, len(value)), value...)}
+	b.bytes.Add(int64(len(key) + len(value)))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.last++; ; b.last++ {
+		if _, taken := b.rows[b.last]; !taken {
+			b.rows[b.last] = row
+			return b.last
+		}
+	}
+}
+
+func (b *bigRows) get(id uint32) bigRow {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.rows[id]
+}
+
+func (b *bigRows) remove(id uint32) {
+	b.mu.Lock()
+	row := b.rows[id]
+	delete(b.rows, id)
+	b.mu.Unlock()
+	b.bytes.Add(-int64(len(row.key) + len(row.value)))
+}

@@ -1,0 +1,545 @@
+package cache
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+
+	"cobble/slots"
+)
+
+func hash64(b []byte) uint64 {
+	h := fnv.New64a()
+	h.Write(b)
+	x := h.Sum64()
+	return x ^ x>>29*0x9E3779B97F4A7C15
+}
+
+// testLayout is a small copy of the real row format: "slot 10 H user" rows are
+// stored as user, other rows whole.
+var testLayout = Layout{
+	Locate: func(meta bool, stored []byte) (slots.Slot, uint32) {
+		if meta {
+			return slots.Of(stored), uint32(hash64(stored))
+		}
+		return slots.Slot(binary.BigEndian.Uint16(stored)), uint32(hash64(stored[2:]))
+	},
+	Rank: func(meta bool, stored []byte) (uint64, uint64) {
+		var b [16]byte
+		if meta {
+			b[0] = 0x10
+			binary.BigEndian.PutUint64(b[1:], hash64(stored))
+			copy(b[9:], stored)
+		} else {
+			copy(b[:], stored[2:])
+		}
+		return binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])
+	},
+	AppendKey: func(dst []byte, slot slots.Slot, meta bool, stored []byte) []byte {
+		if !meta {
+			return append(dst, stored...)
+		}
+		dst = append(binary.BigEndian.AppendUint16(dst, uint16(slot)), 0x10)
+		return append(binary.BigEndian.AppendUint64(dst, hash64(stored)), stored...)
+	},
+}
+
+func metaKey(user string) Key {
+	b := []byte(user)
+	return Key{Slot: slots.Of(b), Hash: uint32(hash64(b)), Meta: true, Bytes: b}
+}
+
+func elementKey(slot slots.Slot, rest string) Key {
+	b := append(binary.BigEndian.AppendUint16(nil, uint16(slot)), 0x20)
+	b = append(b, rest...)
+	return Key{Slot: slot, Hash: uint32(hash64(b[2:])), Bytes: b}
+}
+
+func (k Key) row() string {
+	return string(testLayout.AppendKey(nil, k.Slot, k.Meta, k.Bytes))
+}
+
+func newTestTable(t testing.TB, max int64) *Table {
+	table, err := New(Config{MaxBytes: max, Reserve: 1 << 30, Layout: testLayout, Frequency: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { table.Close() })
+	return table
+}
+
+// world is the model that random operations are checked against: what the store
+// below holds, what the table must say, and what is dirty in which generation.
+type world struct {
+	t      *testing.T
+	rng    *rand.Rand
+	table  *Table
+	keys   []Key
+	store  map[string]string // the store below
+	want   map[string]string // the truth
+	active map[string]bool   // rows changed since the last cut
+	frozen map[string]string // rows of the cut generation; "\x00" = absent
+	cut    bool
+	now    uint32
+}
+
+const gone = "\x00"
+
+func newWorld(t *testing.T, seed uint64, max int64, keys int) *world {
+	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), table: newTestTable(t, max),
+		store: map[string]string{}, want: map[string]string{}, active: map[string]bool{}, now: 1000}
+	for i := range keys {
+		switch i % 3 {
+		case 0:
+			w.keys = append(w.keys, metaKey(fmt.Sprintf("key:%d", i)))
+		case 1:
+			w.keys = append(w.keys, elementKey(slots.Slot(i%7), fmt.Sprintf("oid%d", i)))
+		default:
+			w.keys = append(w.keys, metaKey(fmt.Sprintf("{tag%d}%d", i%5, i)))
+		}
+	}
+	return w
+}
+
+func (w *world) value() []byte {
+	n := w.rng.IntN(200)
+	switch w.rng.IntN(40) {
+	case 0:
+		n = w.rng.IntN(12000) // some are kept apart
+	case 1:
+		n = 0
+	}
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(w.rng.Uint32())
+	}
+	return b
+}
+
+func (w *world) step() {
+	k := w.keys[w.rng.IntN(len(w.keys))]
+	row := k.row()
+	w.now += uint32(w.rng.IntN(2))
+	w.table.Lock(k.Slot)
+	switch w.rng.IntN(10) {
+	case 0, 1, 2:
+		v := w.value()
+		w.table.Put(k, v, w.now)
+		w.want[row], w.active[row] = string(v), true
+	case 3:
+		w.table.Delete(k, w.now)
+		delete(w.want, row)
+		w.active[row] = true
+	default:
+		w.read(k, row)
+	}
+	w.table.Unlock(k.Slot)
+}
+
+func (w *world) read(k Key, row string) {
+	want, exists := w.want[row]
+	v, p := w.table.Get(k, w.now)
+	_, frozen := w.frozen[row]
+	switch {
+	case p == Unknown && (w.active[row] || frozen):
+		w.t.Fatalf("dirty row %q is not in the table", row)
+	case p == Unknown:
+		v, below := w.store[row]
+		if below != exists || v != want {
+			w.t.Fatalf("row %q: the store has %v, want %v", row, below, exists)
+		}
+		w.table.Admit(k, []byte(v), !below, w.table.Epoch(k.Slot), w.now)
+	case p == Present != exists || string(v) != want:
+		w.t.Fatalf("row %q: %d %q, want %v %q", row, p, v, exists, want)
+	}
+}
+
+func (w *world) cutGeneration() {
+	w.table.Cut()
+	w.cut, w.frozen = true, map[string]string{}
+	for row := range w.active {
+		if v, ok := w.want[row]; ok {
+			w.frozen[row] = v
+		} else {
+			w.frozen[row] = gone
+		}
+	}
+	clear(w.active)
+}
+
+func (w *world) flush() {
+	got := map[string]string{}
+	for s := range slots.Slot(slots.Count) {
+		last := ""
+		err := w.table.Frozen(s, func(key, value []byte, absent bool) error {
+			if string(key) <= last {
+				w.t.Fatalf("frozen rows out of order: %q after %q", key, last)
+			}
+			last = string(key)
+			got[last] = string(value)
+			if absent {
+				got[last] = gone
+			}
+			return nil
+		})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if !maps.Equal(got, w.frozen) {
+		w.t.Fatalf("the cut generation has %d rows, want %d, or they differ", len(got), len(w.frozen))
+	}
+	for row, v := range got {
+		if v == gone {
+			delete(w.store, row)
+		} else {
+			w.store[row] = v
+		}
+	}
+	w.frozen = nil
+	for s := range slots.Slot(slots.Count) {
+		for {
+			w.table.Lock(s)
+			more := w.table.Settle(s, 5)
+			w.table.Unlock(s)
+			if !more {
+				break
+			}
+		}
+	}
+	w.cut = false
+	w.table.Trim()
+}
+
+// checkCursor compares the store merged with a cursor to the truth.
+func (w *world) checkCursor(slot slots.Slot) {
+	w.table.RLock(slot)
+	defer w.table.RUnlock(slot)
+	prefix := string(binary.BigEndian.AppendUint16(nil, uint16(slot)))
+	merged := map[string]string{}
+	for row, v := range w.store {
+		if row[:2] == prefix {
+			merged[row] = v
+		}
+	}
+	c := w.table.Dirty(slot, []byte(prefix), nil)
+	var up, down []string
+	for ok := c.First(); ok; ok = c.Next() {
+		up = append(up, string(c.Key()))
+		if v, absent := c.Value(); absent {
+			delete(merged, string(c.Key()))
+		} else {
+			merged[string(c.Key())] = string(v)
+		}
+	}
+	for ok := c.Last(); ok; ok = c.Prev() {
+		down = append(down, string(c.Key()))
+	}
+	slices.Reverse(down)
+	if !slices.IsSorted(up) || !slices.Equal(up, down) {
+		w.t.Fatalf("cursor: %q forward, %q backward", up, down)
+	}
+	if len(up) > 2 {
+		i := 1 + w.rng.IntN(len(up)-2)
+		for _, ok := range []bool{c.SeekGE([]byte(up[i])), c.Prev(), c.Next(), c.SeekLT([]byte(up[i+1])), c.Next(), c.Prev()} {
+			if !ok {
+				w.t.Fatal("cursor lost its place")
+			}
+		}
+		if string(c.Key()) != up[i] {
+			w.t.Fatalf("cursor at %q, want %q", c.Key(), up[i])
+		}
+	}
+	for row, v := range w.want {
+		if row[:2] != prefix {
+			continue
+		}
+		if got, ok := merged[row]; !ok || got != v {
+			w.t.Fatalf("merged row %q = %q, want %q", row, got, v)
+		}
+		delete(merged, row)
+	}
+	if len(merged) > 0 {
+		w.t.Fatalf("%d rows too many in slot %d", len(merged), slot)
+	}
+}
+
+func (w *world) discard(slot slots.Slot) {
+	prefix := string(binary.BigEndian.AppendUint16(nil, uint16(slot)))
+	w.table.Lock(slot)
+	w.table.Discard(slot)
+	w.table.Unlock(slot)
+	ours := func(row, _ string) bool { return row[:2] == prefix }
+	maps.DeleteFunc(w.want, ours)
+	maps.DeleteFunc(w.store, ours)
+	maps.DeleteFunc(w.active, func(row string, _ bool) bool { return row[:2] == prefix })
+}
+
+// TestAgainstModel runs random reads, writes, cuts, settles and discards in a
+// table that is far too small for the rows, and compares every read.
+func TestAgainstModel(t *testing.T) {
+	for seed := range uint64(6) {
+		w := newWorld(t, seed, 24*segmentBytes, 4000)
+		for i := range 40000 {
+			w.step()
+			if i%997 == 0 {
+				if w.cut {
+					w.flush()
+				} else {
+					w.cutGeneration()
+				}
+			}
+			if i%499 == 0 {
+				w.checkCursor(w.keys[w.rng.IntN(len(w.keys))].Slot)
+			}
+			if i%4999 == 0 && !w.cut {
+				w.discard(w.keys[w.rng.IntN(len(w.keys))].Slot)
+			}
+		}
+		if w.cut {
+			w.flush()
+		}
+		w.cutGeneration()
+		w.flush()
+		st := w.table.Stats()
+		if st.DirtyBytes != 0 || st.LargeBytes != 0 {
+			t.Fatalf("after the last settle: %+v", st)
+		}
+		if st.SegmentBytes+st.IndexBytes > 24*segmentBytes {
+			t.Fatalf("table is beyond its bound: %+v", st)
+		}
+		if st.Evicted == 0 || st.Moved == 0 {
+			t.Fatalf("nothing was evicted or moved: %+v", st)
+		}
+	}
+}
+
+// TestStaleAdmission: what was read from the store before a row was changed,
+// flushed and evicted must not come back.
+func TestStaleAdmission(t *testing.T) {
+	table := newTestTable(t, 64*segmentBytes)
+	k := metaKey("k")
+	table.Lock(k.Slot)
+	defer table.Unlock(k.Slot)
+	epoch := table.Epoch(k.Slot)
+	table.Put(k, []byte("new"), 1)
+	if table.Admit(k, []byte("old"), false, epoch, 1) {
+		t.Fatal("an old value overwrote a dirty row")
+	}
+	table.Cut()
+	table.Settle(k.Slot, 100)
+	s := &table.slots[k.Slot]
+	off, h := table.lookup(s, &k)
+	table.unlink(s, k.Hash, off)
+	table.forget(off, h)
+	if table.Admit(k, []byte("old"), false, epoch, 1) {
+		t.Fatal("an old value came back after its successor was flushed and evicted")
+	}
+	if !table.Admit(k, []byte("new"), false, table.Epoch(k.Slot), 1) {
+		t.Fatal("a current value was refused")
+	}
+}
+
+// TestParallel lets goroutines work on all slots while generations are cut; the
+// race detector and the final contents judge.
+func TestParallel(t *testing.T) {
+	table := newTestTable(t, 40*segmentBytes)
+	const workers, perWorker = 4, 3000
+	var commit sync.RWMutex // held for writing at a cut, as the engine does
+	var wg sync.WaitGroup
+	for g := range workers {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			rng := rand.New(rand.NewPCG(uint64(g), 2))
+			for i := range perWorker * 4 {
+				k := metaKey(fmt.Sprintf("w%d:%d", g, i%perWorker))
+				commit.RLock()
+				table.Lock(k.Slot)
+				table.Put(k, bytes.Repeat([]byte{byte(g)}, rng.IntN(120)), uint32(i))
+				table.Unlock(k.Slot)
+				commit.RUnlock()
+				o := metaKey(fmt.Sprintf("w%d:%d", (g+1)%workers, rng.IntN(perWorker)))
+				table.RLock(o.Slot)
+				if v, p := table.Get(o, uint32(i)); p == Present && len(v) > 0 && v[0] != byte((g+1)%workers) {
+					t.Errorf("row of worker %d holds %d", (g+1)%workers, v[0])
+				}
+				table.RUnlock(o.Slot)
+			}
+		}()
+	}
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			commit.Lock()
+			table.Cut()
+			commit.Unlock()
+			for s := range slots.Slot(slots.Count) {
+				if table.HasFrozen(s) {
+					table.Frozen(s, func(_, _ []byte, _ bool) error { return nil })
+				}
+				for more := true; more; {
+					table.Lock(s)
+					more = table.Settle(s, 64)
+					table.Unlock(s)
+				}
+			}
+			table.Trim()
+		}
+	}()
+	wg.Wait()
+	close(stop)
+	<-done
+}
+
+// TestIndex compares the index with a map through growth, splits and removal.
+func TestIndex(t *testing.T) {
+	var x index
+	rng := rand.New(rand.NewPCG(1, 1))
+	model := map[uint32]uint32{}
+	for i := uint32(1); i <= 60000; i++ {
+		h := rng.Uint32()
+		x.insert(h, i)
+		model[i] = h
+		if i%3 == 0 {
+			for off, h := range model {
+				x.remove(h, off)
+				delete(model, off)
+				break
+			}
+		}
+	}
+	n := 0
+	x.each(func(hash, off uint32) bool {
+		n++
+		if model[off] != hash {
+			t.Fatalf("cell %d has hash %d, want %d", off, hash, model[off])
+		}
+		return true
+	})
+	if n != len(model) {
+		t.Fatalf("%d cells, want %d", n, len(model))
+	}
+	for off, h := range model {
+		if r, _ := x.find(h, off); r == nil {
+			t.Fatalf("cell %d is not found", off)
+		}
+	}
+	if perRow := float64(x.bytes) / float64(n); perRow > 18 {
+		t.Errorf("%.1f index bytes per row", perRow)
+	}
+}
+
+// TestOverhead holds the memory of a full load to its promise.
+func TestOverhead(t *testing.T) {
+	table := newTestTable(t, 1<<30)
+	const n, payload = 300000, 16 + 104
+	value := make([]byte, 104)
+	for i := range n {
+		k := metaKey(fmt.Sprintf("key:%012d", i))
+		table.Lock(k.Slot)
+		table.Put(k, value, 1)
+		table.Unlock(k.Slot)
+	}
+	table.Cut()
+	for s := range slots.Slot(slots.Count) {
+		table.Lock(s)
+		for table.Settle(s, 1000) {
+		}
+		table.Unlock(s)
+	}
+	st := table.Stats()
+	over := float64(st.SegmentBytes+st.IndexBytes)/n - payload
+	t.Logf("overhead %.1f B per row: %+v", over, st)
+	if over > 30 {
+		t.Errorf("overhead is %.1f B per row", over)
+	}
+}
+
+// TestNoAllocations holds the hot paths to zero allocations.
+func TestNoAllocations(t *testing.T) {
+	table := newTestTable(t, 64<<20)
+	k := metaKey("key:1")
+	value := make([]byte, 100)
+	table.Put(k, value, 1)
+	if n := testing.AllocsPerRun(100, func() {
+		table.Lock(k.Slot)
+		table.Put(k, value, 1)
+		table.Unlock(k.Slot)
+		table.RLock(k.Slot)
+		table.Get(k, 1)
+		table.RUnlock(k.Slot)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func benchKeys(n int) []Key {
+	keys := make([]Key, n)
+	for i := range keys {
+		keys[i] = metaKey(fmt.Sprintf("key:%012d", i))
+	}
+	return keys
+}
+
+func BenchmarkGet(b *testing.B) {
+	keys := benchKeys(1 << 20)
+	table := newTestTable(b, 1<<30)
+	value := make([]byte, 100)
+	for _, k := range keys {
+		table.Lock(k.Slot)
+		table.Put(k, value, 1)
+		table.Unlock(k.Slot)
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		k := keys[rng.Uint32()&(1<<20-1)]
+		table.RLock(k.Slot)
+		table.Get(k, 1)
+		table.RUnlock(k.Slot)
+	}
+}
+
+func BenchmarkPut(b *testing.B) {
+	keys := benchKeys(1 << 20)
+	for _, mode := range []string{"overwrite", "evicting"} {
+		b.Run(mode, func(b *testing.B) {
+			max := int64(1 << 30)
+			if mode == "evicting" {
+				max = 32 << 20
+			}
+			table := newTestTable(b, max)
+			value := make([]byte, 100)
+			rng := rand.New(rand.NewPCG(1, 1))
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N {
+				k := keys[rng.Uint32()&(1<<20-1)]
+				table.Lock(k.Slot)
+				if mode == "evicting" {
+					table.Admit(k, value, false, table.Epoch(k.Slot), 1)
+				} else {
+					table.Put(k, value, 1)
+				}
+				table.Unlock(k.Slot)
+			}
+			runtime.KeepAlive(table)
+		})
+	}
+}
