@@ -6,10 +6,12 @@ import "cobble/slots"
 type Token uint64
 
 // Effect is one thing for the driver to do. Effects are started in the order
-// of the list. One with After ≠ 0 must not be started before the persist with
-// that token (and every persist before it) is durable; effects behind it that
-// do not wait for a token may overtake it. A persist that fails is fatal: the
-// driver must stop the node, for the machine's state is already ahead of disk.
+// of the list, but one with After ≠ 0 must not be started before the persist
+// with that token is durable; it may stand before that persist in the same
+// list. Effects that do not wait may overtake those that do. Persists are done
+// one after the other in the order of their tokens, so "durable up to token t"
+// is one number. A persist that fails is fatal: the driver must stop the node,
+// for the machine's state is already ahead of the disk.
 type Effect struct {
 	After Token
 	Do    Action

@@ -19,16 +19,19 @@ type Body interface{ body() }
 type (
 	// Hello opens an acquaintance (MEET) or renews one after a restart or a
 	// change of address. With Meet the receiver admits an unknown sender.
+	// Handshake names the MEET at its initiator; HelloOK repeats it.
 	Hello struct {
-		Meet   bool
-		Record *Record
+		Meet      bool
+		Handshake ID
+		Record    *Record
 	}
 	// HelloOK answers Hello with the whole table. YourIP is the address the
 	// Hello came from.
 	HelloOK struct {
-		Record  *Record
-		Records []*Record
-		YourIP  string
+		Handshake ID
+		Record    *Record
+		Records   []*Record
+		YourIP    string
 	}
 
 	// Records brings news of nodes: own changes pushed, answers to Fetch,

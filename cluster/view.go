@@ -30,7 +30,8 @@ type View struct {
 	Electors *Electors // nil until known
 	Term     uint64    // of this node's shard
 
-	owner *[slots.Count]uint16 // index into Nodes plus one; 0: nobody
+	owner *[slots.Count]uint16 // index into place; shared by the views that agree
+	place []uint16             // index into Nodes plus one; 0: nobody
 }
 
 // State is cluster_state.
@@ -110,7 +111,7 @@ func (v *View) Owner(slot slots.Slot) *Node {
 	if v.owner == nil {
 		return nil
 	}
-	if at := v.owner[slot]; at != 0 {
+	if at := v.place[v.owner[slot]]; at != 0 {
 		return &v.Nodes[at-1]
 	}
 	return nil
@@ -137,4 +138,70 @@ func openSlot(open []OpenSlot, slot slots.Slot) (ID, bool) {
 		return open[at].Peer, true
 	}
 	return ID{}, false
+}
+
+// View returns the beliefs of this moment, with fresh ping and pong times.
+func (m *Machine) View() *View {
+	v := &View{
+		Self: -1, State: m.clusterState.now, Reason: m.reason, CurrentEpoch: m.currentEpoch, Assigned: m.assigned,
+		Migrating: m.migrating, Importing: m.importing,
+		Cluster: m.self().Cluster, Electors: m.inForce(), Term: m.self().Term,
+	}
+	v.Nodes = make([]Node, 0, len(m.nodes)+len(m.handshakes))
+	for _, n := range m.nodes {
+		v.Nodes = append(v.Nodes, m.nodeView(n))
+		if n.ownedCount == 0 {
+			continue
+		}
+		v.Size++
+		switch {
+		case n.fail:
+			v.SlotsFail += n.ownedCount
+		case n.pfail:
+			v.SlotsPFail += n.ownedCount
+		default:
+			v.SlotsOK += n.ownedCount
+		}
+	}
+	for _, h := range m.handshakes {
+		v.Nodes = append(v.Nodes, Node{ID: h.id, Addr: h.addr, Handshake: true, PingSent: h.started})
+	}
+	sort.Slice(v.Nodes, func(i, j int) bool { return v.Nodes[i].ID.Less(v.Nodes[j].ID) })
+	v.place = make([]uint16, len(m.numbers))
+	for i := range v.Nodes {
+		if n := m.find(v.Nodes[i].ID); n != nil {
+			v.place[n.num] = uint16(i + 1)
+		}
+		if v.Nodes[i].Myself {
+			v.Self = i
+		}
+	}
+	if m.ownerShared == nil {
+		shared := *m.owner
+		m.ownerShared = &shared
+	}
+	v.owner = m.ownerShared
+	return v
+}
+
+func (m *Machine) nodeView(n *node) Node {
+	r := n.record
+	if n.ownedShared == nil && n.ownedCount > 0 {
+		owned := n.owned
+		n.ownedShared = &owned
+	}
+	out := Node{
+		ID: r.ID, Addr: n.addr(), Hostname: r.Hostname, Flags: r.Flags, Primary: r.Primary, Shard: r.Shard,
+		Term: r.Term, ConfigEpoch: r.ConfigEpoch, Offset: r.Offset, Boot: r.Boot,
+		Myself: n == m.me, PFail: n.pfail, Fail: n.fail, NoAddr: n.noaddr,
+		PingSent: n.pingSent, PongReceived: n.heard, Connected: n.linkUp || n == m.me,
+		FailReports: m.failReports(n),
+	}
+	if n.ownedCount > 0 {
+		out.Slots = n.ownedShared
+	}
+	if p := m.find(r.Primary); p != nil {
+		out.ConfigEpoch = p.record.ConfigEpoch
+	}
+	return out
 }

@@ -1,0 +1,278 @@
+package cluster
+
+import "cobble/slots"
+
+// Who owns a slot follows from the records alone, so nodes with equal tables
+// agree: among the primaries that claim it, leave out those whose shard has a
+// primary of a greater term, then take the greatest config epoch, then the
+// smaller id (which is the one that will bump its epoch).
+//
+// Redis instead keeps the present owner until a greater epoch claims the slot,
+// which makes the map depend on the order of messages.
+
+// override is a local, short-lived belief set by SETSLOT NODE, ADDSLOTS or
+// DELSLOTS while the records do not say the same yet.
+type override struct {
+	slot  slots.Slot
+	owner ID // zero: nobody
+	until Time
+}
+
+// overrideTime is how long an override outlives the command that set it.
+const overrideTime Duration = 2000
+
+// supersede brings the superseded flags of a shard's primaries up to date and
+// adds the slots of those that changed to touched.
+func (m *Machine) supersede(shard ID, touched *slots.Set) {
+	if shard.IsZero() {
+		return
+	}
+	var greatest uint64
+	for _, n := range m.nodes {
+		if n.record.Shard == shard && n.record.IsPrimary() && n.record.Term > greatest {
+			greatest = n.record.Term
+		}
+	}
+	for _, n := range m.nodes {
+		if n.record.Shard != shard || !n.record.IsPrimary() {
+			continue
+		}
+		was := n.superseded
+		n.superseded = n.record.Term < greatest
+		if n.superseded != was && n.record.Slots != nil {
+			touched.Union(n.record.Slots)
+		}
+	}
+}
+
+// reassign recomputes the owner of every slot of touched.
+func (m *Machine) reassign(touched *slots.Set) {
+	if touched.Empty() {
+		return
+	}
+	claimants := m.claimants[:0]
+	for _, n := range m.nodes {
+		if n.record.Slots != nil && n.record.IsPrimary() && !n.superseded && n.record.Slots.Intersects(touched) {
+			claimants = append(claimants, n)
+		}
+	}
+	m.claimants = claimants
+	touched.Each(func(slot slots.Slot) bool {
+		var best *node
+		for _, n := range claimants {
+			if n.record.Slots.Has(slot) && (best == nil || m.outranks(n.record, best.record)) {
+				best = n
+			}
+		}
+		m.assign(slot, m.overridden(slot, best))
+		return true
+	})
+}
+
+// outranks reports whether a's claim beats b's.
+func (m *Machine) outranks(a, b *Record) bool {
+	if a.ConfigEpoch != b.ConfigEpoch {
+		return a.ConfigEpoch > b.ConfigEpoch
+	}
+	return a.ID.Less(b.ID)
+}
+
+func (m *Machine) overridden(slot slots.Slot, owner *node) *node {
+	for i := range m.overrides {
+		if o := &m.overrides[i]; o.slot == slot {
+			if o.owner.IsZero() {
+				return nil
+			}
+			if n := m.find(o.owner); n != nil {
+				return n
+			}
+		}
+	}
+	return owner
+}
+
+func (m *Machine) assign(slot slots.Slot, owner *node) {
+	old := m.numbers[m.owner[slot]]
+	if old == owner {
+		return
+	}
+	if old != nil {
+		old.owned.Remove(slot)
+		old.ownedCount--
+		old.ownedShared = nil
+		m.assigned--
+	}
+	m.owner[slot] = 0
+	if owner != nil {
+		owner.owned.Add(slot)
+		owner.ownedCount++
+		owner.ownedShared = nil
+		m.assigned++
+		m.owner[slot] = owner.num
+	}
+	m.ownerShared = nil
+	m.changed.view, m.changed.claims = true, true
+}
+
+// setOverride makes owner (zero: nobody) own slot here until the records agree
+// or overrideTime has passed.
+func (m *Machine) setOverride(slot slots.Slot, owner ID) {
+	m.clearOverride(slot)
+	m.overrides = append(m.overrides, override{slot, owner, m.now.After(overrideTime)})
+	m.reassignOne(slot)
+	m.wakeBy(m.now.After(overrideTime))
+}
+
+func (m *Machine) clearOverride(slot slots.Slot) {
+	for i := range m.overrides {
+		if m.overrides[i].slot == slot {
+			m.overrides = append(m.overrides[:i], m.overrides[i+1:]...)
+			m.reassignOne(slot)
+			return
+		}
+	}
+}
+
+func (m *Machine) reassignOne(slot slots.Slot) {
+	var touched slots.Set
+	touched.Add(slot)
+	m.reassign(&touched)
+}
+
+// expireOverrides drops the overrides whose time is over.
+func (m *Machine) expireOverrides() {
+	var touched slots.Set
+	kept := m.overrides[:0]
+	for _, o := range m.overrides {
+		if m.now < o.until {
+			kept = append(kept, o)
+			m.wakeBy(o.until)
+		} else {
+			touched.Add(o.slot)
+		}
+	}
+	m.overrides = kept
+	m.reassign(&touched)
+}
+
+// settleClaims gives up claims of this node that others have won, closes open
+// slots that make no sense any more, and resolves equal config epochs.
+func (m *Machine) settleClaims() {
+	if m.changed.claims {
+		m.changed.claims = false
+		m.giveUpLostSlots()
+		m.closeSettledSlots()
+	}
+	m.resolveCollision()
+}
+
+func (m *Machine) giveUpLostSlots() {
+	own := m.self()
+	if !own.IsPrimary() || own.Slots == nil || m.me.superseded {
+		return // a superseded primary is demoted as a whole by followShard
+	}
+	lost := *own.Slots
+	lost.Subtract(&m.me.owned)
+	var winner *node
+	lost.Each(func(slot slots.Slot) bool {
+		owner := m.numbers[m.owner[slot]]
+		if owner == nil {
+			lost.Remove(slot) // only overridden away, DELSLOTS
+		}
+		if winner == nil {
+			winner = owner
+		}
+		return true
+	})
+	if lost.Empty() {
+		return
+	}
+	kept := *own.Slots
+	kept.Subtract(&lost)
+	m.note('#', "lost slots "+lost.String()+" to a greater config epoch of "+winner.id().String())
+	m.setClaims(kept)
+	m.do(DropSlots{Slots: lost})
+	if kept.Empty() && m.config.AllowReplicaMigration {
+		m.becomeReplicaOf(winner)
+	}
+}
+
+// setClaims replaces the slots this node claims.
+func (m *Machine) setClaims(claims slots.Set) {
+	m.amend(true, func(r *Record) {
+		r.Slots = nil
+		if !claims.Empty() {
+			r.Slots = &claims
+		}
+	})
+}
+
+func (m *Machine) closeSettledSlots() {
+	if !m.self().IsPrimary() {
+		m.migrating, m.importing = nil, nil
+		return
+	}
+	m.migrating = keepOpen(m.migrating, func(o OpenSlot) bool {
+		return m.owner[o.Slot] == m.me.num || m.owner[o.Slot] == 0
+	})
+}
+
+func keepOpen(open []OpenSlot, keep func(OpenSlot) bool) []OpenSlot {
+	kept := open[:0:0]
+	for _, o := range open {
+		if keep(o) {
+			kept = append(kept, o)
+		}
+	}
+	return kept
+}
+
+// resolveCollision bumps this node's config epoch when another primary has the
+// same one and the greater id. Redis 7.0, clusterHandleConfigEpochCollision.
+// The bump waits a random moment: of many nodes that start with epoch 0 a few
+// act at a time.
+func (m *Machine) resolveCollision() {
+	own := m.self()
+	if !own.IsPrimary() || !m.collides() {
+		m.bumpAt = 0
+		return
+	}
+	if m.bumpAt == 0 {
+		m.bumpAt = m.now.After(Duration(m.random.Below(int64(len(m.nodes))*5 + 1)))
+	}
+	if m.now < m.bumpAt {
+		m.wakeBy(m.bumpAt)
+		return
+	}
+	m.bumpAt = 0
+	m.currentEpoch++
+	m.note('-', "config epoch collision: bumped my own")
+	m.amend(true, func(r *Record) { r.ConfigEpoch = m.currentEpoch })
+}
+
+func (m *Machine) collides() bool {
+	own := m.self()
+	for _, n := range m.nodes {
+		if n != m.me && n.record.IsPrimary() && n.record.ConfigEpoch == own.ConfigEpoch &&
+			own.ID.Less(n.id()) && n.record.Shard != own.Shard {
+			return true
+		}
+	}
+	return false
+}
+
+// bumpEpoch raises this node's config epoch above all others, if it is not
+// already the greatest, and reports whether it did.
+func (m *Machine) bumpEpoch() bool {
+	greatest := m.currentEpoch
+	for _, n := range m.nodes {
+		greatest = max(greatest, n.record.ConfigEpoch)
+	}
+	own := m.self().ConfigEpoch
+	if own != 0 && own == greatest {
+		return false
+	}
+	m.currentEpoch = greatest + 1
+	m.amend(true, func(r *Record) { r.ConfigEpoch = m.currentEpoch })
+	return true
+}

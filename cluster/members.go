@@ -1,0 +1,248 @@
+package cluster
+
+// handshake is a MEET under way: a node known by its address only.
+type handshake struct {
+	id      ID // random, shown in CLUSTER NODES until the real one is known
+	addr    Addr
+	started Time
+	sendAt  Time
+}
+
+// handshakeRetry is the pause between two Hellos of a MEET.
+const handshakeRetry Duration = 250
+
+// handshakeTimeout is how long a MEET is tried (Redis: max(1 s, node timeout)).
+func (m *Machine) handshakeTimeout() Duration { return max(1000, m.config.NodeTimeout) }
+
+// meet starts a handshake with the node at addr.
+func (m *Machine) meet(addr Addr) Result {
+	if addr.IP == "" || addr.Port == 0 || addr.BusPort == 0 {
+		return Result{Err: "ERR Invalid node address specified: " + addrText(addr)}
+	}
+	for _, h := range m.handshakes {
+		if h.addr == addr {
+			return ok
+		}
+	}
+	m.handshakes = append(m.handshakes, handshake{id: m.random.ID(), addr: addr, started: m.now, sendAt: m.now})
+	m.changed.view = true
+	m.expireHandshakes()
+	return ok
+}
+
+// expireHandshakes says Hello where it is due and gives up what took too long.
+func (m *Machine) expireHandshakes() {
+	kept := m.handshakes[:0]
+	for _, h := range m.handshakes {
+		if m.now.Since(h.started) >= m.handshakeTimeout() {
+			m.changed.view = true
+			continue
+		}
+		if m.now >= h.sendAt {
+			h.sendAt = m.now.After(handshakeRetry)
+			m.doDurably(Send{Addr: h.addr, Msg: m.message(Hello{Meet: true, Handshake: h.id, Record: m.self()})})
+		}
+		m.wakeBy(h.sendAt)
+		kept = append(kept, h)
+	}
+	m.handshakes = kept
+}
+
+// hello admits a node that says MEET, and refreshes one that is known.
+func (m *Machine) hello(e Receive, body Hello) {
+	r := body.Record
+	if r == nil || r.ID != e.Msg.From || r.ID == m.id() {
+		return
+	}
+	if m.find(r.ID) == nil && !body.Meet {
+		return
+	}
+	if body.Meet {
+		m.learnOwnIP(e.LocalIP)
+		if m.config.mutate&MutateIgnoreBan == 0 {
+			m.unban(r.ID)
+		}
+	}
+	fresh := m.find(r.ID) == nil
+	m.learn(r)
+	n := m.find(r.ID)
+	if n == nil {
+		return
+	}
+	m.heardFrom(n, e.Msg, e.RemoteIP)
+	m.send(n.id(), HelloOK{Handshake: body.Handshake, Record: m.self(), Records: m.allRecords(), YourIP: e.RemoteIP})
+	if fresh {
+		m.introduce([]*Record{n.record}, n)
+	}
+}
+
+// helloOK ends a handshake of this node, or answers a Hello after a restart.
+func (m *Machine) helloOK(e Receive, body HelloOK) {
+	r := body.Record
+	if r == nil || r.ID != e.Msg.From {
+		return
+	}
+	invited := false
+	for i, h := range m.handshakes {
+		if h.id == body.Handshake {
+			m.handshakes = append(m.handshakes[:i], m.handshakes[i+1:]...)
+			m.changed.view = true
+			invited = true
+			break
+		}
+	}
+	if r.ID == m.id() || !invited && m.find(r.ID) == nil {
+		return
+	}
+	m.learnOwnIP(body.YourIP)
+	if invited {
+		m.unban(r.ID)
+	}
+	before := m.table
+	fresh := m.freshRecords(append([]*Record{r}, body.Records...))
+	m.learn(r)
+	n := m.find(r.ID)
+	if n == nil {
+		return
+	}
+	m.heardFrom(n, e.Msg, e.RemoteIP)
+	for _, other := range body.Records {
+		m.learn(other)
+	}
+	if invited {
+		// The other side knows this node's record only; and this node's friends
+		// know nothing of the other side.
+		m.send(n.id(), Records{Records: m.allRecords(), Electors: m.inForce()})
+		if before != m.table {
+			m.introduce(fresh, n)
+		}
+	}
+}
+
+// freshRecords returns the records of nodes that are not in the table.
+func (m *Machine) freshRecords(records []*Record) []*Record {
+	var fresh []*Record
+	for _, r := range records {
+		if m.find(r.ID) == nil && !m.banned(r.ID) {
+			fresh = append(fresh, r)
+		}
+	}
+	return fresh
+}
+
+// introduce tells everybody but the new nodes themselves about them.
+func (m *Machine) introduce(fresh []*Record, except *node) {
+	if len(fresh) == 0 {
+		return
+	}
+	msg := m.message(Records{Records: append(fresh[:len(fresh):len(fresh)], m.self())})
+	if len(m.nodes) > PushLimit {
+		m.doDurably(Broadcast{Msg: msg})
+		return
+	}
+	for _, n := range m.nodes {
+		if n != m.me && n != except {
+			m.doDurably(Send{To: n.id(), Addr: n.addr(), Msg: msg})
+		}
+	}
+	m.compareSoon()
+}
+
+// learnOwnIP takes the address others see this node under, if none was
+// announced. It is learned once: an address seen through NAT must not flap.
+func (m *Machine) learnOwnIP(ip string) {
+	if ip == "" || m.self().Addr.IP != "" {
+		return
+	}
+	m.note('-', "IP address for this node updated to "+ip)
+	m.amend(true, func(r *Record) { r.Addr.IP = ip })
+}
+
+func (m *Machine) allRecords() []*Record {
+	records := make([]*Record, len(m.nodes))
+	for i, n := range m.nodes {
+		records[i] = n.record
+	}
+	return records
+}
+
+// forget removes a node and keeps it out for banTime.
+func (m *Machine) forget(id ID) Result {
+	n := m.find(id)
+	switch {
+	case n == m.me:
+		return Result{Err: "ERR I tried hard but I can't forget myself..."}
+	case n == nil && m.dropHandshake(id):
+		return ok
+	case n == nil && m.banned(id):
+		return ok // redis-cli del-node sends it twice to some and stops at an error
+	case n == nil:
+		return unknownNode(id)
+	case m.self().Primary == id:
+		return Result{Err: "ERR Can't forget my master!"}
+	}
+	m.remove(n)
+	m.ban(id)
+	m.do(Disconnect{ID: id})
+	m.electorsForgot()
+	return ok
+}
+
+func (m *Machine) dropHandshake(id ID) bool {
+	for i, h := range m.handshakes {
+		if h.id == id {
+			m.handshakes = append(m.handshakes[:i], m.handshakes[i+1:]...)
+			m.changed.view = true
+			return true
+		}
+	}
+	return false
+}
+
+// reset is CLUSTER RESET: a cluster of one again, with a new incarnation, for
+// the promises of the old one are forgotten. Redis 7.0, clusterReset.
+func (m *Machine) reset(command Reset) Result {
+	if m.self().IsPrimary() && command.HasKeys {
+		return Result{Err: "ERR CLUSTER RESET can't be called with master nodes containing keys"}
+	}
+	wasReplica := !m.self().IsPrimary()
+	m.abandonShard()
+	// The peers hear it from this node's last words: no slots, no shard, and
+	// an incarnation that is no elector.
+	id, friends := m.id(), append([]*node(nil), m.nodes...)
+	epoch, addr := m.self().ConfigEpoch, m.self().Addr
+	m.freshAcceptor()
+	m.amend(true, func(r *Record) {
+		r.Boot, r.Counter, r.Incarnation = m.boot+1, 0, m.incarnation
+		r.Cluster, r.Shard, r.Term, r.Primary, r.Slots = m.random.ID(), m.random.ID(), 1, ID{}, nil
+	})
+	own := *m.self()
+	farewell := m.message(Records{Records: []*Record{m.self()}})
+	for _, n := range friends {
+		if n != m.me {
+			m.doDurably(Send{To: n.id(), Addr: n.addr(), Msg: farewell})
+			m.remove(n)
+			m.do(Disconnect{ID: n.id()})
+		}
+	}
+	m.boot++
+	m.bans, m.handshakes, m.overrides = nil, nil, nil
+	m.migrating, m.importing = nil, nil
+	if command.Hard {
+		m.remove(m.me)
+		m.currentEpoch, epoch = 0, 0
+		id = m.random.ID()
+		own.ID = id
+		m.me = m.insert(&own)
+	}
+	m.amend(true, func(r *Record) { r.ConfigEpoch, r.Addr = epoch, addr })
+	m.foundDomain()
+	if wasReplica {
+		m.do(FlushData{})
+	}
+	m.do(RestartGossip{ID: id, Boot: m.boot})
+	m.doDurably(BecomePrimary{Shard: own.Shard, Term: own.Term, Epoch: epoch, Clean: true})
+	m.startState(false)
+	m.changed = changes{view: true, table: true, claims: true, own: true, sync: true}
+	return ok
+}

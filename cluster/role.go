@@ -1,0 +1,77 @@
+package cluster
+
+// becomeReplicaOf makes this node a replica of the primary n and a member of
+// its shard.
+func (m *Machine) becomeReplicaOf(n *node) {
+	m.note('#', "Configuration change detected. Reconfiguring myself as a replica of "+n.id().String())
+	m.abandonShard()
+	m.migrating, m.importing = nil, nil
+	m.amend(true, func(r *Record) {
+		r.Primary, r.Shard, r.Term, r.Slots = n.id(), n.record.Shard, n.record.Term, nil
+	})
+	m.position = Position{Offset: m.position.Offset}
+	m.follow(n)
+}
+
+// follow tells the driver to replicate n.
+func (m *Machine) follow(n *node) {
+	m.doDurably(BecomeReplica{Of: n.id(), Addr: n.addr(), Shard: m.self().Shard, Term: m.self().Term})
+}
+
+// abandonShard ends what this node was doing for its shard.
+func (m *Machine) abandonShard() {
+	m.cancelManual()
+	m.stopElection()
+}
+
+// followShard keeps this node's role in line with what its shard's other
+// members say: who leads the greatest term is the primary.
+func (m *Machine) followShard() {
+	own := m.self()
+	if own.IsPrimary() {
+		if m.me.superseded {
+			if leader := m.shardLeader(own.Shard); leader != nil {
+				m.becomeReplicaOf(leader)
+			}
+		}
+		return
+	}
+	primary := m.find(own.Primary)
+	if leader := m.shardLeader(own.Shard); leader != nil && leader != primary && leader.record.Term > own.Term {
+		m.becomeReplicaOf(leader)
+		return
+	}
+	if primary == nil {
+		return
+	}
+	if next := m.find(primary.record.Primary); next != nil && next != m.me && next.record.IsPrimary() {
+		m.becomeReplicaOf(next) // no chains of replicas
+		return
+	}
+	if primary.record.IsPrimary() && (primary.record.Shard != own.Shard || primary.record.Term > own.Term) {
+		m.amend(true, func(r *Record) { r.Shard, r.Term = primary.record.Shard, primary.record.Term })
+		m.follow(primary)
+	}
+}
+
+// shardLeader returns the primary of the shard with the greatest term, or nil.
+func (m *Machine) shardLeader(shard ID) *node {
+	var leader *node
+	for _, n := range m.nodes {
+		if n.record.Shard == shard && n.record.IsPrimary() && (leader == nil || n.record.Term > leader.record.Term) {
+			leader = n
+		}
+	}
+	return leader
+}
+
+// replicasOf returns the replicas of the primary id, ascending by id.
+func (m *Machine) replicasOf(id ID) []*node {
+	var replicas []*node
+	for _, n := range m.nodes {
+		if !n.record.IsPrimary() && n.record.Primary == id {
+			replicas = append(replicas, n)
+		}
+	}
+	return replicas
+}

@@ -1,0 +1,99 @@
+package cluster
+
+import "cobble/slots"
+
+// clusterState is what cluster_state is computed from.
+type clusterState struct {
+	now        State
+	reason     string
+	readyAt    Time // a restarted primary is not ok before; 0: it may be
+	minorityAt Time // last moment without a majority of electors; 0: never
+	awakeAt    Time // the process was paused until then
+	lastTimers Time
+	sizes      [4]int // size, ok, pfail, fail of the last view
+}
+
+// bootWait is how long a restarted primary keeps its state fail, so that the
+// news that it was replaced finds it first (Redis: CLUSTER_WRITABLE_DELAY).
+// A confirmation of its claim by the register ends the wait.
+const bootWait Duration = 2000
+
+func (m *Machine) startState(restarted bool) {
+	m.clusterState = clusterState{lastTimers: m.now, awakeAt: m.now}
+	if restarted && m.self().IsPrimary() && m.self().Slots != nil {
+		m.readyAt = m.now.After(bootWait)
+	}
+}
+
+// updateState recomputes cluster_state. Redis 7.0, clusterUpdateState, with
+// electors in the place of primaries.
+func (m *Machine) updateState() {
+	state, reason := m.judgeState()
+	if state == m.clusterState.now && reason == m.reason {
+		return
+	}
+	if state != m.clusterState.now {
+		m.note('*', "Cluster state changed: "+state.String())
+	}
+	m.clusterState.now, m.reason = state, reason
+	m.changed.view = true
+}
+
+func (m *Machine) judgeState() (State, string) {
+	if !m.reachesMajority() {
+		m.minorityAt = m.now
+		return StateFail, "a majority of the electors is unreachable"
+	}
+	if m.readyAt != 0 {
+		if m.now < m.readyAt {
+			m.wakeBy(m.readyAt)
+			return StateFail, "starting"
+		}
+		m.readyAt = 0
+	}
+	if m.config.RequireFullCoverage {
+		if m.assigned < slots.Count {
+			return StateFail, "not all slots are assigned"
+		}
+		for _, n := range m.nodes {
+			if n.fail && n.ownedCount > 0 {
+				return StateFail, "the owner of some slots has failed"
+			}
+		}
+	}
+	if m.clusterState.now == StateFail && m.minorityAt != 0 && m.self().IsPrimary() {
+		// Back from a minority: wait for the news of who replaced whom.
+		delay := min(max(m.config.NodeTimeout, 500), 5000)
+		if back := m.minorityAt.After(delay); m.now < back {
+			m.wakeBy(back)
+			return StateFail, "back from a minority partition"
+		}
+	}
+	m.minorityAt = 0
+	return StateOK, ""
+}
+
+// reachesMajority reports whether a majority of electors answered within the
+// node timeout.
+func (m *Machine) reachesMajority() bool {
+	e := m.inForce()
+	if e == nil {
+		return false
+	}
+	reached := 0
+	for _, elector := range e.Members {
+		if elector.ID == m.id() {
+			reached++
+			continue
+		}
+		n := m.find(elector.ID)
+		if n == nil || n.fail || n.pfail {
+			continue
+		}
+		if m.now.Since(n.acked) <= m.config.NodeTimeout {
+			reached++
+			m.wakeBy(n.acked.After(m.config.NodeTimeout + 1))
+		}
+	}
+	return reached >= e.Majority()
+}
