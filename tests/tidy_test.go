@@ -45,6 +45,7 @@ var levels = []struct {
 	{"gossip", 1, 0},
 	{"server/config", 1, 0},
 	{"server/resp", 1, 0},
+	{"server/words", 0, 0},
 	{"slots", 0, 0},
 }
 

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"cobble/server/words"
 )
 
 // Version is the version of Redis whose configuration this is.
@@ -62,14 +64,14 @@ func (l *loader) text(content string) error {
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		words, ok := splitWords(line)
+		parts, ok := words.Split(line)
 		if !ok {
 			return &FileError{i + 1, line, "Unbalanced quotes in configuration line"}
 		}
-		if len(words) == 0 {
+		if len(parts) == 0 {
 			continue
 		}
-		if err := l.directive(strings.ToLower(words[0]), words[1:]); err != nil {
+		if err := l.directive(strings.ToLower(parts[0]), parts[1:]); err != nil {
 			var inner *FileError
 			var open *OpenError
 			if errors.As(err, &inner) || errors.As(err, &open) {
@@ -81,7 +83,7 @@ func (l *loader) text(content string) error {
 	return nil
 }
 
-var errDirective = errors.New("Bad directive or wrong number of arguments")
+var errDirective error = refusal("Bad directive or wrong number of arguments")
 
 func (l *loader) directive(name string, in []string) error {
 	switch name {
@@ -226,17 +228,17 @@ func argumentLines(args []string) string {
 	maybeValue := false // the option before still needs its first value
 	for i, arg := range args {
 		if !strings.HasPrefix(arg, "--") || maybeValue {
-			out.WriteString(" " + quote(arg))
+			out.WriteString(" " + words.Quote(arg))
 			maybeValue = false
 			continue
 		}
 		out.WriteString("\n" + arg[2:])
-		words, ok := splitWords(arg)
-		if !ok || len(words) != 1 {
+		parts, ok := words.Split(arg)
+		if !ok || len(parts) != 1 {
 			continue
 		}
 		last := i == len(args)-1
-		if strings.EqualFold(words[0], "--save") && (last || strings.HasPrefix(args[i+1], "--")) {
+		if strings.EqualFold(parts[0], "--save") && (last || strings.HasPrefix(args[i+1], "--")) {
 			out.WriteString(` ""`)
 			continue
 		}

@@ -85,14 +85,3 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
-
-func TestQuote(t *testing.T) {
-	var all strings.Builder
-	for i := range 256 {
-		all.WriteByte(byte(i))
-	}
-	words, ok := splitWords("a " + quote(all.String()) + " 'x\\'y' " + quoteIfNeeded("") + " " + quoteIfNeeded("b"))
-	if !ok || len(words) != 5 || words[1] != all.String() || words[2] != "x'y" || words[3] != "" || words[4] != "b" {
-		t.Errorf("%v %q", ok, words)
-	}
-}

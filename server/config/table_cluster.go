@@ -59,11 +59,11 @@ func clusterSettings() []Setting {
 
 func checkHostName(in []string) error {
 	if len(in[0]) >= 256 {
-		return errors.New("Hostnames must be less than 256 characters")
+		return refusal("Hostnames must be less than 256 characters")
 	}
 	for _, c := range []byte(in[0]) {
 		if !isAlnum(c) && c != '-' && c != '.' {
-			return errors.New("Hostnames may only contain alphanumeric characters, hyphens or dots")
+			return refusal("Hostnames may only contain alphanumeric characters, hyphens or dots")
 		}
 	}
 	return nil
@@ -71,11 +71,11 @@ func checkHostName(in []string) error {
 
 func checkNodeName(in []string) error {
 	if len(in[0]) >= 256 {
-		return errors.New("Human nodename must be less than 256 characters")
+		return refusal("Human nodename must be less than 256 characters")
 	}
 	for _, c := range []byte(in[0]) {
 		if !isAlnum(c) && c != '-' && c != '.' && c != '_' {
-			return errors.New("Announced human node name contained invalid character")
+			return refusal("Announced human node name contained invalid character")
 		}
 	}
 	return nil

@@ -24,7 +24,7 @@ func network() []Setting {
 
 func checkBind(in []string) error {
 	if len(in) > 16 {
-		return errors.New("Too many bind addresses specified.")
+		return refusal("Too many bind addresses specified.")
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package resp
 
 import (
-	"math"
 	"strconv"
 
 	"github.com/tidwall/redcon"
@@ -126,27 +125,35 @@ func (w *Writer) Bool(b bool) {
 
 // Double writes a floating-point number: in RESP2 a bulk string.
 func (w *Writer) Double(f float64) {
-	text := FormatDouble(f)
+	var room [32]byte
+	text := AppendDouble(room[:0], f)
 	if w.resp3 {
 		w.buf = append(w.buf, ',')
 		w.buf = append(w.buf, text...)
 		w.buf = append(w.buf, '\r', '\n')
 		return
 	}
-	w.BulkString(text)
+	w.Bulk(text)
 }
 
-// FormatDouble prints f as Redis replies it: the shortest text that reads back as f.
-func FormatDouble(f float64) string {
-	switch {
-	case math.IsInf(f, 1):
-		return "inf"
-	case math.IsInf(f, -1):
-		return "-inf"
-	case math.IsNaN(f):
-		return "nan"
+// BigNumber writes an integer of any size, given in decimal: in RESP2 a bulk string.
+func (w *Writer) BigNumber(digits string) {
+	if !w.resp3 {
+		w.BulkString(digits)
+		return
 	}
-	return strconv.FormatFloat(f, 'g', -1, 64)
+	w.buf = append(w.buf, '(')
+	w.buf = append(w.buf, digits...)
+	w.buf = append(w.buf, '\r', '\n')
+}
+
+// Attribute starts n pairs that describe the reply that follows them. RESP2 has
+// none: it reports false and nothing must be written.
+func (w *Writer) Attribute(n int) bool {
+	if w.resp3 {
+		w.head('|', n)
+	}
+	return w.resp3
 }
 
 // Verbatim writes text with a three-letter format ("txt", "mkd"): in RESP2 a bulk string.

@@ -1,11 +1,11 @@
-package config
+package words
 
 import "strings"
 
-// splitWords splits a line as redis.conf, inline commands and redis-cli do:
+// Split splits a line as redis.conf, inline commands and redis-cli do:
 // blanks separate, "…" knows \n \r \t \b \a \\ \" and \xHH, '…' knows \'.
 // ok is false when quotes are unbalanced or followed by anything but a blank.
-func splitWords(line string) (words []string, ok bool) {
+func Split(line string) (words []string, ok bool) {
 	for {
 		line = strings.TrimLeft(line, " \t\n\v\f\r\x00")
 		if line == "" {
@@ -105,9 +105,9 @@ func hex(c byte) int {
 
 const hexDigits = "0123456789abcdef"
 
-// quote writes word so that splitWords gives it back as one word: always in
+// Quote writes word so that Split gives it back as one word: always in
 // quotes, as Redis prints arguments.
-func quote(word string) string {
+func Quote(word string) string {
 	var out strings.Builder
 	out.WriteByte('"')
 	for _, c := range []byte(word) {
@@ -137,14 +137,14 @@ func quote(word string) string {
 	return out.String()
 }
 
-// quoteIfNeeded leaves plain words as they are.
-func quoteIfNeeded(word string) string {
+// QuoteIfNeeded leaves plain words as they are.
+func QuoteIfNeeded(word string) string {
 	if word == "" {
 		return `""`
 	}
 	for _, c := range []byte(word) {
 		if c <= ' ' || c > '~' || c == '"' || c == '\'' || c == '\\' {
-			return quote(word)
+			return Quote(word)
 		}
 	}
 	return word

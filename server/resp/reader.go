@@ -1,0 +1,295 @@
+package resp
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"cobble/server/words"
+)
+
+// Limits bound what a client may send, before memory is spent on it.
+type Limits struct {
+	Args int   // arguments of a command
+	Bulk int64 // bytes of an argument
+	// Strict is for a client that has yet to authenticate: at most StrictArgs
+	// arguments of at most StrictBulk bytes.
+	Strict bool
+}
+
+// The fixed limits.
+const (
+	MaxArgs    = 1 << 20
+	MaxLine    = 64 << 10 // bytes of an inline command, or of a line that announces a length
+	StrictArgs = 10
+	StrictBulk = 16 << 10
+)
+
+// ProtocolError is input that no command can be read from; the connection has
+// to be closed once the client was told. Error is the text of the reply
+// without "ERR ".
+type ProtocolError struct{ reason string }
+
+func (e *ProtocolError) Error() string { return "Protocol error: " + e.reason }
+
+func broken(reason string) error { return &ProtocolError{reason} }
+
+// Reader splits the bytes of a client into commands. Space and Filled put bytes
+// in, Next takes commands out; it holds no connection, and does not care how the
+// bytes were cut on their way. It is used by one goroutine at a time.
+//
+// Unlike redcon.ReadNextCommand (whose results it is tested against) it remembers
+// where it stopped, so that a large command that comes in pieces is scanned once,
+// and it checks lengths before waiting for what they announce.
+type Reader struct {
+	Limits Limits
+
+	buf   []byte
+	start int // first byte of the command being read
+	at    int // next byte to be looked at
+	end   int // bytes of buf that are filled
+
+	argc int    // arguments the command announced; 0 between commands
+	size int    // length of the argument at at, -1 before its $ line was read
+	args []span // the arguments read so far
+	out  [][]byte
+}
+
+// span is an argument relative to start, so that the buffer may move.
+type span struct{ from, to int }
+
+// Buffered returns how many bytes wait to become commands.
+func (r *Reader) Buffered() int { return r.end - r.start }
+
+// minSpace is the room Space makes at least; keepSpace is the largest buffer
+// that outlives the command it was grown for.
+// keepArgs is the same for the slices of arguments.
+const (
+	minSpace  = 4 << 10
+	keepSpace = 64 << 10
+	keepArgs  = 4096
+)
+
+// Space returns room for the next bytes. It invalidates what Next returned.
+func (r *Reader) Space() []byte {
+	if r.start == r.end {
+		r.start, r.at, r.end = 0, 0, 0
+		if cap(r.buf) > keepSpace {
+			r.buf = nil
+		}
+	}
+	if len(r.buf)-r.end >= minSpace {
+		return r.buf[r.end:]
+	}
+	pending := r.end - r.start
+	if r.start > 0 && len(r.buf)-pending >= max(minSpace, len(r.buf)/2) {
+		copy(r.buf, r.buf[r.start:r.end])
+	} else {
+		grown := make([]byte, max(4*minSpace, r.wanted(pending)))
+		copy(grown, r.buf[r.start:r.end])
+		r.buf = grown
+	}
+	r.at -= r.start
+	r.start, r.end = 0, pending
+	return r.buf[r.end:]
+}
+
+// wanted is the size of the next buffer: twice what is pending, so that a client
+// must send what it announced before it costs memory, but no more than one large
+// argument needs.
+func (r *Reader) wanted(pending int) int {
+	size := 2*pending + minSpace
+	if r.size >= 0 {
+		if need := r.at - r.start + r.size + 2 + minSpace; need > pending+minSpace && need < size {
+			size = need
+		}
+	}
+	return size
+}
+
+// Filled says that n bytes were put into Space.
+func (r *Reader) Filled(n int) { r.end += n }
+
+// Next returns the next command, or nil if more bytes are needed for it. Empty
+// commands are skipped. The arguments are valid until the next Space; the slice
+// that holds them until the next Next. The error is a *ProtocolError, and final.
+func (r *Reader) Next() ([][]byte, error) {
+	for {
+		if r.argc == 0 {
+			r.start = r.at
+			if r.at == r.end {
+				return nil, nil
+			}
+			if r.buf[r.at] != '*' {
+				args, done, err := r.inline()
+				if err != nil || !done || len(args) > 0 {
+					return args, err
+				}
+				continue // an empty line
+			}
+			done, err := r.head()
+			if err != nil || !done {
+				return nil, err
+			}
+			if r.argc == 0 {
+				continue
+			}
+		}
+		done, err := r.bulks()
+		if err != nil || !done {
+			return nil, err
+		}
+		return r.take(), nil
+	}
+}
+
+// take turns the spans of a complete command into slices.
+func (r *Reader) take() [][]byte {
+	if r.out = r.out[:0]; cap(r.out) > keepArgs {
+		r.out = nil
+	}
+	for _, s := range r.args {
+		from, to := r.start+s.from, r.start+s.to
+		r.out = append(r.out, r.buf[from:to:to])
+	}
+	if cap(r.args) > keepArgs {
+		r.args = nil
+	}
+	r.argc = 0
+	r.start = r.at
+	return r.out
+}
+
+// line returns the line at r.at without its CR LF, and moves behind it. Nil
+// means that it is not complete.
+func (r *Reader) line(tooLong string) ([]byte, error) {
+	rest := r.buf[r.at:r.end]
+	n := bytes.IndexByte(rest[:min(len(rest), MaxLine+1)], '\r')
+	if n < 0 {
+		if len(rest) > MaxLine {
+			return nil, broken(tooLong)
+		}
+		return nil, nil
+	}
+	if n+2 > len(rest) {
+		return nil, nil
+	}
+	r.at += n + 2
+	return rest[:n], nil
+}
+
+// head reads "*<count>".
+func (r *Reader) head() (done bool, err error) {
+	line, err := r.line("too big mbulk count string")
+	if line == nil || err != nil {
+		return false, err
+	}
+	n, ok := parseLength(line[1:])
+	switch {
+	case !ok || n > int64(r.maxArgs()):
+		return false, broken("invalid multibulk length")
+	case n > StrictArgs && r.Limits.Strict:
+		return false, broken("unauthenticated multibulk length")
+	case n < 0:
+		n = 0
+	}
+	r.argc, r.size, r.args = int(n), -1, r.args[:0]
+	return true, nil
+}
+
+func (r *Reader) maxArgs() int {
+	if r.Limits.Args > 0 {
+		return r.Limits.Args
+	}
+	return MaxArgs
+}
+
+// bulks reads "$<length>" and the argument behind it, until the command is complete.
+func (r *Reader) bulks() (done bool, err error) {
+	for len(r.args) < r.argc {
+		if r.size < 0 {
+			line, err := r.line("too big bulk count string")
+			if line == nil || err != nil {
+				return false, err
+			}
+			if r.size, err = r.bulkSize(line); err != nil {
+				return false, err
+			}
+		}
+		if r.end-r.at < r.size+2 {
+			return false, nil
+		}
+		from := r.at - r.start
+		r.args = append(r.args, span{from, from + r.size})
+		r.at += r.size + 2
+		r.size = -1
+	}
+	return true, nil
+}
+
+func (r *Reader) bulkSize(line []byte) (int, error) {
+	if len(line) == 0 || line[0] != '$' {
+		got := byte('\r')
+		if len(line) > 0 {
+			got = line[0]
+		}
+		return 0, broken(fmt.Sprintf("expected '$', got '%c'", got))
+	}
+	n, ok := parseLength(line[1:])
+	switch {
+	case !ok || n < 0 || r.Limits.Bulk > 0 && n > r.Limits.Bulk || n > maxBulk:
+		return 0, broken("invalid bulk length")
+	case n > StrictBulk && r.Limits.Strict:
+		return 0, broken("unauthenticated bulk length")
+	}
+	return int(n), nil
+}
+
+// maxBulk keeps sums of offsets far from overflow, whatever Limits say.
+const maxBulk = 1 << 40
+
+// parseLength reads a decimal number as strictly as Redis: no plus sign, no
+// leading zeros.
+func parseLength(b []byte) (int64, bool) {
+	negative := len(b) > 0 && b[0] == '-'
+	if negative {
+		b = b[1:]
+	}
+	if len(b) == 0 || len(b) > 18 || b[0] == '0' && (len(b) > 1 || negative) {
+		return 0, false
+	}
+	var n int64
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if negative {
+		n = -n
+	}
+	return n, true
+}
+
+// inline reads a line of words, as typed into telnet.
+func (r *Reader) inline() (args [][]byte, done bool, err error) {
+	rest := r.buf[r.at:r.end]
+	n := bytes.IndexByte(rest[:min(len(rest), MaxLine+1)], '\n')
+	if n < 0 {
+		if len(rest) > MaxLine {
+			return nil, false, broken("too big inline request")
+		}
+		return nil, false, nil
+	}
+	parts, ok := words.Split(strings.TrimSuffix(string(rest[:n]), "\r"))
+	if !ok {
+		return nil, false, broken("unbalanced quotes in request")
+	}
+	r.at += n + 1
+	r.start = r.at
+	r.out = r.out[:0]
+	for _, word := range parts {
+		r.out = append(r.out, []byte(word))
+	}
+	return r.out, true, nil
+}
