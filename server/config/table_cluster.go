@@ -1,7 +1,5 @@
 package config
 
-import "errors"
-
 func replication() []Setting {
 	return []Setting{
 		Setting{Name: "replicaof", Alias: "slaveof", Kind: KindHostPort, Note: "Primary to follow: host and port. Not allowed in cluster mode."}.flag(Immutable),

@@ -1,7 +1,5 @@
 package config
 
-import "errors"
-
 const (
 	kb = 1 << 10
 	mb = 1 << 20
@@ -79,7 +77,7 @@ func checkFileName(reason string) func([]string) error {
 		for _, word := range in {
 			for _, letter := range word {
 				if letter == '/' {
-					return errors.New(reason)
+					return refusal(reason)
 				}
 			}
 		}
