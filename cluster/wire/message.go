@@ -51,8 +51,9 @@ func codecOf[T cluster.Body](fields func(*coder, *T)) bodyCodec {
 }
 
 var codecs = [kindEnd]bodyCodec{
-	kindHello: codecOf(func(c *coder, b *cluster.Hello) { c.bool(&b.Meet); must(c, &b.Record, record) }),
+	kindHello: codecOf(func(c *coder, b *cluster.Hello) { c.bool(&b.Meet); c.id(&b.Handshake); must(c, &b.Record, record) }),
 	kindHelloOK: codecOf(func(c *coder, b *cluster.HelloOK) {
+		c.id(&b.Handshake)
 		must(c, &b.Record, record)
 		records(c, &b.Records)
 		c.text(&b.YourIP)
