@@ -41,6 +41,7 @@ var levels = []struct {
 	{"storage/cache", 1, 2},
 	{"storage/dump", 1, 2},
 	{"storage/format", 1, 1},
+	{"storage/listpack", 1, 1},
 	{"cluster", 1, 0},
 	{"gossip", 1, 0},
 	{"server/config", 1, 0},

@@ -1,0 +1,147 @@
+package dump
+
+import (
+	"cobble/storage/format"
+	"cobble/storage/listpack"
+)
+
+// Value is a decoded value. Its slices alias the payload where they can.
+type Value struct {
+	Type   format.Type // String, List, Set, HashType or ZSet
+	Bytes  []byte      // of a string
+	Items  [][]byte    // elements, members, or a hash's fields and values in turn
+	Scores []float64   // of a ZSet's items
+}
+
+// Decode checks a payload and takes it apart. Its errors are ErrChecksum,
+// ErrFormat and ErrUnsupported. Whether members repeat is left to the caller.
+func Decode(payload []byte) (Value, error) {
+	body, err := open(payload)
+	if err != nil {
+		return Value{}, err
+	}
+	r := &reader{rest: body[1:]}
+	v, known := r.value(body[0])
+	switch {
+	case !known:
+		return Value{}, ErrUnsupported
+	case r.bad || len(r.rest) != 0:
+		return Value{}, ErrFormat
+	case v.Type != format.String && len(v.Items) == 0,
+		v.Type == format.HashType && len(v.Items)%2 != 0:
+		return Value{}, ErrFormat
+	}
+	return v, nil
+}
+
+func (r *reader) value(kind byte) (v Value, known bool) {
+	switch kind {
+	case TypeString:
+		return Value{Type: format.String, Bytes: r.string()}, true
+	case TypeList:
+		return Value{Type: format.List, Items: r.strings(r.count(1))}, true
+	case TypeSet:
+		return Value{Type: format.Set, Items: r.strings(r.count(1))}, true
+	case TypeHash:
+		return Value{Type: format.HashType, Items: r.strings(2 * r.count(2))}, true
+	case TypeZSet, typeZSetText:
+		return r.zset(kind), true
+	case typeListQuicklist, typeListQuick2:
+		return Value{Type: format.List, Items: r.quicklist(kind)}, true
+	case typeSetIntset:
+		return Value{Type: format.Set, Items: r.intset(r.string())}, true
+	case typeSetListpack:
+		return Value{Type: format.Set, Items: r.listpack(nil, r.string())}, true
+	case typeListZiplist:
+		return Value{Type: format.List, Items: r.ziplist(nil, r.string())}, true
+	case typeHashZipmap:
+		return Value{Type: format.HashType, Items: r.zipmap(r.string())}, true
+	case typeHashZiplist:
+		return Value{Type: format.HashType, Items: r.ziplist(nil, r.string())}, true
+	case typeHashListpack:
+		return Value{Type: format.HashType, Items: r.listpack(nil, r.string())}, true
+	case typeZSetZiplist:
+		return r.scored(r.ziplist(nil, r.string())), true
+	case typeZSetListpack:
+		return r.scored(r.listpack(nil, r.string())), true
+	}
+	return Value{}, false
+}
+
+// strings reads n strings. It does not trust n with memory: what is there bounds it.
+func (r *reader) strings(n int) [][]byte {
+	out := make([][]byte, 0, n)
+	for i := 0; i < n && !r.bad; i++ {
+		out = append(out, r.string())
+	}
+	return out
+}
+
+func (r *reader) zset(kind byte) Value {
+	v := Value{Type: format.ZSet}
+	for n := r.count(2); n > 0 && !r.bad; n-- {
+		v.Items = append(v.Items, r.string())
+		if kind == TypeZSet {
+			v.Scores = append(v.Scores, r.score())
+		} else {
+			v.Scores = append(v.Scores, r.scoreText())
+		}
+	}
+	return v
+}
+
+// scored turns members and scores in turn into a sorted set.
+func (r *reader) scored(items [][]byte) Value {
+	if len(items)%2 != 0 {
+		r.fail()
+		return Value{Type: format.ZSet}
+	}
+	v := Value{Type: format.ZSet}
+	for i := 0; i+1 < len(items); i += 2 {
+		v.Items = append(v.Items, items[i])
+		v.Scores = append(v.Scores, r.parseScore(items[i+1]))
+	}
+	return v
+}
+
+// quicklist reads a list of packed lists.
+func (r *reader) quicklist(kind byte) (items [][]byte) {
+	const plain, packed = 1, 2 // containers of a node of typeListQuick2
+	for n := r.count(1); n > 0 && !r.bad; n-- {
+		container := uint64(packed)
+		if kind == typeListQuick2 {
+			container = r.size()
+		}
+		node := r.string()
+		switch {
+		case r.bad:
+		case container == plain:
+			items = append(items, node)
+		case container != packed:
+			r.fail()
+		case kind == typeListQuick2:
+			items = r.listpack(items, node)
+		default:
+			items = r.ziplist(items, node)
+		}
+	}
+	return items
+}
+
+func (r *reader) listpack(items [][]byte, lp []byte) [][]byte {
+	if listpack.Validate(lp) != nil {
+		r.fail()
+		return nil
+	}
+	for c := listpack.Walk(lp); ; {
+		e, ok := c.Next()
+		switch {
+		case !ok:
+			return items
+		case e.IsInt:
+			items = append(items, e.Append(nil))
+		default:
+			items = append(items, e.Bytes)
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package listpack
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// Cursor walks a listpack from its first element. The zero value is at the end.
+type Cursor struct {
+	rest []byte
+	at   int
+	err  bool
+}
+
+// Walk returns a cursor over lp.
+func Walk(lp []byte) Cursor {
+	if len(lp) < MinSize {
+		return Cursor{err: true}
+	}
+	return Cursor{rest: lp[headerSize:], at: headerSize}
+}
+
+// Next returns the next element; ok is false at the end and at corrupt bytes,
+// which Err tells apart.
+func (c *Cursor) Next() (e Element, ok bool) {
+	if len(c.rest) <= 1 {
+		c.err = c.err || len(c.rest) == 0 || c.rest[0] != end
+		return e, false
+	}
+	e, size := decode(c.rest)
+	size += backlen(size)
+	if size <= 1 || size >= len(c.rest) {
+		c.err, c.rest = true, nil
+		return Element{}, false
+	}
+	c.rest, c.at = c.rest[size:], c.at+size
+	return e, true
+}
+
+// At returns the offset in the listpack of the element that Next returns next.
+func (c *Cursor) At() int { return c.at }
+
+// Err returns ErrCorrupt if the walk met bytes that are not a listpack.
+func (c *Cursor) Err() error {
+	if c.err {
+		return ErrCorrupt
+	}
+	return nil
+}
+
+// Count returns the number of elements.
+func Count(lp []byte) int {
+	if len(lp) < MinSize {
+		return 0
+	}
+	if n := binary.LittleEndian.Uint16(lp[4:]); n != unknown {
+		return int(n)
+	}
+	n := 0
+	for c := Walk(lp); ; n++ {
+		if _, ok := c.Next(); !ok {
+			return n
+		}
+	}
+}
+
+// Needle is a string to be found, parsed once for all comparisons.
+type Needle struct {
+	bytes []byte
+	value int64
+	isInt bool
+}
+
+// Find prepares a search for b.
+func Find(b []byte) Needle {
+	v, ok := ParseInt(b)
+	return Needle{b, v, ok}
+}
+
+// Matches reports whether e is the string looked for. A string that could have
+// been an integer but was not stored as one matches too: others write such.
+func (n *Needle) Matches(e Element) bool {
+	if e.IsInt {
+		return n.isInt && n.value == e.Int
+	}
+	return bytes.Equal(n.bytes, e.Bytes)
+}
+
+// Pair finds key among the elements at even positions, as in a hash or a zset. It
+// returns the element after it and the offsets where the two begin and end.
+func Pair(lp, key []byte) (value Element, at PairAt, found bool, err error) {
+	needle := Find(key)
+	c := Walk(lp)
+	for {
+		at.Key = c.at
+		k, ok := c.Next()
+		if !ok {
+			return value, at, false, c.Err()
+		}
+		at.Value = c.at
+		if value, ok = c.Next(); !ok {
+			return value, at, false, ErrCorrupt
+		}
+		if needle.Matches(k) {
+			at.End = c.at
+			return value, at, true, nil
+		}
+	}
+}
+
+// PairAt says where a pair of elements is.
+type PairAt struct{ Key, Value, End int }
+
+// Validate checks every byte of a listpack that came from outside.
+func Validate(lp []byte) error {
+	if len(lp) < MinSize || uint64(binary.LittleEndian.Uint32(lp)) != uint64(len(lp)) || lp[len(lp)-1] != end {
+		return ErrCorrupt
+	}
+	count, rest := 0, lp[headerSize:len(lp)-1]
+	var back [5]byte
+	for ; len(rest) > 0; count++ {
+		_, size := decode(rest)
+		n := backlen(size)
+		if size == 0 || size+n > len(rest) {
+			return ErrCorrupt
+		}
+		putBacklen(back[:n], size)
+		if !bytes.Equal(back[:n], rest[size:size+n]) {
+			return ErrCorrupt
+		}
+		rest = rest[size+n:]
+	}
+	if n := binary.LittleEndian.Uint16(lp[4:]); n != unknown && int(n) != count {
+		return ErrCorrupt
+	}
+	return nil
+}
