@@ -70,7 +70,7 @@ func (r *reader) value(kind byte) (v Value, known bool) {
 
 // strings reads n strings. It does not trust n with memory: what is there bounds it.
 func (r *reader) strings(n int) [][]byte {
-	out := make([][]byte, 0, n)
+	out := make([][]byte, 0, min(n, 1024))
 	for i := 0; i < n && !r.bad; i++ {
 		out = append(out, r.string())
 	}
