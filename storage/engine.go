@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 
 	"cobble/slots"
 	"cobble/storage/format"
@@ -34,6 +35,8 @@ type Engine struct {
 	end   LSN
 	pool  sync.Pool
 	watch watchTable
+
+	expired atomic.Int64 // keys removed because their time had come
 }
 
 // Open opens the store in o.Dir.
@@ -91,11 +94,12 @@ func (e *Engine) counters(slot slots.Slot) Counters { return e.cnt[slot] }
 
 func (e *Engine) release(tx *Tx) {
 	tx.writes.reset()
-	tx.deltas, tx.err = tx.deltas[:0], nil
+	tx.deltas, tx.err, tx.expired = tx.deltas[:0], nil, 0
 	e.pool.Put(tx)
 }
 
 func (e *Engine) commit(tx *Tx) {
+	e.expired.Add(tx.expired)
 	for _, o := range tx.writes.ops {
 		key := tx.writes.keyOf(o)
 		switch o.op {

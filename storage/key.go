@@ -13,8 +13,9 @@ type Entry struct {
 	Meta format.Meta
 	Live bool // the key exists and has not expired
 
+	hash uint64      // format.Hash(Key)
 	row  bool        // a metadata row exists, perhaps of an expired key
-	disk format.Meta // that row, as it was read (its slices are not used)
+	disk format.Meta // that row, as it was read (its slices are used for their lengths only)
 }
 
 // Objects of up to this many element rows are deleted row by row with the command
@@ -22,12 +23,12 @@ type Entry struct {
 // small range tombstones make every later read slow, one large one does not.)
 const pointDeleteRows = 512
 
-// Lookup reads the metadata of key. An expired key is not Live, whoever asks;
-// its rows go when a write meets it or the sweeper does.
+// Lookup reads the metadata of key. An expired key is not Live, whoever asks; a
+// transaction that may write removes it on the way, else the sweeper will. (Only
+// primaries run such transactions: a replica hides the key until it is told.)
 func (tx *Tx) Lookup(key []byte) (Entry, error) {
-	e := Entry{Key: key, Slot: tx.slotOf(key)}
-	tx.scratch = format.AppendMetaKey(tx.scratch[:0], uint16(e.Slot), 0, key)
-	value, ok, err := tx.getRow(tx.scratch)
+	e := Entry{Key: key, Slot: tx.slotOf(key), hash: format.Hash(key)}
+	value, ok, err := tx.getRow(tx.metaKey(&e))
 	if err != nil || !ok {
 		return e, err
 	}
@@ -35,12 +36,28 @@ func (tx *Tx) Lookup(key []byte) (Entry, error) {
 		return e, err
 	}
 	e.row, e.disk = true, e.Meta
-	if e.Meta.ExpireAt != 0 && e.Meta.ExpireAt <= tx.now {
-		e.Meta = format.Meta{}
+	if e.Meta.ExpireAt == 0 || e.Meta.ExpireAt > tx.now {
+		e.Live = true
 		return e, nil
 	}
-	e.Live = true
+	e.Meta = format.Meta{}
+	if tx.writable {
+		tx.expired++
+		tx.remove(&e)
+	}
 	return e, nil
+}
+
+// metaKey builds the row key of e's metadata; it is valid until the next row key is built.
+func (tx *Tx) metaKey(e *Entry) []byte {
+	tx.scratch = append(format.AppendMetaBound(tx.scratch[:0], uint16(e.Slot), 0, e.hash), e.Key...)
+	return tx.scratch
+}
+
+// expiryKey builds the key of e's expiry row due at ms, likewise.
+func (tx *Tx) expiryKey(e *Entry, ms int64) []byte {
+	tx.scratch = format.AppendExpiryKey(tx.scratch[:0], uint16(e.Slot), ms, format.ExpiresKey, 0, e.Key)
+	return tx.scratch
 }
 
 // LookupType is Lookup, and ErrWrongType if the key is live and holds another type.
@@ -72,8 +89,7 @@ func (tx *Tx) save(e *Entry) {
 	tx.reindexExpiry(e)
 	e.Meta.Version = e.disk.Version + 1
 	tx.value = e.Meta.Append(tx.value[:0])
-	tx.scratch = format.AppendMetaKey(tx.scratch[:0], uint16(e.Slot), 0, e.Key)
-	tx.putRow(tx.scratch, tx.value)
+	tx.putRow(tx.metaKey(e), tx.value)
 	d = tx.deltaOf(e.Slot)
 	d.bytes += payload(&e.Meta, len(e.Key))
 	if e.row {
@@ -103,16 +119,24 @@ func (tx *Tx) reindexExpiry(e *Entry) {
 		return
 	}
 	if indexed != 0 {
-		tx.delRow(format.AppendExpiryKey(nil, uint16(e.Slot), indexed, format.ExpiresKey, 0, e.Key))
+		tx.delRow(tx.expiryKey(e, indexed))
 	}
 	if at != 0 {
-		tx.putRow(format.AppendExpiryKey(nil, uint16(e.Slot), at, format.ExpiresKey, 0, e.Key), nil)
+		tx.putRow(tx.expiryKey(e, at), nil)
 	}
 	e.Meta.IndexAt = at
 }
 
 // remove deletes the key, live or expired, with everything it owns.
 func (tx *Tx) remove(e *Entry) {
+	if e.row && e.disk.Layout != format.Inline {
+		tx.dropObject(e.Slot, &e.disk)
+	}
+	tx.detach(e)
+}
+
+// detach deletes the key but leaves its element rows to another.
+func (tx *Tx) detach(e *Entry) {
 	if !e.row {
 		return
 	}
@@ -123,13 +147,9 @@ func (tx *Tx) remove(e *Entry) {
 		d.expires--
 	}
 	if e.disk.IndexAt != 0 {
-		tx.delRow(format.AppendExpiryKey(nil, uint16(e.Slot), e.disk.IndexAt, format.ExpiresKey, 0, e.Key))
+		tx.delRow(tx.expiryKey(e, e.disk.IndexAt))
 	}
-	if e.disk.Layout != format.Inline {
-		tx.dropObject(e.Slot, &e.disk)
-	}
-	tx.scratch = format.AppendMetaKey(tx.scratch[:0], uint16(e.Slot), 0, e.Key)
-	tx.delRow(tx.scratch)
+	tx.delRow(tx.metaKey(e))
 	e.row, e.Live, e.Meta, e.disk = false, false, format.Meta{}, format.Meta{Version: e.disk.Version}
 }
 

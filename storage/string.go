@@ -1,23 +1,169 @@
 package storage
 
-import "cobble/storage/format"
+import (
+	"cobble/storage/format"
+)
 
-// StringGet returns the value of a string key.
-func (tx *Tx) StringGet(key []byte) (value []byte, ok bool, err error) {
-	e, err := tx.LookupType(key, format.String)
-	if err != nil || !e.Live {
-		return nil, false, err
+// A string of up to InlineString bytes stands in its metadata row. A longer one is
+// cut in chunks of ChunkSize bytes, each a row of its own: `c idx(4)`. An absent
+// chunk, and the part that a short chunk lacks, are zeros. Count is the number of
+// chunks that the length needs, Bytes the length.
+const (
+	InlineString = 8 << 10
+	ChunkSize    = 8 << 10
+
+	// MaxString is the largest length of a string, bytes (the default of proto-max-bulk-len).
+	MaxString = 512 << 20
+
+	subChunk = 'c'
+)
+
+// embstrLimit is the length up to which Redis reports "embstr".
+const embstrLimit = 44
+
+// StringEnc returns the encoding that a value has when it is stored whole.
+func StringEnc(value []byte) format.Enc {
+	if len(value) <= 20 {
+		if _, ok := ParseInt(value); ok {
+			return format.EncInt
+		}
 	}
-	return e.Meta.Inline, true, nil
+	if len(value) <= embstrLimit {
+		return format.EncEmbstr
+	}
+	return format.EncRaw
 }
 
-// StringSet sets key to value and removes its expiry.
-func (tx *Tx) StringSet(key, value []byte) error {
-	e, err := tx.Lookup(key)
-	if err != nil {
-		return err
+// stringLen is the length of a string value in bytes.
+func stringLen(m *format.Meta) int64 {
+	if m.Layout == format.Inline {
+		return int64(len(m.Inline))
 	}
-	e.Meta = format.Meta{Type: format.String, Enc: format.EncRaw, Inline: value}
-	tx.save(&e)
+	return int64(m.Bytes)
+}
+
+func chunksOf(length int64) int64 { return (length + ChunkSize - 1) / ChunkSize }
+
+func (tx *Tx) chunkKey(e *Entry, oid uint64, idx int64) []byte {
+	tx.scratch = format.AppendElement(tx.scratch[:0], uint16(e.Slot), oid, subChunk)
+	tx.scratch = append(tx.scratch, byte(idx>>24), byte(idx>>16), byte(idx>>8), byte(idx))
+	return tx.scratch
+}
+
+// fillString makes e.Meta the string value, keeping its ExpireAt, and writes the
+// chunks if it has any. It needs a save.
+func (tx *Tx) fillString(e *Entry, enc format.Enc, value []byte) {
+	e.Meta = format.Meta{Type: format.String, Enc: enc, ExpireAt: e.Meta.ExpireAt, Inline: value}
+	if len(value) <= InlineString {
+		return
+	}
+	e.Meta.Layout, e.Meta.Inline = format.Chunks, nil
+	e.Meta.OID = tx.newOID(e.Slot)
+	e.Meta.Bytes = uint64(len(value))
+	e.Meta.Count = uint64(chunksOf(int64(len(value))))
+	for idx := int64(0); len(value) > 0; idx++ {
+		n := min(ChunkSize, len(value))
+		tx.putRow(tx.chunkKey(e, e.Meta.OID, idx), value[:n])
+		value = value[n:]
+	}
+}
+
+// chunk returns what is stored of chunk idx of a string; it may be shorter than
+// the string makes it, or absent.
+func (tx *Tx) chunk(e *Entry, idx int64) ([]byte, error) {
+	if e.Meta.Layout != format.Inline {
+		row, _, err := tx.getRow(tx.chunkKey(e, e.Meta.OID, idx))
+		return row, err
+	}
+	from := idx * ChunkSize
+	if from >= int64(len(e.Meta.Inline)) {
+		return nil, nil
+	}
+	return e.Meta.Inline[from:min(from+ChunkSize, int64(len(e.Meta.Inline)))], nil
+}
+
+// appendRange appends bytes from ≤ i < to of a string to dst; 0 ≤ from ≤ to ≤ length.
+func (tx *Tx) appendRange(dst []byte, e *Entry, from, to int64) ([]byte, error) {
+	if e.Meta.Layout == format.Inline {
+		return append(dst, e.Meta.Inline[from:to]...), nil
+	}
+	for from < to {
+		idx := from / ChunkSize
+		n := min((idx+1)*ChunkSize, to) - from
+		row, err := tx.chunk(e, idx)
+		if err != nil {
+			return dst, err
+		}
+		stored := row[min(from-idx*ChunkSize, int64(len(row))):]
+		stored = stored[:min(n, int64(len(stored)))]
+		dst = append(dst, stored...)
+		dst = appendZeros(dst, int(n)-len(stored))
+		from += n
+	}
+	return dst, nil
+}
+
+func appendZeros(dst []byte, n int) []byte {
+	var zeros [512]byte
+	for n > 0 {
+		k := min(n, len(zeros))
+		dst = append(dst, zeros[:k]...)
+		n -= k
+	}
+	return dst
+}
+
+// stringBytes returns a whole string value.
+func (tx *Tx) stringBytes(e *Entry) ([]byte, error) {
+	if e.Meta.Layout == format.Inline {
+		return e.Meta.Inline, nil
+	}
+	return tx.appendRange(make([]byte, 0, e.Meta.Bytes), e, 0, int64(e.Meta.Bytes))
+}
+
+// patchString writes data at offset into the string of e (or into no string, for a
+// key that is not there), with zeros between its end and offset, and saves e. It
+// touches only the chunks that data covers. The value is then encoded as enc.
+func (tx *Tx) patchString(e *Entry, offset int64, data []byte, enc format.Enc) error {
+	length, end := int64(0), offset+int64(len(data))
+	if e.Live {
+		length = stringLen(&e.Meta)
+	}
+	end = max(end, length)
+	if end > MaxString {
+		return ErrTooLarge
+	}
+	e.Meta.Type, e.Meta.Enc = format.String, enc
+	if end <= InlineString { // then it was inline before
+		build := appendZeros(append(tx.build[:0], e.Meta.Inline...), int(end-length))
+		copy(build[offset:], data)
+		tx.build, e.Meta.Inline = build, build
+		tx.save(e)
+		return nil
+	}
+	if e.Meta.Layout == format.Inline {
+		e.Meta.Layout, e.Meta.OID = format.Chunks, tx.newOID(e.Slot)
+		if len(e.Meta.Inline) > 0 {
+			tx.putRow(tx.chunkKey(e, e.Meta.OID, 0), e.Meta.Inline)
+		}
+		e.Meta.Inline = nil
+	}
+	for len(data) > 0 {
+		idx := offset / ChunkSize
+		at := int(offset - idx*ChunkSize)
+		n := min(ChunkSize-at, len(data))
+		row, err := tx.chunk(e, idx)
+		if err != nil {
+			return err
+		}
+		build := append(tx.build[:0], row...)
+		build = appendZeros(build, at+n-len(build))
+		copy(build[at:], data[:n])
+		tx.build = build
+		tx.putRow(tx.chunkKey(e, e.Meta.OID, idx), build)
+		data, offset = data[n:], offset+int64(n)
+	}
+	e.Meta.Bytes, e.Meta.Count = uint64(end), uint64(chunksOf(end))
+	tx.save(e)
 	return nil
 }

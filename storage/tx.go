@@ -31,6 +31,8 @@ type Tx struct {
 	deltas   []delta
 	scratch  []byte // row key under construction
 	value    []byte // metadata value under construction
+	build    []byte // user value under construction
+	expired  int64  // keys removed because their time had come
 	err      error  // see fail
 }
 

@@ -1,0 +1,213 @@
+package command
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"cobble/slots"
+)
+
+// oracle is a connection to a redis-server of its own.
+type oracle struct {
+	t    testing.TB
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+// newOracle starts a redis-server with an empty data set, which ends with the test.
+func newOracle(t testing.TB) *oracle {
+	t.Helper()
+	for range 5 { // the free port may be taken before the server has it
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		_ = l.Close()
+		cmd := exec.Command("redis-server", "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+			"--dir", t.TempDir(), "--enable-debug-command", "yes")
+		if err := cmd.Start(); err != nil {
+			t.Fatalf("the oracle is missing: %v (Debian package redis-server)", err)
+		}
+		ended := make(chan struct{})
+		go func() { _ = cmd.Wait(); close(ended) }()
+		t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
+		if conn := dialUntil(port, ended); conn != nil {
+			t.Cleanup(func() { _ = conn.Close() })
+			return &oracle{t: t, conn: conn, in: bufio.NewReader(conn)}
+		}
+	}
+	t.Fatal("redis-server did not start")
+	return nil
+}
+
+func dialUntil(port int, ended chan struct{}) net.Conn {
+	for {
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			return conn
+		}
+		select {
+		case <-ended:
+			return nil
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// do sends one command and returns the raw reply.
+func (o *oracle) do(args ...string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "*%d\r\n", len(args))
+	for _, a := range args {
+		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(a), a)
+	}
+	if _, err := io.WriteString(o.conn, b.String()); err != nil {
+		o.t.Fatal(err)
+	}
+	var reply strings.Builder
+	o.read(&reply)
+	return reply.String()
+}
+
+func (o *oracle) read(reply *strings.Builder) {
+	line, err := o.in.ReadString('\n')
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	reply.WriteString(line)
+	n, _ := strconv.Atoi(strings.TrimRight(line[1:], "\r\n"))
+	switch line[0] {
+	case '$', '=', '!':
+		if n >= 0 {
+			if _, err := io.CopyN(reply, o.in, int64(n)+2); err != nil {
+				o.t.Fatal(err)
+			}
+		}
+	case '%':
+		n *= 2
+		fallthrough
+	case '*', '~', '>':
+		for range n {
+			o.read(reply)
+		}
+	}
+}
+
+// pair is this server and the oracle, given the same commands.
+type pair struct {
+	t      testing.TB
+	call   *Call
+	ours   func(args ...string) string
+	theirs *oracle
+	log    []string
+}
+
+func newPair(t testing.TB, proto int) *pair {
+	p := &pair{t: t, theirs: newOracle(t)}
+	p.call, p.ours = newRunner(t)
+	p.call.Out.SetProto(proto)
+	if proto == 3 {
+		p.theirs.do("HELLO", "3")
+	}
+	return p
+}
+
+// newRunner returns a Call on an engine of its own and a function that checks the
+// arity and runs one command, as a session would.
+func newRunner(t testing.TB) (*Call, func(args ...string) string) {
+	c, _ := newTestCall(t)
+	return c, func(args ...string) string {
+		c.Out.Reset()
+		c.Args = c.Args[:0]
+		for _, a := range args {
+			c.Args = append(c.Args, []byte(a))
+		}
+		if err := runAny(t, c); err != nil {
+			c.Out.CutTo(0)
+			c.Out.Error(ErrorText(err))
+		}
+		return string(c.Out.Bytes())
+	}
+}
+
+func runAny(t testing.TB, c *Call) error {
+	t.Helper()
+	if c.Cmd = c.Env.Table.Find(c.Args[0]); c.Cmd == nil {
+		t.Fatalf("no command %q", c.Args[0])
+	}
+	if len(c.Cmd.Sub) > 0 && len(c.Args) > 1 {
+		sub := c.Cmd.FindSub(c.Args[1])
+		if sub == nil {
+			return Error(fmt.Sprintf("ERR unknown subcommand '%s'. Try %s HELP.", c.Args[1], strings.ToUpper(c.Cmd.Name)))
+		}
+		c.Cmd = sub
+	}
+	if n := c.Cmd.Arity; n > 0 && n != len(c.Args) || len(c.Args) < -n {
+		return Error("ERR wrong number of arguments for '" + c.Cmd.FullName() + "' command")
+	}
+	if c.Cmd.Serve != nil {
+		return c.Cmd.Serve(c)
+	}
+	return c.Run()
+}
+
+// same runs a command (words, quoted as Go strings where they need it) on both and
+// compares the replies.
+func (p *pair) same(line string) string {
+	p.t.Helper()
+	return p.sameArgs(words(p.t, line)...)
+}
+
+func (p *pair) sameArgs(args ...string) string {
+	p.t.Helper()
+	p.log = append(p.log, fmt.Sprintf("%.200q", args))
+	p.call.Now = time.Now().UnixMilli()
+	ours, theirs := p.ours(args...), p.theirs.do(args...)
+	if ours != theirs {
+		last := p.log[max(0, len(p.log)-12):]
+		p.t.Errorf("%.200q\n  ours   %.300q\n  theirs %.300q\nafter\n  %s", args, ours, theirs, strings.Join(last, "\n  "))
+	}
+	return ours
+}
+
+func words(t testing.TB, line string) []string {
+	t.Helper()
+	var out []string
+	for line = strings.TrimLeft(line, " "); line != ""; line = strings.TrimLeft(line, " ") {
+		if line[0] == '"' {
+			quoted, err := strconv.QuotedPrefix(line)
+			if err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			word, _ := strconv.Unquote(quoted)
+			out, line = append(out, word), line[len(quoted):]
+			continue
+		}
+		word, rest, _ := strings.Cut(line, " ")
+		out, line = append(out, word), rest
+	}
+	return out
+}
+
+// sameLines runs each line of a script in both protocols, on fresh data sets.
+func sameLines(t *testing.T, script string) {
+	for _, proto := range []int{2, 3} {
+		p := newPair(t, proto)
+		for _, line := range strings.Split(script, "\n") {
+			if line = strings.TrimSpace(line); line != "" {
+				p.same(line)
+			}
+		}
+	}
+}
+
+// slotsOf returns the slot of the command's first key.
+func slotsOf(c *Call) []slots.Slot { return []slots.Slot{slots.Of(c.Args[1])} }
