@@ -33,7 +33,7 @@ func TestMatch(t *testing.T) {
 		{"", "", true}, {"", "a", false}, {"*", "", true}, {"*", "abc", true}, {"a*", "a", true}, {"a*c", "abc", true}, {"a*c", "abd", false},
 		{"h?llo", "hello", true}, {"h?llo", "hllo", false}, {"h[ae]llo", "hallo", true}, {"h[^e]llo", "hello", false}, {"h[a-b]llo", "hbllo", true},
 		{"h[b-a]llo", "hallo", true}, {`h\*llo`, "h*llo", true}, {`h\*llo`, "hello", false}, {`a\`, `a\`, true}, {"[abc", "c", true}, {"[abc", "d", false},
-		{"[^", "x", true}, {"[", "x", false}, {"[]", "x", false}, {"[^]", "x", true}, {`[\]]`, "]", true}, {"[a-]", "-", true}, {"[a-]", "b", false}, {"[a-]x", "]", true},
+		{"[^", "x", true}, {"[", "x", false}, {"[]", "x", false}, {"[^]", "x", true}, {`[\]]`, "]", true}, {"[a-]", "-", false}, {"[a-]", "_", true}, {"[a-]", "b", false}, {"[a-]x", "]", true},
 		{"[\x7f-\x80]", "a", true}, {"*a*b*c", "xxaxxbxxc", true}, {"a*?", "a", false},
 	} {
 		if got := Match([]byte(c.pattern), []byte(c.s)); got != c.want {
