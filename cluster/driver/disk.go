@@ -13,8 +13,9 @@ import (
 	"cobble/cluster"
 )
 
-// lazyDelay gathers node tables that nothing waits for.
-const lazyDelay = 100 * time.Millisecond
+// lazyDelay gathers node tables that nothing waits for; the machine gathers
+// changes, too, before it asks.
+const lazyDelay = 20 * time.Millisecond
 
 // disk is the goroutine that makes things durable, so that a slow disk never
 // keeps the machine from hearing and answering.

@@ -116,12 +116,14 @@ type Driver struct {
 	local    []cluster.Event  // messages to itself, effects of effects
 	commands map[uint64]chan<- cluster.Result
 	sequence uint64
+	replies  []cluster.Reply // of the effects being carried out
 	busted   error // a persist failed: nothing is carried out any more
 }
 
 const (
 	inboxSize      = 1024
 	positionPeriod = 100 * time.Millisecond
+	closePatience  = 2 * time.Second // for the last save; a disk that hangs does not keep a node from stopping
 	healthySpan    = 2 * time.Second // a loop that has not turned for so long does not answer pings
 )
 
@@ -345,6 +347,10 @@ func (d *Driver) Report(p cluster.Position) { d.deliver(p) }
 // ring is left without a word, so that others notice as they do of any death.
 func (d *Driver) Close() {
 	d.once.Do(func() {
+		// What the machine has learned and would save lazily is saved now.
+		ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+		d.Do(ctx, cluster.SaveConfig{})
+		cancel()
 		close(d.quit)
 		<-d.ended
 		d.ring.close()

@@ -17,6 +17,7 @@ const (
 	redialFirst  = 50 * time.Millisecond  // pause after a failed dial, doubled up to redialLast
 	redialLast   = 1 * time.Second        // of a standing link; a peer that is back is noticed within it
 	idleTimeout  = 30 * time.Second       // of a link that is not standing
+	guestTimeout = 2 * time.Second        // of a handshake's link: the real one takes its place
 	wrongPause   = 500 * time.Millisecond // before asking again an address where another node answers
 )
 
@@ -177,7 +178,11 @@ func (l *link) connectAndWrite() error {
 // that is not standing idles.
 func (l *link) write(conn net.Conn, broken chan struct{}) {
 	w := bufio.NewWriterSize(conn, 32<<10)
-	idle := time.NewTimer(idleTimeout)
+	patience := idleTimeout
+	if l.to.IsZero() {
+		patience = guestTimeout
+	}
+	idle := time.NewTimer(patience)
 	defer idle.Stop()
 	for {
 		frames := l.q.take()
@@ -192,7 +197,7 @@ func (l *link) write(conn net.Conn, broken chan struct{}) {
 				if !l.isStanding() {
 					return
 				}
-				idle.Reset(idleTimeout)
+				idle.Reset(patience)
 			}
 			continue
 		}
@@ -205,7 +210,7 @@ func (l *link) write(conn net.Conn, broken chan struct{}) {
 		if err := w.Flush(); err != nil {
 			return
 		}
-		idle.Reset(idleTimeout)
+		idle.Reset(patience)
 	}
 }
 

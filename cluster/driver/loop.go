@@ -76,6 +76,19 @@ func (d *Driver) carryOut(effects []cluster.Effect) {
 			d.do(e.Do)
 		}
 	}
+	d.reply()
+}
+
+// reply answers the commands, after the effects beside their Reply: who is told
+// OK finds the change in the View.
+func (d *Driver) reply() {
+	for _, r := range d.replies {
+		if c := d.commands[r.Command]; c != nil {
+			delete(d.commands, r.Command)
+			c <- r.Result // has room for one
+		}
+	}
+	d.replies = d.replies[:0]
 }
 
 // release starts what was held for tokens up to t.
@@ -95,6 +108,7 @@ func (d *Driver) release(t cluster.Token) {
 		}
 	}
 	d.held = append(kept, d.held...)
+	d.reply()
 }
 
 // fail ends the machine's life: what it believes can no longer be kept.
@@ -124,10 +138,7 @@ func (d *Driver) do(action cluster.Action) {
 	case cluster.Publish:
 		d.publish(a.View)
 	case cluster.Reply:
-		if c := d.commands[a.Command]; c != nil {
-			delete(d.commands, a.Command)
-			c <- a.Result // has room for one
-		}
+		d.replies = append(d.replies, a)
 	case cluster.JoinGossip:
 		d.ring.knock()
 	case cluster.RestartGossip:
@@ -221,7 +232,6 @@ func (d *Driver) publish(v *cluster.View) {
 			d.bus.disconnectAll() // greetings on open connections name the old one
 		}
 	}
-	d.view.Store(v)
 	all := map[cluster.ID]bool{}
 	var peers []peer
 	for i := range v.Nodes {
@@ -243,6 +253,7 @@ func (d *Driver) publish(v *cluster.View) {
 	if d.options.Hooks.Publish != nil {
 		d.options.Hooks.Publish(v, slotsView(v, d.settings.Load()))
 	}
+	d.view.Store(v) // last: who sees it may rely on all of the above
 }
 
 // Link is one entry of CLUSTER LINKS.
