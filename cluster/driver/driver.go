@@ -117,7 +117,7 @@ type Driver struct {
 	commands map[uint64]chan<- cluster.Result
 	sequence uint64
 	replies  []cluster.Reply // of the effects being carried out
-	busted   error // a persist failed: nothing is carried out any more
+	busted   error           // a persist failed: nothing is carried out any more
 }
 
 const (
