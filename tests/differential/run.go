@@ -1,7 +1,9 @@
 package differential
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"sort"
 	"strings"
 	"time"
@@ -118,6 +120,10 @@ func (p *pair) run(steps []step, protocol int) (*difference, error) {
 			return &difference{at: i, step: s, oracle: oracle.String(), subject: subject.String()}, nil
 		}
 		if errO != nil {
+			var ne net.Error
+			if errors.As(errO, &ne) && ne.Timeout() {
+				return nil, fmt.Errorf("the oracle did not answer %s: it is unfit for comparison", s)
+			}
 			return nil, nil // both hung up: there is nothing more to compare
 		}
 		switch name := strings.ToUpper(s.args[0]); {

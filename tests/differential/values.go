@@ -117,6 +117,14 @@ func unfit(args []string) bool {
 		}
 	}
 	switch name {
+	case "WAIT":
+		if n, ok := number(1); ok && n > 0 {
+			return true
+		}
+	case "DEBUG":
+		if len(args) > 2 && strings.EqualFold(args[1], "SLEEP") && args[2] != "0" {
+			return true
+		}
 	case "SHUTDOWN", "MONITOR": // the end, and a stream with the time in it
 		if len(args) == 1 {
 			return true
