@@ -2,6 +2,7 @@ package storage
 
 import (
 	"cobble/slots"
+	"cobble/storage/log"
 )
 
 // Op is what View and Update run. Run may be called more than once for one call:
@@ -34,6 +35,17 @@ type Tx struct {
 	build    []byte // user value under construction
 	expired  int64  // keys removed because their time had come
 	err      error  // see fail
+
+	cold     []coldRow   // rows that must be loaded before Run can succeed
+	loaded   []loadedRow // rows loaded for earlier runs
+	attempts int
+	record   log.Record
+}
+
+// restart forgets what a run did, but not what was loaded for it.
+func (tx *Tx) restart() {
+	tx.writes.reset()
+	tx.deltas, tx.cold, tx.err = tx.deltas[:0], tx.cold[:0], nil
 }
 
 type delta struct {
