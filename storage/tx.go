@@ -45,7 +45,7 @@ type Tx struct {
 // restart forgets what a run did, but not what was loaded for it.
 func (tx *Tx) restart() {
 	tx.writes.reset()
-	tx.deltas, tx.cold, tx.err = tx.deltas[:0], tx.cold[:0], nil
+	tx.deltas, tx.cold, tx.err, tx.expired = tx.deltas[:0], tx.cold[:0], nil, 0
 }
 
 type delta struct {
