@@ -17,6 +17,7 @@ type Machine struct {
 	durable  Token // last synced nodes.conf persist: what carries the own record waits for it
 	born     Token // boot count: nothing leaves before it
 	probeSeq uint64
+	nonce    uint64
 
 	boot, counter uint64
 	incarnation   uint64
@@ -74,11 +75,7 @@ func New(config Config, saved Persisted, seed uint64, now Time) (*Machine, []Eff
 	} else {
 		m.resume(saved)
 	}
-	if saved.Nodes == nil {
-		m.loadAcceptor(nil, nil) // promises of another node
-	} else {
-		m.loadAcceptor(saved.Acceptor, saved.Nodes.Electors)
-	}
+	m.loadAcceptor(saved.Acceptor)
 	m.amend(true, func(r *Record) {
 		r.Addr, r.Hostname, r.Incarnation = config.Addr, config.Hostname, m.incarnation
 		if r.Addr.IP == "" && saved.Nodes != nil {
@@ -113,9 +110,6 @@ func (m *Machine) begin(id ID, boot uint64) {
 func (m *Machine) resume(saved Persisted) {
 	conf := saved.Nodes
 	m.boot = conf.Boot + 1
-	if m.mutated(MutateReuseBoot) {
-		m.boot = conf.Boot
-	}
 	m.currentEpoch = conf.CurrentEpoch
 	m.bans = append([]Ban(nil), conf.Bans...)
 	for _, r := range conf.Records {
@@ -295,9 +289,6 @@ func (m *Machine) doDurably(action Action) {
 
 func (m *Machine) resolveTokens() {
 	for i := range m.effects {
-		if m.effects[i].After == ownRecordDurable && m.mutated(MutateUnsavedClaims) {
-			m.effects[i].After = 0
-		}
 		if m.effects[i].After == ownRecordDurable {
 			m.effects[i].After = m.durable
 		}

@@ -59,7 +59,9 @@ func (m *Machine) hello(e Receive, body Hello) {
 	}
 	if body.Meet {
 		m.learnOwnIP(e.LocalIP)
-		m.unban(r.ID)
+		if m.config.mutate&MutateIgnoreBan == 0 {
+			m.unban(r.ID)
+		}
 	}
 	fresh := m.find(r.ID) == nil
 	m.learn(r)

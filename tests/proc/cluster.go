@@ -80,15 +80,9 @@ func (c *Cluster) Each(f func(s *Server)) {
 // WaitOK waits until every running server says that the cluster is ok, and all print the same owners of the same slots.
 func (c *Cluster) WaitOK() {
 	c.t.Helper()
-	WaitOK(c.t, c.Servers...)
-}
-
-// WaitOK is Cluster.WaitOK for servers that were started one by one.
-func WaitOK(t testing.TB, servers ...*Server) {
-	t.Helper()
-	Eventually(t, readyTimeout, "an agreed and whole cluster", func() error {
+	Eventually(c.t, readyTimeout, "an agreed and whole cluster", func() error {
 		signature := ""
-		for _, s := range servers {
+		for _, s := range c.Servers {
 			if !s.Alive() {
 				continue
 			}
