@@ -72,7 +72,7 @@ func (m *Machine) reassign(touched *slots.Set) {
 // outranks reports whether a's claim beats b's.
 func (m *Machine) outranks(a, b *Record) bool {
 	if a.ConfigEpoch != b.ConfigEpoch {
-		return a.ConfigEpoch > b.ConfigEpoch
+		return a.ConfigEpoch > b.ConfigEpoch != m.mutated(MutateSmallerEpoch)
 	}
 	return a.ID.Less(b.ID)
 }

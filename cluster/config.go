@@ -14,6 +14,8 @@ type Config struct {
 	NoFailover            bool     // cluster-replica-no-failover
 	TrustRefused          bool     // cluster-trust-refused: a refused connection is proof of death
 
+	ElectorPatience Duration // an elector failed for longer is replaced
+
 	mutate Mutation // planted bugs, set by tests only
 }
 
@@ -28,11 +30,9 @@ func DefaultConfig(addr Addr) Config {
 		ReplicaValidityFactor: 10,
 		ReplPingPeriod:        10000,
 		TrustRefused:          true,
+		ElectorPatience:       300_000,
 	}
 }
-
-// Mutation is a set of planted bugs that the simulator must catch.
-type Mutation uint64
 
 // PushLimit is up to how many nodes news is pushed to everyone over RPC;
 // beyond it news is rumoured.

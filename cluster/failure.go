@@ -18,7 +18,9 @@ type life struct {
 	noaddr   bool // another node answers at its address
 	failedAt Time
 	reportAt Time // the suspicion is reported again
-	reports  []failReport
+
+	orphanSince Time // a primary without living replicas since; 0: is not
+	reports     []failReport
 }
 
 // failReport is an elector's word that it suspects a node.
@@ -174,6 +176,7 @@ func (m *Machine) missed(n *node, outcome Outcome) {
 	refused := m.config.TrustRefused && n.refusals >= 2
 	if silent || refused {
 		m.suspect(n)
+		m.hastenElection(n)
 	}
 	if n.pfail || n.fail {
 		pause = failedPause
@@ -273,7 +276,7 @@ func (m *Machine) tryFail(n *node) {
 		return
 	}
 	need := e.Majority()
-	if m.config.mutate&MutateFailAlone != 0 {
+	if m.mutated(MutateFailAlone) {
 		need = 1
 	}
 	if m.failReports(n) < need {

@@ -17,7 +17,6 @@ type Machine struct {
 	durable  Token // last synced nodes.conf persist: what carries the own record waits for it
 	born     Token // boot count: nothing leaves before it
 	probeSeq uint64
-	nonce    uint64
 
 	boot, counter uint64
 	incarnation   uint64
@@ -75,7 +74,11 @@ func New(config Config, saved Persisted, seed uint64, now Time) (*Machine, []Eff
 	} else {
 		m.resume(saved)
 	}
-	m.loadAcceptor(saved.Acceptor)
+	if saved.Nodes == nil {
+		m.loadAcceptor(nil, nil) // promises of another node
+	} else {
+		m.loadAcceptor(saved.Acceptor, saved.Nodes.Electors)
+	}
 	m.amend(true, func(r *Record) {
 		r.Addr, r.Hostname, r.Incarnation = config.Addr, config.Hostname, m.incarnation
 		if r.Addr.IP == "" && saved.Nodes != nil {
@@ -110,6 +113,9 @@ func (m *Machine) begin(id ID, boot uint64) {
 func (m *Machine) resume(saved Persisted) {
 	conf := saved.Nodes
 	m.boot = conf.Boot + 1
+	if m.mutated(MutateReuseBoot) {
+		m.boot = conf.Boot
+	}
 	m.currentEpoch = conf.CurrentEpoch
 	m.bans = append([]Ban(nil), conf.Bans...)
 	for _, r := range conf.Records {
@@ -289,6 +295,9 @@ func (m *Machine) doDurably(action Action) {
 
 func (m *Machine) resolveTokens() {
 	for i := range m.effects {
+		if m.effects[i].After == ownRecordDurable && m.mutated(MutateUnsavedClaims) {
+			m.effects[i].After = 0
+		}
 		if m.effects[i].After == ownRecordDurable {
 			m.effects[i].After = m.durable
 		}

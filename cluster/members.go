@@ -59,9 +59,7 @@ func (m *Machine) hello(e Receive, body Hello) {
 	}
 	if body.Meet {
 		m.learnOwnIP(e.LocalIP)
-		if m.config.mutate&MutateIgnoreBan == 0 {
-			m.unban(r.ID)
-		}
+		m.unban(r.ID)
 	}
 	fresh := m.find(r.ID) == nil
 	m.learn(r)

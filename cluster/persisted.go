@@ -45,6 +45,3 @@ func (m *Machine) conf() *NodesConf {
 	}
 	return c
 }
-
-// Apply brings the state up to date with one line of the acceptor file.
-func (a *AcceptorState) Apply(u AcceptorUpdate) {}

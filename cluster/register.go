@@ -46,6 +46,12 @@ type Electors struct {
 	Into    ID       // not zero: the domain is dissolved, its registers moved into that cluster
 }
 
+// Includes reports whether that very member, in its incarnation, decides.
+func (e *Electors) Includes(m Member) bool {
+	found, is := e.Has(m.ID)
+	return is && found.Inc == m.Inc
+}
+
 // Has returns whether id in any incarnation is a member, and its member entry.
 func (e *Electors) Has(id ID) (Member, bool) {
 	for _, m := range e.Members {
@@ -72,8 +78,8 @@ type Register struct {
 // Domain is one acceptor's memory of one cluster's registers.
 type Domain struct {
 	Cluster  ID
-	Electors *Electors // set in force here
-	Ready    bool      // registers were copied from a majority of Electors.Prev: may serve
+	Electors *Electors // greatest set known here to be decided
+	Complete uint64    // version of the set up to which Registers miss nothing; serves if it is Electors.Ver
 	Carried  bool      // dissolved, and all registers are known to be decided in Electors.Into's domain
 	// Registers ascending by key.
 	Registers []Register

@@ -3,13 +3,17 @@ package cluster
 // becomeReplicaOf makes this node a replica of the primary n and a member of
 // its shard.
 func (m *Machine) becomeReplicaOf(n *node) {
+	m.serve(n, n.record.Shard, n.record.Term)
+}
+
+// serve makes this node a replica of n, which leads shard in term.
+func (m *Machine) serve(n *node, shard ID, term uint64) {
 	m.note('#', "Configuration change detected. Reconfiguring myself as a replica of "+n.id().String())
 	m.abandonShard()
 	m.migrating, m.importing = nil, nil
-	m.amend(true, func(r *Record) {
-		r.Primary, r.Shard, r.Term, r.Slots = n.id(), n.record.Shard, n.record.Term, nil
-	})
+	m.amend(true, func(r *Record) { r.Primary, r.Shard, r.Term, r.Slots = n.id(), shard, term, nil })
 	m.position = Position{Offset: m.position.Offset}
+	m.readyAt = 0
 	m.follow(n)
 }
 
@@ -29,7 +33,7 @@ func (m *Machine) abandonShard() {
 func (m *Machine) followShard() {
 	own := m.self()
 	if own.IsPrimary() {
-		if m.me.superseded {
+		if m.me.superseded && !m.mutated(MutateNoStepDown) {
 			if leader := m.shardLeader(own.Shard); leader != nil {
 				m.becomeReplicaOf(leader)
 			}
@@ -44,7 +48,8 @@ func (m *Machine) followShard() {
 	if primary == nil {
 		return
 	}
-	if next := m.find(primary.record.Primary); next != nil && next != m.me && next.record.IsPrimary() {
+	current := primary.record.Shard != own.Shard || primary.record.Term >= own.Term
+	if next := m.find(primary.record.Primary); current && next != nil && next != m.me && next.record.IsPrimary() {
 		m.becomeReplicaOf(next) // no chains of replicas
 		return
 	}

@@ -10,7 +10,6 @@ type clusterState struct {
 	minorityAt Time // last moment without a majority of electors; 0: never
 	awakeAt    Time // the process was paused until then
 	lastTimers Time
-	sizes      [4]int // size, ok, pfail, fail of the last view
 }
 
 // bootWait is how long a restarted primary keeps its state fail, so that the

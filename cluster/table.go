@@ -184,7 +184,7 @@ func recordHash(r *Record) uint64 {
 func (m *Machine) banned(id ID) bool {
 	for _, b := range m.bans {
 		if b.ID == id {
-			return m.now < b.Until
+			return m.now < b.Until && !m.mutated(MutateIgnoreBan)
 		}
 	}
 	return false

@@ -150,6 +150,9 @@ func (g *Gossip) Wait() <-chan struct{} { return g.inbox.signal }
 // that has one, and payloads, which are the caller's to keep.
 func (g *Gossip) Take() (hints []Hint, payloads [][]byte) { return g.inbox.take() }
 
+// Done is closed when Stop begins.
+func (g *Gossip) Done() <-chan struct{} { return g.done }
+
 // Dropped counts payloads lost because nobody took them in time.
 func (g *Gossip) Dropped() uint64 {
 	g.inbox.mu.Lock()

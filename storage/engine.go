@@ -1,64 +1,125 @@
 package storage
 
 import (
-	"slices"
-	"sort"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"cobble/slots"
+	"cobble/storage/cache"
 	"cobble/storage/format"
+	"cobble/storage/log"
 )
 
 // LSN is a position in the shard log: the offset of the end of a record, in bytes.
-type LSN = uint64
-
-// Options configures Open.
-type Options struct {
-	Dir    string
-	Budget int64 // memory for rows, block cache and buffers, bytes
-}
+type LSN = log.LSN
 
 // Counters are one slot's exact counters.
 type Counters struct {
-	LSN           LSN
+	LSN           LSN // of the last record that touched the slot
 	Keys, Expires int64
 	Bytes         int64
 	NextOID       uint64
 }
 
 // Engine is the storage of one node. All methods may be called from any goroutine.
+//
+// Locks, in the order in which they are taken: flushing, slot locks (ascending),
+// commits, stores. Slot locks are the row table's.
 type Engine struct {
-	mu    sync.RWMutex
-	rows  map[string][]byte
-	cnt   [slots.Count]Counters
-	end   LSN
-	pool  sync.Pool
+	opts  Options
+	fs    vfs.FS
+	table *cache.Table
+	log   *log.Log
 	watch watchTable
 
 	expired atomic.Int64 // keys removed because their time had come
 
-	encodings encodingLimits
+	pool  sync.Pool
+	slots [slots.Count]slotState
+
+	// commits is held for reading from before a record is appended until its
+	// rows are in the table and its counters are counted, and for writing to cut
+	// a generation: so a cut is one exact state.
+	commits    sync.RWMutex
+	generation uint32 // counts cuts; guarded by commits
+	rangesMu   sync.Mutex
+	ranges     []rowRange // range deletions since the last cut
+
+	// flushing is held by whoever changes the store: one generation or barrier
+	// at a time, in log order.
+	flushing  sync.Mutex
+	pending   *generation // cut, not yet in the store
+	watermark atomic.Uint64
+	position  format.Watermark // guarded by flushing
+	imports   uint64           // numbers side files; guarded by flushing
+	sideFiles map[string]LSN   // and the position up to which they are needed; guarded by flushing
+
+	// stores guards the pointer: readers of cold rows hold no slot lock.
+	stores   sync.RWMutex
+	store    *pebble.DB
+	storeOpt *pebble.Options
+	dirLock  interface{ Close() error }
+
+	throttled throttle
+	kick      chan struct{}
+	logTick   chan timeTick
+	closing   chan struct{}
+	loops     sync.WaitGroup
+	closed    atomic.Bool
+	fatal     atomic.Pointer[error]
+	full      atomic.Bool // the disk: growing writes are refused
+	garbage   garbageQueue
+	stats     engineCounters
 }
 
-// Open opens the store in o.Dir.
-func Open(o Options) (*Engine, error) {
-	return &Engine{rows: map[string][]byte{}, pool: sync.Pool{New: func() any { return new(Tx) }}}, nil
+// slotState is what the engine knows of a slot beside its rows. The slot lock
+// guards it, but for the atomics, which may be read without.
+type slotState struct {
+	counters   Counters
+	frozen     Counters // as of the last cut, if generation says so
+	generation uint32   // of the last change
+	void       bool     // what the store holds of the slot was excised in the log
+	busy       chan struct{}
+	keys       atomic.Int64
+	nextExpiry atomic.Int64 // no key of the slot expires earlier, Unix ms; 0 = never
 }
-
-// Close makes everything durable and closes the store.
-func (e *Engine) Close() error { return nil }
 
 // View runs op with slot locked for reading, at time now (Unix milliseconds). It
 // returns the position that must be Awaited before anything op saw is told to anybody.
 func (e *Engine) View(now int64, slot slots.Slot, op Op) (LSN, error) {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	tx := e.pool.Get().(*Tx)
+	tx := e.begin(now, false)
 	defer e.release(tx)
-	tx.engine, tx.now, tx.writable = e, now, false
-	tx.slots = append(tx.slots[:0], slot)
-	return e.end, op.Run(tx)
+	tx.slots = append(tx.slots, slot)
+	for {
+		lsn, busy, err := e.viewOnce(tx, slot, op)
+		if again, fail := e.prepareRetry(tx, busy); fail != nil {
+			return 0, fail
+		} else if !again {
+			return lsn, err
+		}
+	}
+}
+
+func (e *Engine) viewOnce(tx *Tx, slot slots.Slot, op Op) (LSN, chan struct{}, error) {
+	e.table.RLock(slot)
+	defer e.table.RUnlock(slot)
+	st := &e.slots[slot]
+	if st.busy != nil {
+		return 0, st.busy, nil
+	}
+	if e.closed.Load() {
+		return 0, nil, ErrClosed
+	}
+	err := op.Run(tx)
+	if err == nil {
+		err = tx.err
+	}
+	return st.counters.LSN, nil, err
 }
 
 // Update runs op with the slots (ascending, usually one) locked for writing, at
@@ -66,102 +127,165 @@ func (e *Engine) View(now int64, slot slots.Slot, op Op) (LSN, error) {
 // Nothing is changed when op fails. The effects must be Awaited with the returned
 // position before a reply leaves.
 func (e *Engine) Update(now int64, ss []slots.Slot, op Op) (LSN, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	tx := e.pool.Get().(*Tx)
+	if err := e.waitForFlusher(); err != nil {
+		return 0, err
+	}
+	tx := e.begin(now, true)
 	defer e.release(tx)
-	tx.engine, tx.now, tx.writable = e, now, true
-	tx.slots = append(tx.slots[:0], ss...)
-	if err := op.Run(tx); err != nil {
-		return e.end, err
+	tx.slots = append(tx.slots, ss...)
+	for {
+		lsn, busy, err := e.updateOnce(tx, op)
+		if again, fail := e.prepareRetry(tx, busy); fail != nil {
+			return 0, fail
+		} else if !again {
+			return lsn, err
+		}
 	}
-	if tx.err != nil {
-		return e.end, tx.err
-	}
-	e.commit(tx)
-	return e.end, nil
 }
 
-// Await blocks until the log has reached lsn at the level that appendfsync promises.
-func (e *Engine) Await(lsn LSN) error { return nil }
-
-// Counters returns the counters of a slot.
-func (e *Engine) Counters(slot slots.Slot) Counters {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	return e.cnt[slot]
+func (e *Engine) updateOnce(tx *Tx, op Op) (LSN, chan struct{}, error) {
+	e.lockSlots(tx.slots)
+	defer e.unlockSlots(tx.slots)
+	var lsn LSN
+	for _, s := range tx.slots {
+		st := &e.slots[s]
+		if st.busy != nil {
+			return 0, st.busy, nil
+		}
+		lsn = max(lsn, st.counters.LSN)
+	}
+	if e.closed.Load() {
+		return 0, nil, ErrClosed
+	}
+	if err := e.failure(); err != nil {
+		return 0, nil, err
+	}
+	err := op.Run(tx)
+	if err == nil {
+		err = tx.err
+	}
+	if err != nil || len(tx.cold) > 0 || len(tx.writes.ops) == 0 {
+		return lsn, nil, err
+	}
+	lsn, err = e.commit(tx)
+	return lsn, nil, err
 }
 
-func (e *Engine) counters(slot slots.Slot) Counters { return e.cnt[slot] }
+// prepareRetry reports whether the transaction has to run again, after it has
+// waited for what it needs. No lock is held.
+func (e *Engine) prepareRetry(tx *Tx, busy chan struct{}) (again bool, err error) {
+	if busy != nil {
+		select {
+		case <-busy:
+			return true, nil
+		case <-e.closing:
+			return false, ErrClosed
+		}
+	}
+	if len(tx.cold) == 0 {
+		return false, nil
+	}
+	if err := e.load(tx); err != nil {
+		return false, err
+	}
+	tx.restart()
+	return true, nil
+}
+
+func (e *Engine) lockSlots(ss []slots.Slot) {
+	for i, s := range ss {
+		if i > 0 && s <= ss[i-1] {
+			panic("storage: slots of a transaction are not ascending")
+		}
+		e.table.Lock(s)
+	}
+}
+
+func (e *Engine) unlockSlots(ss []slots.Slot) {
+	for _, s := range ss {
+		e.table.Unlock(s)
+	}
+}
+
+func (e *Engine) begin(now int64, writable bool) *Tx {
+	tx := e.pool.Get().(*Tx)
+	tx.engine, tx.now, tx.writable = e, now, writable
+	tx.writes.reset()
+	return tx
+}
 
 func (e *Engine) release(tx *Tx) {
-	tx.writes.reset()
-	tx.deltas, tx.err, tx.expired = tx.deltas[:0], nil, 0
+	tx.restart()
+	tx.slots = tx.slots[:0]
+	tx.loaded = tx.loaded[:0]
+	tx.attempts = 0
 	e.pool.Put(tx)
 }
 
-func (e *Engine) commit(tx *Tx) {
-	e.expired.Add(tx.expired)
-	for _, o := range tx.writes.ops {
-		key := tx.writes.keyOf(o)
-		switch o.op {
-		case format.OpSet:
-			e.rows[string(key)] = slices.Clone(tx.writes.valueOf(o))
-		case format.OpDelete:
-			delete(e.rows, string(key))
-		case format.OpDeleteRange:
-			for k := range e.rows {
-				if k >= string(key) && k < string(tx.writes.valueOf(o)) {
-					delete(e.rows, k)
-				}
-			}
-		}
-		if _, db, _, user, ok := format.SplitMetaKey(key); ok {
-			e.watch.touch(db, user)
-		}
-	}
-	for _, d := range tx.deltas {
-		c := &e.cnt[d.slot]
-		c.Keys += d.keys
-		c.Expires += d.expires
-		c.Bytes += d.bytes
-		if d.nextOID != 0 {
-			c.NextOID = d.nextOID
-		}
-	}
-	if len(tx.writes.ops) > 0 {
-		e.end += uint64(len(tx.writes.arena))
-	}
+// Await blocks until the log has reached lsn at the level that appendfsync promises.
+func (e *Engine) Await(lsn LSN) error {
+	return logError(e.log.Wait(lsn, e.log.Promised()))
 }
 
-func (e *Engine) row(_ *Tx, key []byte) ([]byte, bool, error) {
-	v, ok := e.rows[string(key)]
-	return v, ok, nil
+// Park calls fn once when Await(lsn) would return, with its result: perhaps
+// before Park returns, else from another goroutine. fn must not block.
+func (e *Engine) Park(lsn LSN, fn func(error)) {
+	e.log.Park(lsn, e.log.Promised(), fn)
 }
 
-func (e *Engine) iter(tx *Tx, lo, hi []byte) *rowIter {
-	seen := map[string][]byte{}
-	for k, v := range e.rows {
-		if k >= string(lo) && (hi == nil || k < string(hi)) {
-			seen[k] = v
-		}
+// Reached reports whether Await(lsn) would return at once.
+func (e *Engine) Reached(lsn LSN) bool { return e.log.Reached(e.log.Promised()) >= lsn }
+
+// Log is the shard log, for whoever streams it. Only the engine appends to it.
+func (e *Engine) Log() *log.Log { return e.log }
+
+// Counters returns the counters of a slot.
+func (e *Engine) Counters(slot slots.Slot) Counters {
+	e.table.RLock(slot)
+	defer e.table.RUnlock(slot)
+	return e.slots[slot].counters
+}
+
+func (e *Engine) counters(slot slots.Slot) Counters { return e.slots[slot].counters }
+
+// KeysIn returns the number of keys in a slot, expired ones that were not yet
+// removed included. It takes no lock.
+func (e *Engine) KeysIn(slot slots.Slot) int64 { return e.slots[slot].keys.Load() }
+
+// NextExpiry returns a time (Unix milliseconds) before which no key of the slot
+// expires, 0 for never. It takes no lock.
+func (e *Engine) NextExpiry(slot slots.Slot) int64 { return e.slots[slot].nextExpiry.Load() }
+
+// SetNextExpiry replaces what NextExpiry returns: a sweeper has looked. It must be
+// called inside a writing transaction on the slot.
+func (tx *Tx) SetNextExpiry(slot slots.Slot, at int64) {
+	tx.mustWrite()
+	tx.engine.slots[slot].nextExpiry.Store(at)
+}
+
+// IdleTime returns how long ago key's row was used, in seconds, and its access
+// frequency; ok is false if that is not known (the row is not in memory).
+func (tx *Tx) IdleTime(key []byte) (seconds, frequency uint32, ok bool) {
+	slot := tx.slotOf(key)
+	tx.scratch = format.AppendMetaKey(tx.scratch[:0], uint16(slot), 0, key)
+	return tx.engine.table.Usage(tableKey(tx.scratch), seconds32(tx.now))
+}
+
+func seconds32(ms int64) uint32 { return uint32(ms / 1000) }
+
+// logError gives errors of the log the names that commands know.
+func logError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, log.ErrDiskFull):
+		return ErrDiskFull
+	case errors.Is(err, log.ErrClosed):
+		return ErrClosed
+	case errors.Is(err, log.ErrTooLarge):
+		return ErrTooLarge
+	case errors.Is(err, log.ErrFailed):
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	for _, o := range tx.writes.ops {
-		k := string(tx.writes.keyOf(o))
-		if o.op == format.OpDelete {
-			delete(seen, k)
-		} else if o.op == format.OpSet && k >= string(lo) && (hi == nil || k < string(hi)) {
-			seen[k] = tx.writes.valueOf(o)
-		}
-	}
-	it := &rowIter{}
-	for k := range seen {
-		it.keys = append(it.keys, k)
-	}
-	sort.Strings(it.keys)
-	for _, k := range it.keys {
-		it.values = append(it.values, seen[k])
-	}
-	it.at = -1
-	return it
+	return err
 }

@@ -16,4 +16,6 @@ var (
 	ErrDiskFull    = errors.New("storage: the disk is full")
 	ErrClosed      = errors.New("storage: the engine is closed")
 	ErrUnavailable = errors.New("storage: the engine stopped after an I/O error")
+
+	ErrCorruptStore = errors.New("storage: data on disk is damaged")
 )

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"cobble/slots"
+	"cobble/storage/log"
 )
 
 // Op is what View and Update run. Run may be called more than once for one call:
@@ -29,12 +30,22 @@ type Tx struct {
 	writable bool
 	writes   writeSet
 	deltas   []delta
-	scratch  []byte      // row key under construction
-	value    []byte      // metadata value under construction
-	build    []byte      // user value under construction
-	digits   [2][20]byte // texts of integers
-	expired  int64       // keys removed because their time had come
-	err      error       // see fail
+	scratch  []byte // row key under construction
+	value    []byte // metadata value under construction
+	build    []byte // user value under construction
+	expired  int64  // keys removed because their time had come
+	err      error  // see fail
+
+	cold     []coldRow   // rows that must be loaded before Run can succeed
+	loaded   []loadedRow // rows loaded for earlier runs
+	attempts int
+	record   log.Record
+}
+
+// restart forgets what a run did, but not what was loaded for it.
+func (tx *Tx) restart() {
+	tx.writes.reset()
+	tx.deltas, tx.cold, tx.err, tx.expired = tx.deltas[:0], tx.cold[:0], nil, 0
 }
 
 type delta struct {

@@ -3,6 +3,8 @@ package storage
 import (
 	"sync"
 	"sync/atomic"
+
+	"cobble/slots"
 )
 
 // Watcher is the watch set of one session (WATCH). Its methods are called by the
@@ -41,6 +43,23 @@ func (t *watchTable) touch(db uint8, key []byte) {
 	t.mu.Lock()
 	for _, w := range t.keys[watchName(db, key)] {
 		w.dirty.Store(true)
+	}
+	t.mu.Unlock()
+}
+
+// touchSlot marks the watchers of all keys of a slot: it was emptied or replaced.
+func (t *watchTable) touchSlot(slot slots.Slot) {
+	if t.count.Load() == 0 {
+		return
+	}
+	t.mu.Lock()
+	for name, list := range t.keys {
+		if slots.Of([]byte(name[1:])) != slot {
+			continue
+		}
+		for _, w := range list {
+			w.dirty.Store(true)
+		}
 	}
 	t.mu.Unlock()
 }

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"math/bits"
 
 	"cobble/storage/format"
 )
@@ -28,14 +29,27 @@ type writeOp struct {
 	klen, vlen uint32
 }
 
-// Up to this many operations a backward scan is cheaper than a map.
-const smallWriteSet = 12
+const (
+	// Up to this many operations a backward scan is cheaper than a map.
+	smallWriteSet = 12
+	// A larger arena is not kept for the next transaction.
+	maxKeptArena = 1 << 20
+)
+
+func uvarintLen(n int) int { return (bits.Len(uint(n)|1) + 6) / 7 }
 
 func (w *writeSet) len() int { return len(w.ops) }
 
 func (w *writeSet) reset() {
-	w.ops, w.arena, w.index = w.ops[:0], w.arena[:0], nil
+	if cap(w.arena) > maxKeptArena {
+		w.arena = nil
+	}
+	w.ops, w.index = w.ops[:0], nil
+	w.arena = format.AppendWriteSetHeader(w.arena[:0])
 }
+
+// payload is the write set as a log record carries it: arena is built in that format.
+func (w *writeSet) payload() []byte { return w.arena }
 
 func (w *writeSet) keyOf(o writeOp) []byte { return w.arena[o.key : o.key+o.klen : o.key+o.klen] }
 func (w *writeSet) valueOf(o writeOp) []byte {
@@ -43,10 +57,20 @@ func (w *writeSet) valueOf(o writeOp) []byte {
 }
 
 func (w *writeSet) add(op byte, key, value []byte) {
-	o := writeOp{op: op, key: uint32(len(w.arena)), klen: uint32(len(key)), vlen: uint32(len(value))}
-	w.arena = append(w.arena, key...)
-	o.value = uint32(len(w.arena))
-	w.arena = append(w.arena, value...)
+	switch op {
+	case format.OpSet:
+		w.arena = format.AppendSet(w.arena, key, value)
+	case format.OpDelete:
+		w.arena = format.AppendDelete(w.arena, key)
+	default:
+		w.arena = format.AppendDeleteRange(w.arena, key, value)
+	}
+	end := len(w.arena)
+	o := writeOp{op: op, value: uint32(end - len(value)), klen: uint32(len(key)), vlen: uint32(len(value))}
+	o.key = o.value - o.klen
+	if op != format.OpDelete {
+		o.key -= uint32(uvarintLen(len(value)))
+	}
 	w.ops = append(w.ops, o)
 	if w.index != nil {
 		w.note(len(w.ops) - 1)

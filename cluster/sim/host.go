@@ -46,8 +46,10 @@ type write struct {
 func (h *Host) id() cluster.ID { return h.view.Myself().ID }
 
 // clock is the host's own time.
-func (h *Host) clock(w *World) cluster.Time {
-	return cluster.Time(clockBase + h.offset + w.now/1000*h.rate/1000)
+func (h *Host) clock(w *World) cluster.Time { return h.clockAt(w.now) }
+
+func (h *Host) clockAt(microseconds int64) cluster.Time {
+	return cluster.Time(clockBase + h.offset + microseconds/1000*h.rate/1000)
 }
 
 // start begins a life from what is on disk.

@@ -30,7 +30,7 @@ import (
 //	shardcfg  = ID varint(ver) varint(term) varint(epoch) member list of member
 //	electors  = ID varint(ver) list of member  list of member  ID(into)
 //	register  = ID(key) ballot ballot  maybe shardcfg  maybe electors
-//	domain    = ID maybe electors  bool bool  list of register
+//	domain    = ID maybe electors  varint(complete) bool(carried)  list of register
 //	version   = ID varint(boot) varint(counter)                ; in Fetch
 //
 // Nothing may follow the last field. A peer of a later version is refused

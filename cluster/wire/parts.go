@@ -94,7 +94,7 @@ func registers(c *coder, v *[]cluster.Register) { list(c, v, MaxRecords, sizeReg
 func domain(c *coder, v *cluster.Domain) {
 	c.id(&v.Cluster)
 	maybe(c, &v.Electors, electors)
-	c.bool(&v.Ready)
+	c.uint(&v.Complete)
 	c.bool(&v.Carried)
 	registers(c, &v.Registers)
 }

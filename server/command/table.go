@@ -11,7 +11,6 @@ type Table struct {
 // families lists every family of commands; each is in a file of its own.
 var families = []func() []Command{
 	stringCommands,
-	hashCommands,
 }
 
 // NewTable builds the table.

@@ -10,13 +10,13 @@ import (
 // byte order is the order the grammar is written in.
 //
 //	row     = slot(2) kind(1) body
-//	header  = slot 00                          counters of the slot
+//	header  = slot 00                          kept free; counters are system rows
 //	meta    = slot 10 db(1) H(8) userkey       metadata row; H = Hash(userkey)
 //	element = slot 20 oid(8) sub(1) …          rows of one object
 //	expiry  = slot 30 ms(8) k(1) db(1) H(8) userkey
 //	                                           k = 0 key expiry, 1 first field expiry
 //	garbage = slot 40 oid(8)                   object whose rows are to be deleted
-//	system  = FFFF …                           node-local, never logged
+//	system  = FFFF …                           node-local, never logged, see system.go
 const (
 	KindHeader  byte = 0x00
 	KindMeta    byte = 0x10

@@ -57,7 +57,7 @@ func (l *Log) writeRound() error {
 	}
 	l.mu.Lock()
 	chunk, rolls, at, end := l.buf, l.rolls, l.bufStart, l.End()
-	if len(chunk) == 0 {
+	if len(chunk) == 0 && len(rolls) == 0 {
 		l.mu.Unlock()
 		return nil
 	}

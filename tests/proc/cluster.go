@@ -80,9 +80,15 @@ func (c *Cluster) Each(f func(s *Server)) {
 // WaitOK waits until every running server says that the cluster is ok, and all print the same owners of the same slots.
 func (c *Cluster) WaitOK() {
 	c.t.Helper()
-	Eventually(c.t, readyTimeout, "an agreed and whole cluster", func() error {
+	WaitOK(c.t, c.Servers...)
+}
+
+// WaitOK is Cluster.WaitOK for servers that were started one by one.
+func WaitOK(t testing.TB, servers ...*Server) {
+	t.Helper()
+	Eventually(t, readyTimeout, "an agreed and whole cluster", func() error {
 		signature := ""
-		for _, s := range c.Servers {
+		for _, s := range servers {
 			if !s.Alive() {
 				continue
 			}

@@ -1,4 +1,0 @@
-package cluster
-
-// Plant makes the machine misbehave. Tests only.
-func (c *Config) Plant(bugs Mutation) { c.mutate = bugs }

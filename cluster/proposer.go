@@ -1,0 +1,315 @@
+package cluster
+
+// paxos is the memory of the registers, as acceptor and as proposer.
+type paxos struct {
+	domains       []*domain // ascending by cluster
+	acceptorToken Token
+	rounds        uint64 // last one used
+	reserved      uint64 // durable bound of rounds
+	proposals     []*proposal
+	frozenAt      Time // last time a next set was accepted here
+
+	known     []*Electors // greatest decided set known of every cluster
+	confirmed bool        // the register confirmed this primary in this life
+}
+
+// purpose is what a proposal is for.
+type purpose uint8
+
+const (
+	forElection purpose = iota // make this node the primary of its shard
+	forConfirm                 // learn what is decided; after TAKEOVER: write it down
+	forImport                  // put a dissolved cluster's register into the survivor's
+	forElectors                // change the set, or finish a change somebody began
+)
+
+// proposal is one attempt after the other to change one register.
+type proposal struct {
+	why      purpose
+	cluster  ID
+	key      ID
+	election *Election
+	config   *ShardConfig // forImport
+	electors *Electors    // forElectors
+
+	ballot   Ballot
+	set      *Electors // asked in this attempt
+	promised []ID
+	accepted []ID
+	epoch    uint64
+	best     Register
+	value    Register // proposed in phase 2
+	phase2   bool
+	retryAt  Time
+	deadline Time // 0: none
+	done     bool
+}
+
+const (
+	proposalTimeout Duration = 500
+	proposalBackoff Duration = 20
+	roundsBlock              = 256
+)
+
+// propose starts a proposal unless one for the same register is under way.
+func (m *Machine) propose(p *proposal) *proposal {
+	for _, other := range m.proposals {
+		if other.key == p.key && other.cluster == p.cluster && !other.done {
+			return nil
+		}
+	}
+	m.proposals = append(m.proposals, p)
+	m.attempt(p)
+	return p
+}
+
+// attempt begins phase 1 anew.
+func (m *Machine) attempt(p *proposal) {
+	p.retryAt = m.now.After(proposalTimeout + Duration(m.random.Below(100)))
+	m.wakeBy(p.retryAt)
+	p.set = m.latest(p.cluster)
+	p.promised, p.accepted, p.best, p.phase2, p.epoch = p.promised[:0], p.accepted[:0], Register{}, false, 0
+	if p.set == nil || !p.set.Into.IsZero() {
+		return
+	}
+	m.rounds++
+	token := Token(0)
+	if m.rounds > m.reserved {
+		m.reserved = m.rounds + roundsBlock
+		m.remember(AcceptorUpdate{Rounds: m.reserved})
+		token = m.acceptorToken
+	}
+	p.ballot = Ballot{m.rounds, m.incarnation}
+	for _, e := range p.set.Members {
+		m.sendAfter(token, e.ID, Prepare{
+			Cluster: p.cluster, ElectorVer: p.set.Ver, Key: p.key, Ballot: p.ballot, Election: p.election,
+		})
+	}
+}
+
+// again retries p after a short random pause.
+func (m *Machine) again(p *proposal) {
+	if at := m.now.After(proposalBackoff + Duration(m.random.Below(int64(2*proposalBackoff)))); at < p.retryAt {
+		p.retryAt = at
+	}
+	m.wakeBy(p.retryAt)
+}
+
+// running returns the proposal whose present attempt has that ballot.
+func (m *Machine) running(cluster ID, ballot Ballot) *proposal {
+	for _, p := range m.proposals {
+		if !p.done && p.cluster == cluster && p.ballot == ballot {
+			return p
+		}
+	}
+	return nil
+}
+
+// quorum returns how many electors decide.
+func (m *Machine) quorum(e *Electors) int {
+	if m.mutated(MutateSmallMajority) {
+		return (len(e.Members) + 1) / 2
+	}
+	return e.Majority()
+}
+
+// vote adds an elector's answer and reports whether a majority has given it
+// just now.
+func (m *Machine) vote(p *proposal, votes *[]ID, from Member) bool {
+	if !p.set.Includes(from) && !m.mutated(MutateAmnesiac) {
+		return false
+	}
+	for _, id := range *votes {
+		if id == from.ID && !m.mutated(MutateCountTwice) {
+			return false
+		}
+	}
+	*votes = append(*votes, from.ID)
+	if m.mutated(MutateCountTwice) && from.ID == m.id() {
+		*votes = append(*votes, from.ID)
+	}
+	return len(*votes) >= m.quorum(p.set)
+}
+
+// promised is the end of phase 1: a majority has told what it holds.
+func (m *Machine) promised(from Member, epoch uint64, body Promise) {
+	p := m.running(body.Cluster, body.Ballot)
+	if p == nil || p.phase2 || body.Register.Key != p.key {
+		return
+	}
+	if p.best.Accepted.Less(body.Register.Accepted) {
+		p.best = body.Register
+	}
+	p.epoch = max(p.epoch, epoch)
+	if !m.vote(p, &p.promised, from) {
+		return
+	}
+	value, ok := m.choose(p)
+	if !ok {
+		m.again(p)
+		return
+	}
+	p.phase2, p.value = true, value
+	for _, e := range p.set.Members {
+		m.send(e.ID, Accept{
+			Cluster: p.cluster, ElectorVer: p.set.Ver, Ballot: p.ballot, Key: p.key,
+			Config: value.Config, Electors: value.Electors,
+		})
+	}
+}
+
+// choose applies the change to the value that was read. If the change makes no
+// sense any more, the value is proposed unchanged: that finishes what another
+// proposer may have begun, and tells what is decided.
+func (m *Machine) choose(p *proposal) (Register, bool) {
+	value := Register{Key: p.key, Config: p.best.Config, Electors: p.best.Electors}
+	if m.mutated(MutateBlindChange) && p.why == forElection {
+		value.Config = &ShardConfig{Shard: p.key, Ver: m.self().Term, Term: m.self().Term, Primary: Member{ID: p.election.Primary}}
+	}
+	now := value.Config
+	switch p.why {
+	case forElection:
+		if now == nil {
+			return value, false // not carried over from a dissolved cluster yet
+		}
+		if now.Primary.ID == p.election.Primary && now.Term == p.election.Term {
+			next := &ShardConfig{
+				Shard: p.key, Ver: now.Ver + 1, Term: now.Term + 1,
+				Epoch: max(p.epoch, m.currentEpoch) + 1, Primary: m.member(),
+			}
+			if m.mutated(MutateKeepTerm) {
+				next.Term = now.Term
+			}
+			m.currentEpoch = next.Epoch
+			value.Config = next
+		}
+	case forConfirm:
+		own := m.self()
+		if now == nil {
+			return value, false
+		}
+		if own.IsPrimary() && own.Shard == p.key && own.Term > now.Term {
+			value.Config = &ShardConfig{Shard: p.key, Ver: now.Ver + 1, Term: own.Term, Epoch: own.ConfigEpoch, Primary: m.member()}
+		}
+	case forImport:
+		if now == nil || m.mutated(MutateImportOver) {
+			value.Config = p.config
+		}
+	case forElectors:
+		if value.Electors == nil {
+			value.Electors = p.electors
+		}
+		return value, value.Electors != nil
+	}
+	return value, true
+}
+
+// accepted is the end of phase 2: the value is decided.
+func (m *Machine) accepted(from Member, body Accepted) {
+	p := m.running(body.Cluster, body.Ballot)
+	if p == nil || !p.phase2 || body.Key != p.key || !m.vote(p, &p.accepted, from) {
+		return
+	}
+	p.done = true
+	m.wakeBy(m.now)
+	decided := Committed{Cluster: p.cluster, Config: p.value.Config, Electors: p.value.Electors}
+	if p.why != forImport && (p.why != forConfirm || p.value.Config.Primary.ID != m.id()) || p.value.Electors != nil {
+		m.tell(p.set, decided)
+	}
+	if p.why == forConfirm {
+		m.confirmed = true
+		if p.value.Config.Primary.ID == m.id() {
+			m.readyAt = 0
+		}
+	}
+	m.committed(decided)
+}
+
+// tell sends a decision to the electors and to everybody else.
+func (m *Machine) tell(set *Electors, body Committed) {
+	if len(m.nodes) > PushLimit {
+		for _, e := range set.Members {
+			if e.ID != m.id() {
+				m.send(e.ID, body)
+			}
+		}
+	}
+	m.push(body)
+}
+
+// refused learns why an elector said no.
+func (m *Machine) refused(from Member, body Refused) {
+	if body.Electors != nil {
+		m.learnElectors(body.Electors)
+	}
+	m.rounds = max(m.rounds, min(body.Promised.Round, m.rounds+1<<20))
+	p := m.running(body.Cluster, body.Ballot)
+	if p == nil {
+		return
+	}
+	for _, r := range body.Records {
+		m.learn(r)
+	}
+	if body.Why == RefusedElectors || body.Why == RefusedUnknown {
+		if body.Electors == nil || body.Electors.Ver < p.set.Ver {
+			m.send(from.ID, Committed{Cluster: p.cluster, Electors: p.set})
+		}
+	}
+	m.again(p)
+}
+
+// committed obeys a decision.
+func (m *Machine) committed(body Committed) {
+	if body.Electors != nil {
+		m.learnElectors(body.Electors)
+	}
+	if body.Config != nil {
+		m.obey(body.Config)
+	}
+}
+
+// paxosTimers retries proposals and drops the finished ones.
+func (m *Machine) paxosTimers() {
+	kept := m.proposals[:0]
+	for _, p := range m.proposals {
+		if p.done || p.deadline != 0 && m.now >= p.deadline || !m.wanted(p) {
+			continue
+		}
+		kept = append(kept, p)
+	}
+	clear(m.proposals[len(kept):])
+	m.proposals = kept
+	for _, p := range m.proposals {
+		if m.now >= p.retryAt {
+			m.attempt(p)
+		}
+		m.wakeBy(p.retryAt)
+	}
+	m.confirmTimer()
+	m.electorTimers()
+}
+
+// wanted reports whether a proposal still serves its purpose.
+func (m *Machine) wanted(p *proposal) bool {
+	switch p.why {
+	case forElection:
+		own := m.self()
+		return own.Shard == p.key && own.Primary == p.election.Primary && own.Term == p.election.Term && m.maySeek(p.election)
+	case forConfirm:
+		return m.self().Shard == p.key && m.self().IsPrimary()
+	case forImport:
+		return p.cluster == m.finalCluster(p.cluster)
+	}
+	e := m.latest(p.cluster)
+	return e != nil && e.Ver == p.set.Ver
+}
+
+// confirmTimer lets a primary ask the register whether it still is one: after
+// a restart, and after TAKEOVER.
+func (m *Machine) confirmTimer() {
+	own := m.self()
+	if m.confirmed || !own.IsPrimary() || m.inForce() == nil {
+		return
+	}
+	m.propose(&proposal{why: forConfirm, cluster: m.inForce().Cluster, key: own.Shard})
+}

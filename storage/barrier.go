@@ -1,0 +1,269 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"cobble/slots"
+	"cobble/storage/format"
+	"cobble/storage/log"
+)
+
+// Barriers are records that replace slots whole. They reach the store by a path
+// of their own, in log order with the generations: flushing is held throughout,
+// and what was cut before is ingested first. Dirty rows of the slots are dropped
+// when the record is appended.
+
+// FlushSlots empties the slots of set (FLUSHALL, a slot that has moved away) at
+// time now (Unix milliseconds). It returns when that is in the store; the
+// slots can be used meanwhile and are empty at once.
+func (e *Engine) FlushSlots(now int64, set slots.Set) (LSN, error) {
+	ranges := rangesOf(set)
+	if len(ranges) == 0 {
+		return e.log.End(), nil
+	}
+	e.flushing.Lock()
+	defer e.flushing.Unlock()
+	if e.opts.mutant.exciseFirst {
+		if e.pending == nil {
+			e.cut()
+		}
+	} else if err := e.finishPending(); err != nil {
+		return 0, err
+	}
+	b := format.Barrier{Ranges: ranges}
+	rec := &log.Record{TimeMS: now, Kind: log.KindExcise, Payload: format.AppendExcise(nil, ranges), Essential: true}
+	b.Each(func(s uint16) { rec.Deltas = append(rec.Deltas, log.Delta{Slot: slots.Slot(s)}) })
+	if err := e.barrier(&b, rec, nil, nil); err != nil {
+		return 0, err
+	}
+	lsn := rec.LSN
+	err := e.applyExcise(&b, lsn)
+	if e.opts.mutant.exciseFirst && err == nil {
+		err = e.finishPending()
+	}
+	return lsn, err
+}
+
+func rangesOf(set slots.Set) []format.SlotRange {
+	var out []format.SlotRange
+	for s := range slots.Slot(slots.Count) {
+		if !set.Has(s) {
+			continue
+		}
+		if n := len(out); n > 0 && out[n-1].Last+1 == uint16(s) {
+			out[n-1].Last++
+		} else {
+			out = append(out, format.SlotRange{First: uint16(s), Last: uint16(s)})
+		}
+	}
+	return out
+}
+
+// barrier appends a barrier record (raw if it comes from the primary, nothing if
+// it is replayed: rec.LSN is set then) and empties its slots in memory. With busy
+// nobody gets into them until fill; busy must be closed after it. flushing is
+// held, and no generation is pending.
+func (e *Engine) barrier(b *format.Barrier, rec *log.Record, raw []byte, busy chan struct{}) error {
+	b.Each(func(s uint16) { e.table.Lock(slots.Slot(s)) })
+	defer b.Each(func(s uint16) { e.table.Unlock(slots.Slot(s)) })
+	e.commits.RLock()
+	defer e.commits.RUnlock()
+	if e.closed.Load() {
+		return ErrClosed
+	}
+	var err error
+	switch {
+	case raw != nil:
+		_, err = e.log.AppendRaw(raw)
+	case rec.LSN == 0:
+		_, err = e.log.Append(rec)
+	}
+	if err != nil {
+		return logError(err)
+	}
+	b.Each(func(s uint16) {
+		e.empty(slots.Slot(s), rec.LSN)
+		e.slots[s].busy = busy
+	})
+	for i := range rec.Deltas { // absolute values: the slots were just emptied
+		d := &rec.Deltas[i]
+		c := &e.slots[d.Slot].counters
+		c.Keys, c.Expires, c.Bytes = c.Keys+int64(d.Keys), c.Expires+int64(d.Expires), c.Bytes+d.Bytes
+		c.NextOID = max(c.NextOID, d.NextOID)
+		if c.Expires > 0 {
+			e.slots[d.Slot].nextExpiry.Store(1)
+		}
+		e.slots[d.Slot].keys.Store(c.Keys)
+	}
+	return nil
+}
+
+// empty forgets everything about a slot. Its lock is held for writing.
+func (e *Engine) empty(s slots.Slot, lsn LSN) {
+	e.table.Discard(s)
+	e.dropRangesOf(s)
+	st := e.thaw(s)
+	st.counters = Counters{LSN: lsn, NextOID: st.counters.NextOID}
+	st.keys.Store(0)
+	st.nextExpiry.Store(0)
+	st.void = true
+	e.watch.touchSlot(s)
+}
+
+// dropRangesOf forgets range deletions of a slot that were not flushed yet: an
+// import may bring the same object ids.
+func (e *Engine) dropRangesOf(s slots.Slot) {
+	if e.opts.mutant.keepRanges {
+		return
+	}
+	e.rangesMu.Lock()
+	defer e.rangesMu.Unlock()
+	kept := e.ranges[:0]
+	for _, r := range e.ranges {
+		if slots.Slot(format.SlotOf(r.lo)) != s {
+			kept = append(kept, r)
+		}
+	}
+	e.ranges = kept
+}
+
+// applyExcise takes emptied slots out of the store. Until it is done the store's
+// rows of them are not looked at.
+func (e *Engine) applyExcise(b *format.Barrier, lsn LSN) error {
+	if err := e.awaitCommitted(lsn); err != nil {
+		return err
+	}
+	for _, r := range b.Ranges {
+		if err := e.retry(func() error { return e.store.Excise(context.Background(), span(r)) }); err != nil {
+			return err
+		}
+	}
+	e.fill(b)
+	return nil
+}
+
+// fill lets the store's rows of a barrier's slots be seen again.
+func (e *Engine) fill(b *format.Barrier) {
+	b.Each(func(s uint16) {
+		e.table.Lock(slots.Slot(s))
+		e.slots[s].void, e.slots[s].busy = false, nil
+		e.table.Unlock(slots.Slot(s))
+	})
+}
+
+func span(r format.SlotRange) pebble.KeyRange {
+	return pebble.KeyRange{
+		Start: []byte{byte(r.First >> 8), byte(r.First)},
+		End:   []byte{byte((r.Last + 1) >> 8), byte(r.Last + 1)},
+	}
+}
+
+// applyRecord applies a record that was not made here: one that is replayed (raw
+// is nil, it is in the log already), or one of the primary.
+func (e *Engine) applyRecord(rec *log.Record, raw []byte) error {
+	switch rec.Kind {
+	case log.KindBatch:
+		return e.applyBatch(rec, raw)
+	case log.KindExcise, log.KindImport:
+		return e.applyBarrier(rec, raw)
+	}
+	if raw == nil {
+		return nil
+	}
+	e.commits.RLock()
+	defer e.commits.RUnlock()
+	_, err := e.log.AppendRaw(raw)
+	return logError(err)
+}
+
+func (e *Engine) applyBatch(rec *log.Record, raw []byte) error {
+	if err := checkBatch(rec); err != nil {
+		return err
+	}
+	for i := range rec.Deltas {
+		e.table.Lock(rec.Deltas[i].Slot)
+		defer e.table.Unlock(rec.Deltas[i].Slot)
+	}
+	e.commits.RLock()
+	defer e.commits.RUnlock()
+	if raw != nil {
+		if _, err := e.log.AppendRaw(raw); err != nil {
+			return logError(err)
+		}
+	}
+	now := seconds32(rec.TimeMS)
+	err := format.EachOp(rec.Payload, func(op byte, key, value []byte) error {
+		e.applyOp(op, key, value, now)
+		return nil
+	})
+	e.count(rec.Deltas, rec.LSN)
+	return err
+}
+
+// checkBatch refuses, before anything changes, a record that cannot be applied
+// whole: its slots must be ascending and cover its rows.
+func checkBatch(rec *log.Record) error {
+	for i := range rec.Deltas {
+		if rec.Deltas[i].Slot >= slots.Count || i > 0 && rec.Deltas[i].Slot <= rec.Deltas[i-1].Slot {
+			return fmt.Errorf("%w: slots of a record are not ascending", format.ErrCorrupt)
+		}
+	}
+	return format.EachOp(rec.Payload, func(_ byte, key, _ []byte) error {
+		for i := range rec.Deltas {
+			if rec.Deltas[i].Slot == slots.Slot(format.SlotOf(key)) {
+				return nil
+			}
+		}
+		return fmt.Errorf("%w: a record names a row of a slot it does not list", format.ErrCorrupt)
+	})
+}
+
+func (e *Engine) applyBarrier(rec *log.Record, raw []byte) error {
+	b, err := format.DecodeBarrier(rec.Payload, rec.Kind == log.KindImport)
+	if err != nil {
+		return err
+	}
+	e.flushing.Lock()
+	defer e.flushing.Unlock()
+	if err := e.finishPending(); err != nil {
+		return err
+	}
+	if rec.Kind == log.KindImport {
+		return e.importSlots(&b, rec, raw)
+	}
+	if err := e.barrier(&b, rec, raw, nil); err != nil {
+		return err
+	}
+	return e.applyExcise(&b, rec.LSN)
+}
+
+// ApplyRecord appends one encoded record of the primary to the log and applies
+// it. Calls must come one at a time and in log order; errors as log.AppendRaw,
+// and *MissingFileError for an import whose side files are not there.
+func (e *Engine) ApplyRecord(raw []byte) (LSN, error) {
+	if err := e.waitForFlusher(); err != nil {
+		return 0, err
+	}
+	var rec log.Record
+	if err := rec.Decode(raw); err != nil {
+		return 0, err
+	}
+	if err := e.applyRecord(&rec, raw); err != nil {
+		return 0, err
+	}
+	if e.table.ActiveBytes() >= e.opts.GenerationBytes {
+		e.requestFlush()
+	}
+	return rec.LSN, nil
+}
+
+// AppendTerm begins a new term in the log, see log.AppendTerm. Time in Unix milliseconds.
+func (e *Engine) AppendTerm(now int64, number uint64, id log.ReplID) (LSN, error) {
+	e.commits.RLock()
+	defer e.commits.RUnlock()
+	lsn, err := e.log.AppendTerm(number, id, now)
+	return lsn, logError(err)
+}

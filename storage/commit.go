@@ -1,0 +1,148 @@
+package storage
+
+import (
+	"encoding/binary"
+
+	"cobble/slots"
+	"cobble/storage/format"
+	"cobble/storage/log"
+)
+
+// commit appends the write set to the log as one record and applies it. The slot
+// locks are held for writing. On an error nothing has changed.
+func (e *Engine) commit(tx *Tx) (LSN, error) {
+	rec := &tx.record
+	tx.fillRecord(rec)
+	if e.full.Load() && !rec.Essential {
+		return 0, ErrDiskFull
+	}
+	lsn, err := e.appendAndApply(rec, tx)
+	if err != nil {
+		return 0, logError(err)
+	}
+	e.expired.Add(tx.expired)
+	if e.table.ActiveBytes() >= e.opts.GenerationBytes {
+		e.requestFlush()
+	}
+	return lsn, nil
+}
+
+func (e *Engine) appendAndApply(rec *log.Record, tx *Tx) (LSN, error) {
+	e.commits.RLock()
+	defer e.commits.RUnlock()
+	lsn, err := e.log.Append(rec)
+	if err != nil {
+		return 0, err
+	}
+	now := seconds32(tx.now)
+	for i := range tx.writes.ops {
+		o := &tx.writes.ops[i]
+		e.applyOp(o.op, tx.writes.keyOf(*o), tx.writes.valueOf(*o), now)
+	}
+	e.count(rec.Deltas, lsn)
+	return lsn, nil
+}
+
+// fillRecord makes the log record of the write set.
+func (tx *Tx) fillRecord(rec *log.Record) {
+	for i := range tx.writes.ops {
+		slot := slots.Slot(format.SlotOf(tx.writes.keyOf(tx.writes.ops[i])))
+		tx.mustOwn(slot)
+		tx.deltaOf(slot) // every slot that is touched has one
+	}
+	deltas := rec.Deltas[:0]
+	grows := false
+	for i := range tx.deltas {
+		d := &tx.deltas[i]
+		c := &tx.engine.slots[d.slot].counters
+		next := c.NextOID
+		if d.nextOID != 0 {
+			next = d.nextOID
+		}
+		grows = grows || d.bytes > 0
+		deltas = append(deltas, log.Delta{Slot: d.slot, Keys: int32(d.keys), Expires: int32(d.expires), Bytes: d.bytes, NextOID: next})
+	}
+	*rec = log.Record{TimeMS: tx.now, Kind: log.KindBatch, Deltas: deltas, Payload: tx.writes.payload(), Essential: !grows}
+}
+
+func (tx *Tx) mustOwn(slot slots.Slot) {
+	for _, s := range tx.slots {
+		if s == slot {
+			return
+		}
+	}
+	panic("storage: a transaction writes to a slot that it has not locked")
+}
+
+// applyOp changes the row table as one operation of a logged write set says. The
+// slot lock is held for writing, and commits for reading.
+func (e *Engine) applyOp(op byte, key, value []byte, now uint32) {
+	switch op {
+	case format.OpSet:
+		e.table.Put(tableKey(key), value, now)
+		e.noteSpecial(key)
+	case format.OpDelete:
+		e.table.Delete(tableKey(key), now)
+	case format.OpDeleteRange:
+		e.dropRange(key, value)
+		return
+	}
+	if _, db, _, user, ok := format.SplitMetaKey(key); ok {
+		e.watch.touch(db, user)
+	}
+}
+
+// noteSpecial looks out for rows that make background work.
+func (e *Engine) noteSpecial(key []byte) {
+	slot := slots.Slot(format.SlotOf(key))
+	switch key[2] {
+	case format.KindExpiry:
+		at := int64(binary.BigEndian.Uint64(key[3:]))
+		next := &e.slots[slot].nextExpiry
+		if old := next.Load(); old == 0 || at < old {
+			next.Store(at) // the slot lock is held: nobody else writes
+		}
+	case format.KindGarbage:
+		e.garbage.note(slot)
+	}
+}
+
+// rowRange is lo ≤ row key < hi, within one slot.
+type rowRange struct{ lo, hi []byte }
+
+func (e *Engine) dropRange(lo, hi []byte) {
+	slot := slots.Slot(format.SlotOf(lo))
+	if !e.opts.mutant.rowsUnderRange {
+		e.table.DropDirty(slot, lo, hi)
+	}
+	both := append(append(make([]byte, 0, len(lo)+len(hi)), lo...), hi...)
+	e.rangesMu.Lock()
+	e.ranges = append(e.ranges, rowRange{both[:len(lo):len(lo)], both[len(lo):]})
+	e.rangesMu.Unlock()
+}
+
+// count adds the deltas of a record to the counters of its slots. The slot locks
+// are held for writing, and commits for reading.
+func (e *Engine) count(deltas []log.Delta, lsn LSN) {
+	for i := range deltas {
+		d := &deltas[i]
+		st := e.thaw(d.Slot)
+		c := &st.counters
+		c.LSN = lsn
+		c.Keys += int64(d.Keys)
+		c.Expires += int64(d.Expires)
+		c.Bytes += d.Bytes
+		c.NextOID = d.NextOID
+		st.keys.Store(c.Keys)
+	}
+}
+
+// thaw returns the state of a slot for changing its counters, and keeps what they
+// were at the last cut for the flusher. The locks are as for count.
+func (e *Engine) thaw(slot slots.Slot) *slotState {
+	st := &e.slots[slot]
+	if st.generation != e.generation {
+		st.generation, st.frozen = e.generation, st.counters
+	}
+	return st
+}

@@ -1,0 +1,326 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"cobble/slots"
+	"cobble/storage/format"
+	"cobble/storage/log"
+)
+
+// generation is the state of all slots at one position of the log, on its way
+// into the store.
+type generation struct {
+	at     format.Watermark
+	number uint32 // of the generation that began with the cut
+	ranges []rowRange
+}
+
+// throttle lets writers wait for the flusher.
+type throttle struct {
+	mu   sync.Mutex
+	cond sync.Cond
+}
+
+// waitForFlusher waits while too many bytes are dirty. No slot lock is held.
+func (e *Engine) waitForFlusher() error {
+	if e.table.DirtyBytes() < e.opts.MaxDirtyBytes {
+		return nil
+	}
+	e.stats.stalls.Add(1)
+	e.requestFlush()
+	t := &e.throttled
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for e.table.DirtyBytes() >= e.opts.MaxDirtyBytes {
+		if e.closed.Load() {
+			return ErrClosed
+		}
+		if err := e.failure(); err != nil {
+			return err
+		}
+		if e.full.Load() {
+			return ErrDiskFull
+		}
+		t.cond.Wait()
+	}
+	return nil
+}
+
+func (e *Engine) unthrottle() {
+	e.throttled.mu.Lock()
+	e.throttled.cond.Broadcast()
+	e.throttled.mu.Unlock()
+}
+
+func (e *Engine) requestFlush() {
+	select {
+	case e.kick <- struct{}{}:
+	default:
+	}
+}
+
+// flushLoop is the flusher, the one writer of the store beside barriers.
+func (e *Engine) flushLoop() {
+	defer e.loops.Done()
+	for {
+		select {
+		case <-e.kick:
+		case <-e.closing:
+			return
+		}
+		if err := e.Flush(); err != nil {
+			e.opts.Logf("flush: %v", err)
+		}
+	}
+}
+
+// Flush brings everything that is dirty now into the store. It returns when that
+// is done; a full disk makes it wait.
+func (e *Engine) Flush() error {
+	e.flushing.Lock()
+	defer e.flushing.Unlock()
+	if err := e.finishPending(); err != nil {
+		return err
+	}
+	if !e.cut() {
+		return nil
+	}
+	return e.finishPending()
+}
+
+// cut ends a generation; false if nothing has happened since the last one.
+// flushing is held.
+func (e *Engine) cut() bool {
+	if e.opts.mutant.newerThanCut {
+		early := e.log.Tip()
+		defer func() { e.pending.at.LSN, e.pending.at.CRC = uint64(early.LSN), early.CRC }()
+		time.Sleep(time.Millisecond)
+	}
+	e.commits.Lock()
+	defer e.commits.Unlock()
+	tip, term := e.log.Tip(), e.log.Term()
+	if uint64(tip.LSN) == e.position.LSN && e.table.DirtyBytes() == 0 && !e.opts.mutant.newerThanCut {
+		return false
+	}
+	e.table.Cut()
+	e.generation++
+	e.rangesMu.Lock()
+	ranges := e.ranges
+	e.ranges = nil
+	e.rangesMu.Unlock()
+	e.pending = &generation{
+		at: format.Watermark{
+			LSN: uint64(tip.LSN), CRC: tip.CRC,
+			Term: term.Number, TermStart: uint64(term.Start), ReplID: term.ReplID,
+		},
+		number: e.generation,
+		ranges: ranges,
+	}
+	e.stats.generations.Add(1)
+	return true
+}
+
+// finishPending brings the cut generation into the store, if there is one, trying
+// until it works or the engine closes. flushing is held.
+func (e *Engine) finishPending() error {
+	g := e.pending
+	if g == nil {
+		return nil
+	}
+	if err := e.awaitCommitted(LSN(g.at.LSN)); err != nil {
+		return err
+	}
+	if e.opts.mutant.trimEarly {
+		e.log.Trim(LSN(g.at.LSN))
+	}
+	if e.opts.mutant.evictDirty {
+		e.settle()
+	}
+	if err := e.retry(func() error { return e.ingest(g) }); err != nil {
+		return err
+	}
+	e.position = g.at
+	e.watermark.Store(g.at.LSN)
+	e.pending = nil
+	e.settle()
+	e.unthrottle()
+	e.table.Trim()
+	start, err := e.log.Trim(LSN(g.at.LSN))
+	if err != nil {
+		return err
+	}
+	return e.dropSideFiles(start)
+}
+
+// awaitCommitted returns when the record that ends at lsn cannot be taken back any
+// more: the store must never be ahead of the log.
+func (e *Engine) awaitCommitted(lsn LSN) error {
+	if !e.opts.mutant.ingestBeforeSync {
+		if err := e.log.Wait(lsn, log.Synced); err != nil {
+			return err
+		}
+	}
+	if !e.opts.mutant.flushPastCommit {
+		return e.log.Wait(lsn, log.Committed)
+	}
+	return nil
+}
+
+// settle makes the rows of the generation that was ingested clean.
+func (e *Engine) settle() {
+	const rowsPerLock = 512
+	for s := range slots.Slot(slots.Count) {
+		if !e.table.HasFrozen(s) {
+			continue
+		}
+		for more := true; more; {
+			e.table.Lock(s)
+			more = e.table.Settle(s, rowsPerLock)
+			e.table.Unlock(s)
+		}
+	}
+}
+
+// retry calls f until it works. Between calls it waits, longer each time: a full
+// disk is emptied by others. It gives up when the engine closes.
+func (e *Engine) retry(f func() error) error {
+	wait := 10 * time.Millisecond
+	for {
+		err := f()
+		if err == nil {
+			return nil
+		}
+		if fail := e.failure(); fail != nil {
+			return fail
+		}
+		e.stats.flushErrors.Add(1)
+		e.opts.Logf("the store cannot be written, will try again: %v", err)
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-e.closing:
+			timer.Stop()
+			return err
+		}
+		wait = min(2*wait, 5*time.Second)
+	}
+}
+
+// ingest builds tables of a generation and puts them into the store, all of them
+// or none.
+func (e *Engine) ingest(g *generation) error {
+	b := e.newTableBuilder("flush")
+	err := e.build(b, g)
+	if err == nil {
+		err = b.finish()
+	}
+	if err == nil {
+		err = e.pace()
+	}
+	if err == nil {
+		err = e.store.Ingest(context.Background(), b.paths)
+	}
+	if err != nil {
+		b.discard()
+	}
+	return err
+}
+
+func (e *Engine) build(b *tableBuilder, g *generation) error {
+	ranges := mergedRanges(g.ranges)
+	for s := range slots.Slot(slots.Count) {
+		n := 0
+		for n < len(ranges) && slots.Slot(format.SlotOf(ranges[n].lo)) == s {
+			n++
+		}
+		b.ranges, ranges = ranges[:n], ranges[n:]
+		first := e.opts.mutant.memtableRow
+		err := e.table.Frozen(s, func(key, value []byte, absent bool) error {
+			if first && !absent {
+				first = false
+				return e.store.Set(key, value, nil)
+			}
+			return b.add(key, value, absent)
+		})
+		if err == nil {
+			err = b.addRanges(nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := b.add(format.WatermarkKey(), g.at.Append(nil), false); err != nil {
+		return err
+	}
+	if e.opts.mutant.headersMissing {
+		return nil
+	}
+	return e.buildHeaders(b, g)
+}
+
+// buildHeaders adds the counters, as of the cut, of every slot that has changed
+// since the last generation.
+func (e *Engine) buildHeaders(b *tableBuilder, g *generation) error {
+	var key, value []byte
+	for s := range slots.Slot(slots.Count) {
+		e.table.RLock(s)
+		st := &e.slots[s]
+		c := st.counters
+		if st.generation == g.number {
+			c = st.frozen
+		}
+		e.table.RUnlock(s)
+		if uint64(c.LSN) <= e.position.LSN {
+			continue
+		}
+		h := format.Header{LSN: uint64(c.LSN), Keys: uint64(c.Keys), Expires: uint64(c.Expires), Bytes: uint64(c.Bytes), NextOID: c.NextOID}
+		key, value = format.AppendHeaderKey(key[:0], uint16(s)), h.Append(value[:0])
+		if err := b.add(key, value, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mergedRanges sorts ranges and joins those that touch.
+func mergedRanges(ranges []rowRange) []rowRange {
+	ranges = slices.Clone(ranges)
+	slices.SortFunc(ranges, func(a, b rowRange) int { return bytes.Compare(a.lo, b.lo) })
+	out := ranges[:0]
+	for _, r := range ranges {
+		last := len(out) - 1
+		if last < 0 || bytes.Compare(r.lo, out[last].hi) > 0 {
+			out = append(out, r)
+		} else if bytes.Compare(r.hi, out[last].hi) > 0 {
+			out[last].hi = r.hi
+		}
+	}
+	return out
+}
+
+// pace waits while compactions are far behind: Pebble does not throttle an ingest
+// itself. Writers feel it when the dirty bytes reach their bound.
+func (e *Engine) pace() error {
+	const (
+		maxSublevels = 40
+		poll         = 20 * time.Millisecond
+	)
+	for {
+		m := e.store.Metrics()
+		if m.Levels[0].Sublevels < maxSublevels || m.Compact.NumInProgress == 0 {
+			return nil
+		}
+		timer := time.NewTimer(poll)
+		select {
+		case <-timer.C:
+		case <-e.closing:
+			timer.Stop()
+			return nil // closing does not wait for compactions
+		}
+	}
+}

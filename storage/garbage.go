@@ -1,0 +1,113 @@
+package storage
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"sync/atomic"
+
+	"cobble/slots"
+	"cobble/storage/format"
+)
+
+const (
+	// garbagePerBatch is how many dropped objects one record collects.
+	garbagePerBatch = 64
+	// maxRanges is how many range deletions of one generation are enough: each
+	// makes reads of its tables dearer.
+	maxRanges = 64
+)
+
+// garbageQueue knows in which slots there may be garbage rows.
+type garbageQueue struct {
+	words [slots.Count / 64]atomic.Uint64
+}
+
+func (q *garbageQueue) note(s slots.Slot) { q.words[s>>6].Or(1 << (s & 63)) }
+
+// take returns a slot of set that was noted, and forgets it.
+func (q *garbageQueue) take(set *slots.Set) (slots.Slot, bool) {
+	for i := range q.words {
+		for w := q.words[i].Load() & set[i]; w != 0; w &= w - 1 {
+			bit := w & -w
+			if q.words[i].And(^bit)&bit != 0 {
+				return slots.Slot(i*64 + bits.TrailingZeros64(bit)), true
+			}
+		}
+	}
+	return 0, false
+}
+
+// CollectGarbage deletes the rows of some objects that commands have dropped in
+// slots of set, at time now (Unix milliseconds), as a transaction of its own. Only
+// a primary may call it. It returns false when there was nothing to do.
+func (e *Engine) CollectGarbage(now int64, set *slots.Set) (bool, error) {
+	e.rangesMu.Lock()
+	ranges := len(e.ranges)
+	e.rangesMu.Unlock()
+	if ranges >= maxRanges {
+		e.requestFlush()
+		return false, nil
+	}
+	for {
+		s, ok := e.garbage.take(set)
+		if !ok {
+			return false, nil
+		}
+		op := collect{slot: s}
+		if _, err := e.Update(now, []slots.Slot{s}, &op); err != nil {
+			e.garbage.note(s)
+			return false, err
+		}
+		if op.more {
+			e.garbage.note(s)
+		}
+		if op.found > 0 {
+			return true, nil
+		}
+	}
+}
+
+// collect is the operation of CollectGarbage.
+type collect struct {
+	slot  slots.Slot
+	found int
+	more  bool
+}
+
+// Run deletes the rows of up to garbagePerBatch objects; neighbours in one range.
+func (c *collect) Run(tx *Tx) error {
+	c.found, c.more = 0, false
+	lo := format.AppendKind(nil, uint16(c.slot), format.KindGarbage)
+	it := tx.iter(lo, format.AppendKind(nil, uint16(c.slot), format.KindGarbage+1))
+	var first, last uint64
+	for ok := it.First(); ok; ok = it.Next() {
+		if c.found == garbagePerBatch {
+			c.more = true
+			break
+		}
+		if len(it.Key()) != 11 {
+			continue
+		}
+		oid := binary.BigEndian.Uint64(it.Key()[3:])
+		if c.found > 0 && oid != last+1 {
+			c.drop(tx, first, last)
+			first = oid
+		} else if c.found == 0 {
+			first = oid
+		}
+		last = oid
+		c.found++
+		tx.delRow(it.Key())
+	}
+	if err := it.Close(); err != nil {
+		return err
+	}
+	if c.found > 0 {
+		c.drop(tx, first, last)
+	}
+	return nil
+}
+
+func (c *collect) drop(tx *Tx, first, last uint64) {
+	tx.delRange(format.AppendObject(nil, uint16(c.slot), first), format.AppendObject(nil, uint16(c.slot), last+1))
+}

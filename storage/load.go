@@ -1,0 +1,138 @@
+package storage
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"cobble/slots"
+	"cobble/storage/cache"
+	"cobble/storage/format"
+)
+
+// maxAttempts is how often an operation runs again for rows that it found cold.
+// After that it reads the store while it holds its slots: slower, but it ends.
+const maxAttempts = 8
+
+// coldRow is a row that the table did not know, at the slot's epoch.
+type coldRow struct {
+	key   []byte
+	epoch uint32
+}
+
+// loadedRow is what the store said about a cold row. It counts as long as the
+// slot's epoch is the same and the table still does not know the row: then nobody
+// has changed it since.
+type loadedRow struct {
+	coldRow
+	value []byte
+	ok    bool
+}
+
+// errCold makes an operation end early. It never reaches a caller of the engine.
+var errCold = fmt.Errorf("storage: a row is not in memory")
+
+// row returns a row as the slot has it. The slot lock is held.
+func (e *Engine) row(tx *Tx, key []byte) ([]byte, bool, error) {
+	k := tableKey(key)
+	value, presence := e.table.Get(k, seconds32(tx.now))
+	if presence != cache.Unknown {
+		return value, presence == cache.Present, nil
+	}
+	slot := slots.Slot(format.SlotOf(key))
+	if e.slots[slot].void {
+		return nil, false, nil
+	}
+	epoch := e.table.Epoch(slot)
+	for i := range tx.loaded {
+		if r := &tx.loaded[i]; r.epoch == epoch && bytes.Equal(r.key, key) {
+			return r.value, r.ok, nil
+		}
+	}
+	cold := coldRow{bytes.Clone(key), epoch}
+	if tx.attempts < maxAttempts {
+		tx.cold = append(tx.cold, cold)
+		return nil, false, errCold
+	}
+	rows, err := e.read([]coldRow{cold})
+	if err != nil {
+		return nil, false, err
+	}
+	tx.loaded = append(tx.loaded, rows[0])
+	return rows[0].value, rows[0].ok, nil
+}
+
+// Prefetch brings the metadata of keys into memory together, where looking at
+// them one by one would run the operation again for each that is cold. It returns
+// an error that the operation must return, or nil.
+func (tx *Tx) Prefetch(keys ...[]byte) error {
+	for _, key := range keys {
+		tx.scratch = format.AppendMetaKey(tx.scratch[:0], uint16(tx.slotOf(key)), 0, key)
+		if _, _, err := tx.getRow(tx.scratch); err != nil && err != errCold {
+			return err
+		}
+	}
+	if len(tx.cold) > 0 {
+		return errCold
+	}
+	return nil
+}
+
+// load reads the rows that a transaction found cold and puts them into the table.
+// No lock is held.
+func (e *Engine) load(tx *Tx) error {
+	tx.attempts++
+	rows, err := e.read(tx.cold)
+	if err != nil {
+		return err
+	}
+	now := seconds32(tx.now)
+	for i := range rows {
+		k := tableKey(rows[i].key)
+		e.table.Lock(k.Slot)
+		e.table.Admit(k, rows[i].value, !rows[i].ok, rows[i].epoch, now)
+		e.table.Unlock(k.Slot)
+	}
+	// The table may have no room for them, or lose them again before the next run.
+	tx.loaded = append(tx.loaded, rows...)
+	return nil
+}
+
+// read looks rows up in the store. (Not with DB.Get, which never asks the bloom
+// filters of the lowest level.)
+func (e *Engine) read(cold []coldRow) ([]loadedRow, error) {
+	e.stores.RLock()
+	defer e.stores.RUnlock()
+	if e.store == nil {
+		return nil, ErrClosed
+	}
+	it, err := e.store.NewIter(&pebble.IterOptions{UseL6Filters: true})
+	if err != nil {
+		return nil, e.storeError(err)
+	}
+	rows := make([]loadedRow, len(cold))
+	for i := range cold {
+		rows[i].coldRow = cold[i]
+		if it.SeekPrefixGE(cold[i].key) && bytes.Equal(it.Key(), cold[i].key) {
+			value, err := it.ValueAndErr()
+			if err != nil {
+				break // Close returns it too
+			}
+			rows[i].value, rows[i].ok = bytes.Clone(value), true
+		}
+		if it.Error() != nil {
+			break
+		}
+	}
+	e.stats.loads.Add(uint64(len(cold)))
+	return rows, e.storeError(it.Close())
+}
+
+// storeError gives errors of Pebble the names that commands know.
+func (e *Engine) storeError(err error) error {
+	if err != nil && pebble.IsCorruptionError(err) {
+		return fmt.Errorf("%w: %v", ErrCorruptStore, err)
+	}
+	return err
+}

@@ -1,0 +1,415 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"cobble/slots"
+	"cobble/storage/cache"
+	"cobble/storage/format"
+	"cobble/storage/log"
+)
+
+// What is in Options.Dir.
+const (
+	versionFile = "VERSION" // format version of everything below
+	lockFile    = "LOCK"
+	currentFile = "CURRENT" // name of the directory of the store
+	logDir      = "log"
+	ingestDir   = "ingest" // tables under construction; emptied by Open
+	importDir   = "import" // side files of import records
+	firstStore  = "rows-000001"
+
+	versionText = "cobble storage 1\n"
+)
+
+// Open opens the store in o.Dir, or makes one, and brings back everything that
+// the log holds.
+func Open(o Options) (*Engine, error) {
+	o.setDefaults()
+	e := &Engine{
+		opts:    o,
+		fs:      o.FS,
+		kick:    make(chan struct{}, 1),
+		logTick: make(chan timeTick, 1),
+		closing: make(chan struct{}),
+		pool:    sync.Pool{New: func() any { return new(Tx) }},
+	}
+	e.throttled.cond.L = &e.throttled.mu
+	if err := e.open(); err != nil {
+		return nil, errors.Join(err, e.closeFiles())
+	}
+	e.loops.Add(2)
+	go e.flushLoop()
+	go e.tickLoop()
+	return e, nil
+}
+
+func (e *Engine) open() error {
+	if err := e.prepareDir(); err != nil {
+		return err
+	}
+	table, err := cache.New(cache.Config{MaxBytes: e.opts.tableBytes(), Layout: tableLayout, Frequency: e.opts.Frequency})
+	if err != nil {
+		return err
+	}
+	e.table = table
+	name, err := e.currentStore()
+	if err != nil {
+		return err
+	}
+	if e.store, err = e.openStore(name); err != nil {
+		return err
+	}
+	if err := e.readHeaders(); err != nil {
+		return err
+	}
+	if err := e.findSideFiles(); err != nil {
+		return err
+	}
+	if err := e.openLog(); err != nil {
+		return err
+	}
+	return e.replay()
+}
+
+// prepareDir makes the directory, locks it, and refuses one of another version.
+func (e *Engine) prepareDir() error {
+	dir := e.opts.Dir
+	for _, sub := range []string{"", logDir, ingestDir, importDir} {
+		if err := e.fs.MkdirAll(e.fs.PathJoin(dir, sub), 0o755); err != nil {
+			return err
+		}
+	}
+	lock, err := e.fs.Lock(e.fs.PathJoin(dir, lockFile))
+	if err != nil {
+		return fmt.Errorf("the data directory %s is in use by another process (%w)", dir, err)
+	}
+	e.dirLock = lock
+	text, err := readFile(e.fs, e.fs.PathJoin(dir, versionFile))
+	switch {
+	case err != nil && !isNotExist(err):
+		return err
+	case err != nil:
+		if err := writeFile(e.fs, dir, versionFile, versionText); err != nil {
+			return err
+		}
+	case text != versionText:
+		return fmt.Errorf("the data directory %s says %q, this binary reads %q: start it with the version that wrote it, or with an empty directory",
+			dir, strings.TrimSpace(text), strings.TrimSpace(versionText))
+	}
+	return e.emptyIngestDir()
+}
+
+func (e *Engine) emptyIngestDir() error {
+	dir := e.fs.PathJoin(e.opts.Dir, ingestDir)
+	names, err := e.fs.List(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := e.fs.Remove(e.fs.PathJoin(dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// currentStore returns the name of the store's directory.
+func (e *Engine) currentStore() (string, error) {
+	text, err := readFile(e.fs, e.fs.PathJoin(e.opts.Dir, currentFile))
+	if isNotExist(err) {
+		return firstStore, writeFile(e.fs, e.opts.Dir, currentFile, firstStore+"\n")
+	}
+	return strings.TrimSpace(text), err
+}
+
+func (e *Engine) openStore(name string) (*pebble.DB, error) {
+	e.storeOpt = e.storeOptions()
+	db, err := pebble.Open(e.fs.PathJoin(e.opts.Dir, name), e.storeOpt)
+	if err != nil {
+		return nil, fmt.Errorf("open the store: %w", e.storeError(err))
+	}
+	return db, nil
+}
+
+// storeOptions: no write-ahead log and no use of the memtable, for the flusher only
+// ingests; filters on all levels, for most reads are existence checks; a lazy
+// level 0, for compaction is what writes cost.
+func (e *Engine) storeOptions() *pebble.Options {
+	o := &pebble.Options{
+		FS:                          e.fs,
+		FormatMajorVersion:          pebble.FormatValueSeparation,
+		DisableWAL:                  true,
+		CacheSize:                   e.opts.blockBytes(),
+		MemTableSize:                256 << 10,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       16,
+		L0StopWritesThreshold:       1 << 20,
+		BytesPerSync:                1 << 20,
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
+		Logger:                      storeLogger{e},
+		EventListener:               &pebble.EventListener{BackgroundError: func(err error) { e.stats.storeErrors.Add(1) }},
+	}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].FilterType = pebble.TableFilter
+	}
+	o.EnsureDefaults()
+	return o
+}
+
+// readHeaders reads the watermark and the counters that are exact at it.
+func (e *Engine) readHeaders() error {
+	it, err := e.store.NewIter(&pebble.IterOptions{LowerBound: format.WatermarkKey()})
+	if err != nil {
+		return e.storeError(err)
+	}
+	e.position = format.Watermark{}
+	for s := range e.slots {
+		e.slots[s].reset(Counters{})
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		if err = e.readSystemRow(it.Key(), it.Value()); err != nil {
+			break
+		}
+	}
+	err = e.storeError(errors.Join(err, it.Close()))
+	e.watermark.Store(e.position.LSN)
+	return err
+}
+
+func (e *Engine) readSystemRow(key, value []byte) error {
+	slot, ok := format.SplitHeaderKey(key)
+	if !ok {
+		return e.position.Decode(value)
+	}
+	var h format.Header
+	if err := h.Decode(value); err != nil {
+		return err
+	}
+	e.slots[slot].reset(Counters{LSN: LSN(h.LSN), Keys: int64(h.Keys), Expires: int64(h.Expires), Bytes: int64(h.Bytes), NextOID: h.NextOID})
+	e.garbage.note(slots.Slot(slot))
+	return nil
+}
+
+// reset makes c the counters of a slot of which nothing else is known.
+func (st *slotState) reset(c Counters) {
+	st.counters, st.void = c, false
+	st.keys.Store(c.Keys)
+	st.nextExpiry.Store(0)
+	if c.Expires > 0 {
+		st.nextExpiry.Store(1) // a sweeper finds out
+	}
+}
+
+func (e *Engine) openLog() error {
+	l, err := log.Open(log.Options{
+		FS:           e.fs,
+		Dir:          e.fs.PathJoin(e.opts.Dir, logDir),
+		SegmentBytes: e.opts.SegmentBytes,
+		Retain:       e.opts.RetainLog,
+		PinBytes:     e.opts.PinLog,
+		Policy:       e.opts.Policy,
+		InSync:       e.opts.InSync,
+		VerifyFrom:   LSN(e.position.LSN),
+		Start:        e.logStart(),
+		Tick:         e.logTick,
+		Now:          e.opts.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("open the log: %w", err)
+	}
+	e.log = l
+	if torn := l.Recovered(); torn.TornFile != "" {
+		e.opts.Logf("the log ended in the middle of a record, as after a crash: %d bytes of %s dropped", torn.TornBytes, torn.TornFile)
+	}
+	if l.End() >= LSN(e.position.LSN) {
+		if err := l.Follows(e.logStart().Position); err != nil {
+			return fmt.Errorf("the log is not the one that the store was built from: %w", err)
+		}
+		return nil
+	}
+	// The store was replaced, and the log was not reset any more. (Otherwise the
+	// log is synced before the store learns of a record.)
+	return l.Reset(e.logStart())
+}
+
+// logStart is where a log begins that continues what the store holds.
+func (e *Engine) logStart() log.Start {
+	w := &e.position
+	return log.Start{
+		Position: log.Position{LSN: LSN(w.LSN), Term: w.Term, CRC: w.CRC},
+		Term:     log.Term{Number: w.Term, Start: LSN(w.TermStart), ReplID: w.ReplID},
+	}
+}
+
+// replay applies every record after the watermark, and none before it: an old
+// import, say, would undo what is already in the store.
+func (e *Engine) replay() error {
+	from := LSN(e.position.LSN)
+	if e.opts.mutant.replayBelow {
+		from = e.log.Start()
+	}
+	r, err := e.log.NewReader(from)
+	if err != nil {
+		return fmt.Errorf("replay the log from %d: %w", from, err)
+	}
+	defer r.Close()
+	for {
+		entry, err := r.TryNext()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = e.applyRecord(&entry.Record, nil)
+		}
+		if err != nil {
+			return fmt.Errorf("replay the log at %d: %w", r.Position(), err)
+		}
+		if e.table.ActiveBytes() >= e.opts.GenerationBytes && r.Position() < e.log.End() {
+			// The state between two records is a generation like any other.
+			if err := e.flushReplayed(entry); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// flushReplayed brings what was replayed so far into the store.
+func (e *Engine) flushReplayed(entry *log.Entry) error {
+	at, err := e.log.PositionAt(entry.LSN)
+	if err != nil {
+		return err
+	}
+	term := e.termAt(at)
+	e.flushing.Lock()
+	defer e.flushing.Unlock()
+	if !e.cut() {
+		return nil
+	}
+	e.pending.at = format.Watermark{LSN: uint64(at.LSN), CRC: at.CRC, Term: at.Term, TermStart: uint64(term.Start), ReplID: term.ReplID}
+	return e.finishPending()
+}
+
+func (e *Engine) termAt(at log.Position) log.Term {
+	term := e.logStart().Term
+	for _, t := range e.log.Terms() {
+		if t.Start < at.LSN {
+			term = t
+		}
+	}
+	return term
+}
+
+// tickLoop passes the clock on.
+func (e *Engine) tickLoop() {
+	defer e.loops.Done()
+	tick := e.opts.Tick
+	if tick == nil {
+		t := time.NewTicker(time.Second)
+		defer t.Stop()
+		tick = t.C
+	}
+	sinceCut := 0
+	var generations uint64
+	for {
+		select {
+		case now := <-tick:
+			select {
+			case e.logTick <- now:
+			default: // the log is still busy with the last one
+			}
+			if n := e.stats.generations.Load(); n != generations {
+				generations, sinceCut = n, 0
+			}
+			if sinceCut++; sinceCut >= idleTicks {
+				sinceCut = 0
+				e.requestFlush()
+			}
+			e.checkDisk()
+		case <-e.closing:
+			return
+		}
+	}
+}
+
+// Close brings everything into the store and closes it. Transactions under way
+// end first, later ones get ErrClosed.
+func (e *Engine) Close() error {
+	if e.closed.Swap(true) {
+		return ErrClosed
+	}
+	close(e.closing)
+	e.unthrottle()
+	for s := range slots.Slot(slots.Count) {
+		e.table.Lock(s)
+		e.table.Unlock(s) //nolint:staticcheck // only waits for who is inside
+	}
+	e.loops.Wait()
+	err := e.Flush()
+	return errors.Join(err, e.closeFiles())
+}
+
+func (e *Engine) closeFiles() error {
+	var err error
+	if e.log != nil {
+		err = e.log.Close()
+	}
+	e.stores.Lock()
+	if e.store != nil {
+		err = errors.Join(err, e.store.Close())
+		e.store = nil
+	}
+	e.stores.Unlock()
+	if e.table != nil {
+		err = errors.Join(err, e.table.Close())
+	}
+	if e.dirLock != nil {
+		err = errors.Join(err, e.dirLock.Close())
+	}
+	return err
+}
+
+// writeFile makes a small file durable under its name, or leaves it as it was.
+func writeFile(fs vfs.FS, dir, name, text string) error {
+	temporary := fs.PathJoin(dir, name+".new")
+	f, err := fs.Create(temporary, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write([]byte(text))
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = fs.Rename(temporary, fs.PathJoin(dir, name))
+	}
+	if err == nil {
+		err = syncDir(fs, dir)
+	}
+	return err
+}
+
+func syncDir(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func readFile(fs vfs.FS, path string) (string, error) {
+	f, err := fs.Open(path)
+	if err != nil {
+		return "", err
+	}
+	b, err := io.ReadAll(f)
+	return string(b), errors.Join(err, f.Close())
+}

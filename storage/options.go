@@ -1,0 +1,93 @@
+package storage
+
+import (
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"cobble/storage/log"
+)
+
+type timeTick = time.Time
+
+// Options configures Open. Only Dir is required.
+type Options struct {
+	Dir    string
+	Budget int64 // memory for rows, block cache and buffers, bytes; 0: 512 MiB
+
+	FS     vfs.FS     // nil: the operating system's
+	Policy log.Policy // appendfsync
+	InSync bool       // a record is committed only when Log().Commit says so
+
+	// Tick is the engine's clock, about one value a second: it drives everysec,
+	// flushes of what has been dirty for long, and the watch on disk space. Nil:
+	// a ticker of the engine's own.
+	Tick <-chan time.Time
+	// Now measures how long syncs take; nil: not measured.
+	Now func() time.Time
+
+	SegmentBytes int64 // of the log; 0: the log's default
+	RetainLog    int64 // bytes of log kept for replicas that come back
+	PinLog       int64 // a reader of the log further behind loses its place; 0: no bound
+
+	GenerationBytes int64 // dirty bytes that make the flusher start; 0: from Budget
+	MaxDirtyBytes   int64 // dirty bytes at which writers wait; 0: from Budget
+	SSTBytes        int64 // target size of a flushed table; 0: 64 MiB
+
+	// Frequency keeps access frequencies (an LFU maxmemory-policy is set).
+	Frequency bool
+	// Log lines and unrecoverable errors. OnFatal is called at most once, when
+	// the store on disk can no longer be trusted to take writes; nil: ignored.
+	Logf    func(format string, args ...any)
+	OnFatal func(error)
+
+	mutant mutants
+}
+
+const (
+	defaultBudget   = 512 << 20
+	defaultSSTBytes = 64 << 20
+	// idleTicks is after how many ticks a generation is cut however small it is.
+	idleTicks = 60
+)
+
+func (o *Options) setDefaults() {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Budget == 0 {
+		o.Budget = defaultBudget
+	}
+	if o.MaxDirtyBytes == 0 {
+		o.MaxDirtyBytes = o.tableBytes() / 2
+	}
+	if o.GenerationBytes == 0 {
+		o.GenerationBytes = o.MaxDirtyBytes / 2
+	}
+	if o.SSTBytes == 0 {
+		o.SSTBytes = defaultSSTBytes
+	}
+	if o.Logf == nil {
+		o.Logf = func(string, ...any) {}
+	}
+}
+
+// tableBytes is the row table's share of the budget, blockBytes the block cache's.
+func (o *Options) tableBytes() int64 { return o.Budget / 10 * 7 }
+func (o *Options) blockBytes() int64 { return o.Budget / 10 * 2 }
+
+// mutants are rules that tests switch off one at a time to prove that the crash
+// harness would notice.
+type mutants struct {
+	memtableRow      bool // one row of a generation goes through Pebble's memtable
+	exciseFirst      bool // a generation cut before an excise is ingested after it
+	newerThanCut     bool // C is read before commits are stopped
+	ingestBeforeSync bool // a generation is ingested before the log is synced
+	evictDirty       bool // rows are clean when they are cut, not when they are ingested
+	flushPastCommit  bool // a generation is ingested before it is committed
+	headersMissing   bool // headers are not part of the generation
+	replayBelow      bool // recovery replays from the start of the log
+	trimEarly        bool // the log is trimmed before the ingest returns
+	keepRanges       bool // a range deletion outlives the excise of its slot
+	rowsUnderRange   bool // older rows of a generation stay under its range deletion
+}

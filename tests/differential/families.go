@@ -1,0 +1,70 @@
+package differential
+
+// families are the grammars. Each has some commands of other types, so that wrong types happen, and deletes, so that
+// keys come and go.
+var families = prepared(
+	&family{name: "strings", commands: []string{
+		"8 SET key value [NX | XX] [GET] [EX seconds | PX millis | EXAT atsecond | PXAT atmilli | KEEPTTL]",
+		"2 SET key number",
+		"4 GET key", "2 GETEX key [EX seconds | PX millis | EXAT atsecond | PXAT atmilli | PERSIST]",
+		"GETDEL key", "2 GETSET key value", "SETEX key seconds value", "PSETEX key millis value", "2 SETNX key value",
+		"2 MSET (key value)...", "2 MSETNX (key value)...", "2 MGET key...", "MGET key otherkey", "MSET key value otherkey value",
+		"3 APPEND key value", "2 STRLEN key", "4 SETRANGE key offset value", "4 GETRANGE key index index", "SUBSTR key index index",
+		"2 INCR key", "3 INCRBY key int", "6 INCRBYFLOAT key float", "DECR key", "2 DECRBY key int",
+		"4 LCS key key [LEN] [IDX] [MINMATCHLEN int] [WITHMATCHLEN]",
+		"TTL key", "PTTL key", "OBJECT ENCODING key", "2 HSET key field value", "2 DEL key...", "EXISTS key", "TYPE key",
+	}},
+	&family{name: "bitmaps", commands: []string{
+		"6 SETBIT key bitpos bit", "4 GETBIT key bitpos", "6 BITCOUNT key [index index [BYTE | BIT]]",
+		"6 BITPOS key bit [index [index [BYTE | BIT]]]", "4 BITOP (AND | OR | XOR) key key...", "2 BITOP NOT key key", "BITOP word key key",
+		"8 BITFIELD key (GET bittype bitoff | SET bittype bitoff int | INCRBY bittype bitoff int | OVERFLOW (WRAP | SAT | FAIL | word))...",
+		"2 BITFIELD_RO key (GET bittype bitoff)...", "BITFIELD_RO key SET bittype bitoff int",
+		"4 SET key value", "2 GET key", "STRLEN key", "HSET key field value", "2 DEL key", "OBJECT ENCODING key", "TYPE key",
+		"EXPIRE key seconds", "TTL key",
+	}},
+	&family{name: "hashes", commands: []string{
+		"8 HSET key (field value)...", "2 HSETNX key field value", "3 HGET key field", "2 HMGET key field...", "2 HMSET key (field value)...",
+		"4 HDEL key field...", "2 HLEN key", "2 HSTRLEN key field", "2 HEXISTS key field", "2 HGETALL key", "2 HKEYS key", "2 HVALS key",
+		"4 HINCRBY key field int", "6 HINCRBYFLOAT key field float", "2 HSET key field number",
+		"3 HRANDFIELD key [count [WITHVALUES]]", "3 HSCAN key 0 [MATCH pattern] [COUNT small]", "HSCAN key word",
+		"SET key value", "DEL key", "2 OBJECT ENCODING key", "TYPE key", "EXISTS key", "EXPIRE key seconds", "TTL key", "PERSIST key",
+	}},
+	&family{name: "keys", commands: []string{
+		"6 SET key value [EX seconds]", "4 HSET key (field value)...", "2 GET key", "HGETALL key",
+		"3 DEL key...", "2 UNLINK key...", "3 EXISTS key...", "2 TYPE key", "2 TOUCH key...", "DEL key otherkey",
+		"3 EXPIRE key seconds [NX | XX | GT | LT]", "3 PEXPIRE key millis [NX | XX | GT | LT]",
+		"3 EXPIREAT key atsecond [NX | XX | GT | LT]", "3 PEXPIREAT key atmilli [NX] [XX] [GT] [LT]",
+		"3 TTL key", "3 PTTL key", "2 PERSIST key", "2 EXPIRETIME key", "2 PEXPIRETIME key",
+		"4 RENAME key key", "4 RENAMENX key key", "RENAME key otherkey", "4 COPY key key [REPLACE] [DB db]",
+		"RANDOMKEY", "2 KEYS pattern", "3 SCAN 0 [MATCH pattern] [COUNT small] [TYPE typename]", "SCAN word", "2 DBSIZE",
+		"FLUSHALL [ASYNC | SYNC]", "FLUSHDB [ASYNC | SYNC]", "FLUSHALL word",
+		"3 OBJECT ENCODING key", "OBJECT REFCOUNT key", "OBJECT IDLETIME key", "OBJECT FREQ key", "OBJECT word key", "OBJECT HELP",
+		"2 DUMP key", "RESTORE key millis value [REPLACE] [ABSTTL] [IDLETIME int] [FREQ int]", "SELECT db", "MOVE key db",
+		"APPEND key value", "INCR key", "HDEL key field", "SORT key word",
+	}},
+	&family{name: "transactions", sessions: 2, commands: []string{
+		"8 MULTI", "10 EXEC", "2 DISCARD", "6 WATCH key...", "2 UNWATCH", "WATCH key otherkey",
+		"6 SET key value [EX seconds]", "3 GET key", "4 INCR key", "2 HSET key field value", "2 DEL key", "2 EXPIRE key seconds", "APPEND key value",
+		"MGET key otherkey", "GET otherkey", "INCRBYFLOAT key float", "HGETALL key", "NOSUCHCOMMAND key", "GET", "FLUSHALL", "PING [word]",
+		"RENAME key key", "SELECT db", "DBSIZE", "EXISTS key", "MSET (key value)...", "PERSIST key", "HINCRBY key field int",
+	}},
+	&family{name: "connection", commands: []string{
+		"PING [word]", "ECHO word", "SELECT db", "HELLO [2 | 3 | int] [SETNAME name] [AUTH word word]", "CLIENT GETNAME", "CLIENT SETNAME name",
+		"CLIENT ID", "CLIENT NO-EVICT (ON | OFF | word)", "CLIENT REPLY word", "CLIENT word", "CLIENT", "RESET", "TIME",
+		"COMMAND COUNT word", "COMMAND GETKEYS (GET key | SET key value | MSET (key value)... | MGET key... | word | HSET key field value | DEL key... | PING)",
+		"COMMAND GETKEYSANDFLAGS (GET key | SET key value | MSET (key value)... | COPY key key | BITOP AND key key key)", "COMMAND word", "COMMAND INFO",
+		"AUTH word", "AUTH word word", "AUTH word word word", "CLUSTER KEYSLOT value", "CLUSTER COUNTKEYSINSLOT offset", "CLUSTER GETKEYSINSLOT offset small",
+		"CLUSTER word", "CLUSTER", "READONLY", "READWRITE", "ASKING", "CONFIG GET word", "CONFIG SET word word", "CONFIG word", "CONFIG",
+		"OBJECT", "MEMORY USAGE key", "MEMORY word", "LATENCY word", "SLOWLOG GET word", "SLOWLOG word", "SLOWLOG LEN", "NOSUCHCOMMAND word value",
+		"CONFIG SET MAXMEMORY word", "DEBUG word", "WAIT 0 int", "LOLWUT VERSION int word", "SWAPDB db db", "INFO NOTHING", "SHUTDOWN word",
+		"MONITOR word", "SUBSTR word", "DEBUG SLEEP 0", "DEBUG JMAP", "DEBUG STRINGMATCH-LEN 10 word", "CLIENT KILL word", "CLIENT KILL ID word", "CLIENT LIST word",
+		"CLIENT UNPAUSE", "CLIENT TRACKING word", "CLIENT CACHING word", "CLIENT GETREDIR", "CLIENT TRACKINGINFO", "CLIENT UNBLOCK word",
+	}},
+)
+
+func prepared(all ...*family) []*family {
+	for _, f := range all {
+		f.prepare()
+	}
+	return all
+}

@@ -1,0 +1,71 @@
+package differential
+
+import (
+	"strings"
+
+	"cobble/tools/respconn"
+)
+
+// known is one way in which Cobble's reply may differ from Redis 7.0's. An entry is as narrow as it can be written: it
+// names commands, and looks at both replies.
+type known struct {
+	name     string
+	commands []string // upper case; empty means any
+	why      string
+	applies  func(args []string, oracle, subject reply) bool
+}
+
+// newer are the differences between Redis 7.0 (the oracle) and 7.2 (the target).
+var newer = []known{
+	{
+		name: "bits of nothing", commands: []string{"BITCOUNT", "BITPOS"},
+		why: "7.2 checks the arguments even when the key does not exist (redis #11734)",
+		applies: func(_ []string, oracle, subject reply) bool {
+			return oracle.Kind == respconn.Integer && subject.Err() != nil
+		},
+	},
+	{
+		name: "small lists", commands: []string{"OBJECT"},
+		why: "7.2 keeps small lists in one listpack",
+		applies: func(args []string, oracle, subject reply) bool {
+			return isEncoding(args) && oracle.Text == "quicklist" && subject.Text == "listpack"
+		},
+	},
+	{
+		name: "small sets", commands: []string{"OBJECT"},
+		why: "7.2 keeps small sets of strings in a listpack",
+		applies: func(args []string, oracle, subject reply) bool {
+			return isEncoding(args) && oracle.Text == "hashtable" && subject.Text == "listpack"
+		},
+	},
+}
+
+// deliberate are differences that Cobble means to have.
+var deliberate = []known{}
+
+func isEncoding(args []string) bool { return len(args) > 1 && strings.EqualFold(args[1], "ENCODING") }
+
+// knownDifference finds the entry that explains a difference, nil when there is none.
+func knownDifference(args []string, oracle, subject reply) *known {
+	for _, table := range [][]known{newer, deliberate} {
+		for i := range table {
+			k := &table[i]
+			if k.covers(args) && k.applies(args, oracle, subject) {
+				return k
+			}
+		}
+	}
+	return nil
+}
+
+func (k *known) covers(args []string) bool {
+	if len(k.commands) == 0 {
+		return true
+	}
+	for _, name := range k.commands {
+		if len(args) > 0 && strings.EqualFold(args[0], name) {
+			return true
+		}
+	}
+	return false
+}
