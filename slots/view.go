@@ -40,3 +40,13 @@ func (v *View) IsOpen(slot Slot) bool {
 	_, in := v.Importing[slot]
 	return out || in
 }
+
+// Holds reports whether this node has the keys of slot: it owns it, or replicates
+// the owner. A slot that is being imported is not held yet.
+func (v *View) Holds(slot Slot) bool {
+	if !v.Enabled {
+		return true
+	}
+	owner := v.Owner[slot]
+	return owner != NoNode && (owner == v.Self || owner == v.Primary)
+}

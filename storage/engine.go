@@ -37,7 +37,8 @@ type Engine struct {
 	log   *log.Log
 	watch watchTable
 
-	expired atomic.Int64 // keys removed because their time had come
+	expired   atomic.Int64 // keys removed because their time had come
+	sweepFrom atomic.Int64 // the slot where SweepExpired goes on
 
 	pool  sync.Pool
 	slots [slots.Count]slotState

@@ -256,8 +256,8 @@ func TestSubsequencesAreRedis(t *testing.T) {
 func TestHotCommandsDoNotAllocate(t *testing.T) {
 	c, do := newRunner(t)
 	do("SET", "k", "value")
-	do("SET", "n", "1000")
-	for _, line := range []string{"GET k", "SET k value2", "INCR n", "STRLEN k", "APPEND k x", "SET k v EX 100", "SETRANGE k 2 x"} {
+	do("SET", "{k}n", "1000")
+	for _, line := range []string{"GET k", "SET k value2", "INCR {k}n", "STRLEN k", "APPEND k x", "SET k v EX 100", "SETRANGE k 2 x", "EXISTS k", "EXPIRE k 100", "TTL k", "DEL k", "MGET k {k}n", "TYPE k"} {
 		args := words(t, line)
 		c.Args = c.Args[:0]
 		for _, a := range args {

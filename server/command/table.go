@@ -11,6 +11,7 @@ type Table struct {
 // families lists every family of commands; each is in a file of its own.
 var families = []func() []Command{
 	stringCommands,
+	genericCommands,
 }
 
 // NewTable builds the table.

@@ -1,0 +1,121 @@
+package storage
+
+import (
+	"cobble/slots"
+	"cobble/storage/format"
+)
+
+// sweepRows is how many expiry rows one hold of a slot lock may look at.
+const sweepRows = 64
+
+// SweepExpired looks at up to limit expiry rows that are due at time now (Unix
+// milliseconds) and removes the keys that have expired, in batches that are logged
+// like any write. It returns how many rows it looked at: limit means that there
+// may be more. Only a primary may sweep; concurrent calls do no harm.
+func (e *Engine) SweepExpired(now int64, limit int) (looked int, err error) {
+	start := e.sweepFrom.Load()
+	for i := range int64(slots.Count) {
+		slot := slots.Slot((start + i) % slots.Count)
+		for {
+			next := e.NextExpiry(slot)
+			if next == 0 || next > now {
+				break
+			}
+			if looked >= limit {
+				e.sweepFrom.Store(int64(slot))
+				return looked, nil
+			}
+			n, err := e.sweepSlot(now, slot, min(sweepRows, limit-looked))
+			looked += n
+			if err != nil {
+				return looked, err
+			}
+		}
+	}
+	return looked, nil
+}
+
+// ExpiredKeys returns how many keys were removed because their time had come,
+// since the engine was opened.
+func (e *Engine) ExpiredKeys() int64 { return e.expired.Load() }
+
+func (e *Engine) sweepSlot(now int64, slot slots.Slot, limit int) (int, error) {
+	bound := e.NextExpiry(slot)
+	op := &sweepOp{slot: slot, limit: limit}
+	if _, err := e.Update(now, []slots.Slot{slot}, op); err != nil {
+		// Nothing was removed, so nothing was learnt.
+		_, _ = e.Update(now, []slots.Slot{slot}, OpFunc(func(tx *Tx) error {
+			tx.SetNextExpiry(slot, bound)
+			return nil
+		}))
+		return len(op.due), err
+	}
+	return len(op.due), nil
+}
+
+// sweepOp removes or files again what the first due rows of a slot's expiry index name.
+type sweepOp struct {
+	slot  slots.Slot
+	limit int
+	due   [][]byte
+}
+
+func (op *sweepOp) Run(tx *Tx) error {
+	next, err := op.collect(tx)
+	if err != nil {
+		return err
+	}
+	for _, row := range op.due {
+		if err := tx.sweepRow(row); err != nil {
+			return err
+		}
+	}
+	tx.SetNextExpiry(op.slot, next) // rows filed again lower it when they are committed
+	return nil
+}
+
+// collect copies the rows that are due and returns the time of the first row that
+// is left, 0 for none.
+func (op *sweepOp) collect(tx *Tx) (next int64, err error) {
+	op.due = op.due[:0]
+	it := tx.iter(format.AppendKind(nil, uint16(op.slot), format.KindExpiry),
+		format.AppendKind(nil, uint16(op.slot), format.KindExpiry+1))
+	for ok := it.First(); ok; ok = it.Next() {
+		_, ms, _, _, _, isExpiry := format.SplitExpiryKey(it.Key())
+		if !isExpiry {
+			_ = it.Close()
+			return 0, format.ErrCorrupt
+		}
+		if ms > tx.now || len(op.due) == op.limit {
+			next = ms
+			break
+		}
+		op.due = append(op.due, append([]byte(nil), it.Key()...))
+	}
+	return next, it.Close()
+}
+
+// sweepRow acts on one due row of the expiry index.
+func (tx *Tx) sweepRow(row []byte) error {
+	_, ms, what, _, key, _ := format.SplitExpiryKey(row)
+	if what != format.ExpiresKey { // no type of this version files field expiries
+		tx.delRow(row)
+		return nil
+	}
+	removed := tx.expired
+	e, err := tx.Lookup(key) // removes the key with this row, if it has expired
+	switch {
+	case err != nil:
+		return err
+	case tx.expired > removed:
+	case e.Live && e.disk.IndexAt == ms: // it fired early: the expiry was put off
+		tx.delRow(row)
+		e.Meta.IndexAt = e.Meta.ExpireAt
+		tx.putRow(tx.expiryKey(&e, e.Meta.IndexAt), nil)
+		tx.value = e.Meta.Append(tx.value[:0])
+		tx.putRow(tx.metaKey(&e), tx.value)
+	default:
+		tx.delRow(row) // nothing knows of it
+	}
+	return nil
+}
