@@ -74,6 +74,9 @@ func (e *Engine) barrier(b *format.Barrier, rec *log.Record, raw []byte, busy ch
 	if e.closed.Load() {
 		return ErrClosed
 	}
+	if e.follower && raw == nil && rec.LSN == 0 {
+		return ErrFollower
+	}
 	var err error
 	switch {
 	case raw != nil:

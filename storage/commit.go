@@ -30,6 +30,9 @@ func (e *Engine) commit(tx *Tx) (LSN, error) {
 func (e *Engine) appendAndApply(rec *log.Record, tx *Tx) (LSN, error) {
 	e.commits.RLock()
 	defer e.commits.RUnlock()
+	if e.follower {
+		return 0, ErrFollower
+	}
 	lsn, err := e.log.Append(rec)
 	if err != nil {
 		return 0, err

@@ -48,6 +48,7 @@ type Engine struct {
 	// a generation: so a cut is one exact state.
 	commits    sync.RWMutex
 	generation uint32 // counts cuts; guarded by commits
+	follower   bool   // only ApplyRecord appends; guarded by commits
 	rangesMu   sync.Mutex
 	ranges     []rowRange // range deletions since the last cut
 
