@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// load writes n keys named by pattern, in order, pipelined over one connection.
+func (p *process) load(n int, pattern string) error {
+	conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	replies := make(chan error, 1)
+	go func() {
+		r := bufio.NewReaderSize(conn, 1<<16)
+		for range n {
+			line, err := r.ReadSlice('\n')
+			if err == nil && string(line) != "+OK\r\n" {
+				err = fmt.Errorf("%s answered %q", p.name, line)
+			}
+			if err != nil {
+				replies <- err
+				return
+			}
+		}
+		replies <- nil
+	}()
+	w := bufio.NewWriterSize(conn, 1<<16)
+	for i := range n {
+		if _, err := w.Write(encode(nil, "SET", fmt.Sprintf(pattern, i), payload)); err != nil {
+			return err
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return <-replies
+}
+
+// measureMemory loads the keys into each server, then stops and starts it, gently
+// and with kill -9, and reports memory and the time to the first correct reply.
+func measureMemory(s *settings) (string, error) {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%d keys of 100 bytes, everysec\n\n| server | RSS MiB after load | load s | clean restart to first correct reply s | after kill -9 s | RSS MiB after restart |\n|---|---|---|---|---|---|\n", s.memoryKeys)
+	for _, name := range []string{"redis", "cobble"} {
+		line, err := memoryOf(s, name)
+		if err != nil {
+			return "", err
+		}
+		out.WriteString(line)
+		fmt.Print(line)
+	}
+	return out.String(), nil
+}
+
+func memoryOf(s *settings, name string) (string, error) {
+	p, err := newProcess(s, name, "everysec")
+	if err != nil {
+		return "", err
+	}
+	defer p.remove()
+	if err := p.start(); err != nil {
+		return "", err
+	}
+	if err := p.join(); err != nil {
+		return "", err
+	}
+	begin := time.Now()
+	if err := p.load(s.memoryKeys, "key:%012d"); err != nil {
+		return "", err
+	}
+	loaded := time.Since(begin)
+	rss, err := p.rss()
+	if err != nil {
+		return "", err
+	}
+	var took [2]time.Duration
+	for i, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		p.stop(sig)
+		begin := time.Now()
+		if err := p.start(); err != nil {
+			return "", err
+		}
+		if err := p.firstReply(fmt.Sprintf("key:%012d", s.memoryKeys-1)); err != nil {
+			return "", err
+		}
+		took[i] = time.Since(begin)
+	}
+	after, err := p.rss()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("| %s | %.0f | %.1f | %.2f | %.2f | %.0f |\n", name, rss, loaded.Seconds(), took[0].Seconds(), took[1].Seconds(), after), nil
+}
+
+// firstReply waits until key is answered with its value.
+func (p *process) firstReply(key string) error {
+	deadline := time.Now().Add(10 * time.Minute)
+	for time.Now().Before(deadline) {
+		reply, err := p.do("GET", key)
+		if err == nil && reply == payload {
+			return nil
+		}
+		if err != nil && err != io.EOF && p.cmd.ProcessState != nil {
+			return err
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return fmt.Errorf("%s did not answer correctly; its files are in %s", p.name, p.dir)
+}
