@@ -40,6 +40,8 @@ type Engine struct {
 	expired   atomic.Int64 // keys removed because their time had come
 	sweepFrom atomic.Int64 // the slot where SweepExpired goes on
 
+	encodings encodingLimits
+
 	pool  sync.Pool
 	slots [slots.Count]slotState
 

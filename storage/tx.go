@@ -30,11 +30,12 @@ type Tx struct {
 	writable bool
 	writes   writeSet
 	deltas   []delta
-	scratch  []byte // row key under construction
-	value    []byte // metadata value under construction
-	build    []byte // user value under construction
-	expired  int64  // keys removed because their time had come
-	err      error  // see fail
+	scratch  []byte      // row key under construction
+	value    []byte      // metadata value under construction
+	build    []byte      // user value under construction
+	digits   [2][20]byte // texts of integers
+	expired  int64       // keys removed because their time had come
+	err      error       // see fail
 
 	cold     []coldRow   // rows that must be loaded before Run can succeed
 	loaded   []loadedRow // rows loaded for earlier runs
