@@ -107,6 +107,9 @@ func scanFloat(s string, hex bool) (exponent int64, ok bool) {
 	return exponent, true
 }
 
+// IsFinite reports whether a is a number other than an infinity.
+func (a LongDouble) IsFinite() bool { return !a.inf }
+
 // Add returns a+b; ok is false if that is infinite or not a number.
 func (a LongDouble) Add(b LongDouble) (sum LongDouble, ok bool) {
 	if a.inf || b.inf {

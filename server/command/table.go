@@ -12,6 +12,7 @@ type Table struct {
 var families = []func() []Command{
 	stringCommands,
 	genericCommands,
+	hashCommands,
 }
 
 // NewTable builds the table.

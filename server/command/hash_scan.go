@@ -1,0 +1,149 @@
+package command
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"cobble/server/glob"
+	"cobble/storage"
+)
+
+// maxRandom bounds the fields of one HRANDFIELD reply; Redis would run out of memory.
+const maxRandom = 1 << 27
+
+const (
+	errInvalidCursor Error = "ERR invalid cursor"
+	errRandomRange   Error = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+)
+
+func hscan(c *Call, tx *storage.Tx) error {
+	cursor, ok := parseHashCursor(c.Args[2])
+	if !ok {
+		return errInvalidCursor
+	}
+	h, err := tx.Hash(c.Args[1])
+	if err != nil {
+		return err
+	}
+	if !h.Live() {
+		c.Out.Array(2)
+		c.Out.BulkString("0")
+		c.Out.Array(0)
+		return nil
+	}
+	count, pattern := int64(10), []byte(nil)
+	for i := 3; i < len(c.Args); i += 2 {
+		switch {
+		case i+1 == len(c.Args):
+			return ErrSyntax
+		case fold(c.Args[i], "count"):
+			n, ok := storage.ParseInt(c.Args[i+1])
+			if !ok {
+				return ErrNotInteger
+			}
+			if count = n; n < 1 {
+				return ErrSyntax
+			}
+		case fold(c.Args[i], "match"):
+			pattern = c.Args[i+1]
+		default:
+			return ErrSyntax
+		}
+	}
+	var found []byte // fields and values one after the other, up to each of ends
+	var ends []int
+	next, err := h.Scan(cursor, count, func(field, value []byte) {
+		if pattern == nil || glob.Match(pattern, field) {
+			found = append(found, field...)
+			ends = append(ends, len(found))
+			found = append(found, value...)
+			ends = append(ends, len(found))
+		}
+	})
+	c.Out.Array(2)
+	c.Out.BulkString(strconv.FormatUint(next, 10))
+	c.Out.Array(len(ends))
+	start := 0
+	for _, end := range ends {
+		c.Out.Bulk(found[start:end])
+		start = end
+	}
+	return err
+}
+
+// parseHashCursor reads a cursor as C's strtoul does, for which a minus sign wraps it around.
+func parseHashCursor(b []byte) (uint64, bool) {
+	text, negative := strings.CutPrefix(string(b), "-")
+	n, err := strconv.ParseUint(text, 10, 64)
+	if negative {
+		n = -n
+	}
+	return n, err == nil
+}
+
+func hrandfield(c *Call, tx *storage.Tx) error {
+	if len(c.Args) == 2 {
+		return hrandfieldOne(c, tx)
+	}
+	count, ok := storage.ParseInt(c.Args[2])
+	switch withValues := len(c.Args) == 4; {
+	case !ok:
+		return ErrNotInteger
+	case count == math.MinInt64:
+		return errRandomRange
+	case len(c.Args) > 4 || withValues && !fold(c.Args[3], "withvalues"):
+		return ErrSyntax
+	case withValues && (count < -math.MaxInt64/2 || count > math.MaxInt64/2):
+		return ErrOutOfRange
+	}
+	h, err := tx.Hash(c.Args[1])
+	if err != nil {
+		return err
+	}
+	if !h.Live() || count == 0 {
+		c.Out.Array(0)
+		return nil
+	}
+	if count > 0 {
+		count = min(count, h.Len())
+		c.startRandom(count)
+		return h.RandomDistinct(count, c.randomField)
+	}
+	if count < -maxRandom {
+		return ErrOutOfRange
+	}
+	c.startRandom(-count)
+	return h.Random(-count, c.randomField)
+}
+
+func hrandfieldOne(c *Call, tx *storage.Tx) error {
+	h, err := tx.Hash(c.Args[1])
+	if err != nil {
+		return err
+	}
+	if !h.Live() {
+		c.Out.Null()
+		return nil
+	}
+	return h.Random(1, func(field, _ []byte) { c.Out.Bulk(field) })
+}
+
+// startRandom begins HRANDFIELD's reply of n fields, with values if it has four
+// arguments: in RESP3 an array of pairs, in RESP2 one twice as long.
+func (c *Call) startRandom(n int64) {
+	if len(c.Args) == 4 && c.Out.Proto() == 2 {
+		n *= 2
+	}
+	c.Out.Array(int(n))
+}
+
+func (c *Call) randomField(field, value []byte) {
+	if len(c.Args) == 4 && c.Out.Proto() == 3 {
+		c.Out.Array(2)
+	}
+	c.Out.Bulk(field)
+	if len(c.Args) == 4 {
+		c.Out.Bulk(value)
+	}
+}
