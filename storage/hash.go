@@ -22,6 +22,7 @@ type Hash struct {
 	e       Entry
 	lp      []byte // layout Inline: the listpack; nil for a hash of no fields
 	own     bool   // lp is in tx.build and may be changed in place
+	fresh   bool   // layout Rows, begun in this transaction: the store has no row of it
 	changed bool
 }
 
@@ -76,12 +77,36 @@ func (h *Hash) Has(field []byte) (bool, error) {
 
 // row reads the row of a field, layout Rows.
 func (h *Hash) row(field []byte) (value []byte, ok bool, err error) {
-	row, ok, err := h.tx.getRow(h.fieldKey(field))
+	var row []byte
+	if key := h.fieldKey(field); h.fresh {
+		var state writeState
+		row, state = h.tx.writes.get(key)
+		ok = state == written
+	} else {
+		row, ok, err = h.tx.getRow(key)
+	}
 	if err != nil || !ok {
 		return nil, false, err
 	}
 	_, value, err = format.SplitHashValue(row)
 	return value, err == nil, err
+}
+
+// Prefetch brings the rows of fields, every step-th of args, into memory together.
+// It returns an error that the operation must return, or nil.
+func (h *Hash) Prefetch(args [][]byte, step int) error {
+	if h.inline() || len(args) <= step {
+		return nil
+	}
+	for i := 0; i < len(args); i += step {
+		if _, _, err := h.tx.getRow(h.fieldKey(args[i])); err != nil && err != errCold {
+			return err
+		}
+	}
+	if len(h.tx.cold) > 0 {
+		return errCold
+	}
+	return nil
 }
 
 func (h *Hash) fieldKey(field []byte) []byte {
@@ -187,6 +212,7 @@ func (h *Hash) toRows() error {
 	m := &h.e.Meta
 	m.Layout, m.Inline, m.OID = format.Rows, nil, h.tx.newOID(h.e.Slot)
 	m.Count, m.Bytes = 0, 0
+	h.fresh = true
 	if h.lp == nil {
 		return nil
 	}

@@ -2,25 +2,25 @@ package storage
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"cobble/slots"
 	"cobble/storage/format"
 )
 
-const testNow = 1_700_000_000_000
-
-func openTest(t testing.TB) *Engine {
+// openHashTest opens a store so small that rows go cold.
+func openHashTest(t testing.TB) *Engine {
 	t.Helper()
-	e, err := Open(Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := openTest(t, smallOptions(vfs.NewMem()))
 	t.Cleanup(func() { _ = e.Close() })
 	return e
 }
@@ -58,6 +58,7 @@ func checkSlot(t testing.TB, e *Engine, key string) {
 	slot := slots.Of([]byte(key))
 	var got Counters
 	view(t, e, key, func(tx *Tx) error {
+		got = Counters{}
 		type object struct{ count, bytes uint64 }
 		wanted, found := map[uint64]object{}, map[uint64]object{}
 		garbage := map[uint64]bool{}
@@ -116,6 +117,7 @@ func hashTexts(t testing.TB, e *Engine, key string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	view(t, e, key, func(tx *Tx) error {
+		clear(out)
 		h, err := tx.Hash([]byte(key))
 		if err != nil {
 			return err
@@ -158,18 +160,24 @@ func (p *hashPlan) value() []byte {
 	return bytes.Repeat([]byte{byte('a' + p.rng.IntN(26))}, p.rng.IntN(p.longer))
 }
 
-// Random operations on a hash, several in a transaction, some undone, give what a
-// map gives; counters stay exact and no row is left behind.
+// Random operations on a hash, several in a transaction, some undone, some on rows
+// that went to the store, give what a map gives; counters stay exact and no row is
+// left behind.
 func TestHashAgainstMap(t *testing.T) {
 	layouts := map[format.Layout]int{}
 	for seed := range testSeeds(t, 60) {
 		plan := &hashPlan{rng: rand.New(rand.NewPCG(seed, 7))}
 		plan.fields = []int{3, 20, 130, 200, 600}[plan.rng.IntN(5)]
 		plan.longer = []int{1, 10, 40, 3000}[plan.rng.IntN(4)]
-		e, model := openTest(t), map[string]string{}
+		fs := vfs.NewMem()
+		e, model := openTest(t, smallOptions(fs)), map[string]string{}
 		for range 150 {
-			update(t, e, "h", func(tx *Tx) error { return plan.step(t, tx, model) })
+			model = plan.step(t, e, model)
 			if plan.rng.IntN(10) == 0 {
+				if err := errors.Join(e.Flush(), e.Close()); err != nil {
+					t.Fatal(err)
+				}
+				e = openTest(t, smallOptions(fs)) // every row is cold now
 				checkSlot(t, e, "h")
 			}
 		}
@@ -183,63 +191,84 @@ func TestHashAgainstMap(t *testing.T) {
 			layouts[h.e.Meta.Layout]++
 			return err
 		})
+		_ = e.Close()
 	}
 	if layouts[format.Inline] == 0 || layouts[format.Rows] == 0 {
 		t.Errorf("only one layout was tried: %v", layouts)
 	}
 }
 
-// step is one transaction.
-func (p *hashPlan) step(t *testing.T, tx *Tx, model map[string]string) error {
-	if p.rng.IntN(40) == 0 {
-		e, err := tx.Lookup([]byte("h"))
-		tx.remove(&e)
-		clear(model)
-		return err
+type hashChange struct {
+	field, value []byte
+	set          bool
+}
+
+// step is one transaction; it returns what the hash holds afterwards. The
+// transaction may run more than once.
+func (p *hashPlan) step(t *testing.T, e *Engine, model map[string]string) map[string]string {
+	remove, undo := p.rng.IntN(40) == 0, p.rng.IntN(5) == 0
+	changes := make([]hashChange, 1+p.rng.IntN(12))
+	for i := range changes {
+		changes[i] = hashChange{p.field(), p.value(), p.rng.IntN(3) < 2}
 	}
-	mark, undo := tx.Savepoint(), p.rng.IntN(5) == 0
-	if undo {
-		model = nil
+	var next map[string]string
+	update(t, e, "h", func(tx *Tx) error {
+		next = maps.Clone(model)
+		mark := tx.Savepoint()
+		if remove {
+			entry, err := tx.Lookup([]byte("h"))
+			if err != nil {
+				return err
+			}
+			tx.remove(&entry)
+			clear(next)
+		}
+		h, err := tx.Hash([]byte("h"))
+		if err != nil {
+			return err
+		}
+		for _, c := range changes {
+			if err := c.apply(t, &h, next); err != nil {
+				return err
+			}
+		}
+		h.Save()
+		if undo {
+			tx.RollbackTo(mark)
+			next = model
+		}
+		return nil
+	})
+	return next
+}
+
+func (c *hashChange) apply(t *testing.T, h *Hash, model map[string]string) error {
+	_, had := model[string(c.field)]
+	if c.set {
+		added, err := h.Set(c.field, c.value)
+		if err != nil {
+			return err
+		}
+		if added == had {
+			t.Fatalf("Set %q: added %v", c.field, added)
+		}
+		model[string(c.field)] = string(c.value)
+	} else {
+		deleted, err := h.Delete(c.field)
+		if err != nil {
+			return err
+		}
+		if deleted != had {
+			t.Fatalf("Delete %q: %v", c.field, deleted)
+		}
+		delete(model, string(c.field))
 	}
-	h, err := tx.Hash([]byte("h"))
+	got, ok, err := h.Get(c.field)
 	if err != nil {
 		return err
 	}
-	for range 1 + p.rng.IntN(12) {
-		field, value := p.field(), p.value()
-		switch p.rng.IntN(3) {
-		case 0, 1:
-			added, err := h.Set(field, value)
-			if err != nil {
-				return err
-			}
-			if model != nil {
-				if _, had := model[string(field)]; had == added {
-					t.Fatalf("Set %q: added %v", field, added)
-				}
-				model[string(field)] = string(value)
-			}
-		case 2:
-			deleted, err := h.Delete(field)
-			if err != nil {
-				return err
-			}
-			if model != nil {
-				if _, had := model[string(field)]; had != deleted {
-					t.Fatalf("Delete %q: %v", field, deleted)
-				}
-				delete(model, string(field))
-			}
-		}
-		if got, ok, err := h.Get(field); model != nil {
-			if want, has := model[string(field)]; err != nil || ok != has || string(got) != want {
-				t.Fatalf("Get %q: %q %v %v", field, got, ok, err)
-			}
-		}
-	}
-	h.Save()
-	if undo {
-		tx.RollbackTo(mark)
+	if want, has := model[string(c.field)]; ok != has || string(got) != want {
+		t.Fatalf("Get %q: %q %v", c.field, got, ok)
 	}
 	return nil
 }
@@ -249,7 +278,7 @@ func (p *hashPlan) step(t *testing.T, tx *Tx, model map[string]string) error {
 func TestHashScan(t *testing.T) {
 	for seed := range testSeeds(t, 20) {
 		rng := rand.New(rand.NewPCG(seed, 8))
-		e := openTest(t)
+		e := openHashTest(t)
 		set := func(name string, there bool) {
 			update(t, e, "h", func(tx *Tx) error {
 				h, err := tx.Hash([]byte("h"))
@@ -300,7 +329,7 @@ func TestHashScan(t *testing.T) {
 // Every field comes up at random, none far more often than the others.
 func TestHashRandom(t *testing.T) {
 	for _, n := range []int{1, 10, 128, 129, 500} {
-		e := openTest(t)
+		e := openHashTest(t)
 		update(t, e, "h", func(tx *Tx) error {
 			h, err := tx.Hash([]byte("h"))
 			for i := range n {
@@ -351,7 +380,7 @@ func TestHashRandom(t *testing.T) {
 }
 
 func TestHashEncoding(t *testing.T) {
-	e := openTest(t)
+	e := openHashTest(t)
 	enc := func(key string) (enc format.Enc, layout format.Layout) {
 		view(t, e, key, func(tx *Tx) error {
 			h, err := tx.Hash([]byte(key))

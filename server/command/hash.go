@@ -78,6 +78,9 @@ func hset(c *Call, tx *storage.Tx) error {
 	if err != nil {
 		return err
 	}
+	if err := h.Prefetch(c.Args[2:], 2); err != nil {
+		return err
+	}
 	created := int64(0)
 	for i := 2; i < len(c.Args); i += 2 {
 		added, err := h.Set(c.Args[i], c.Args[i+1])
@@ -130,6 +133,9 @@ func hmget(c *Call, tx *storage.Tx) error {
 	if err != nil {
 		return err
 	}
+	if err := h.Prefetch(c.Args[2:], 1); err != nil {
+		return err
+	}
 	c.Out.Array(len(c.Args) - 2)
 	for _, field := range c.Args[2:] {
 		value, ok, err := h.Get(field)
@@ -171,6 +177,9 @@ func hgetall(c *Call, tx *storage.Tx) error {
 func hdel(c *Call, tx *storage.Tx) error {
 	h, err := tx.Hash(c.Args[1])
 	if err != nil {
+		return err
+	}
+	if err := h.Prefetch(c.Args[2:], 1); err != nil {
 		return err
 	}
 	deleted := int64(0)
