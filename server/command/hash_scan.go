@@ -3,7 +3,6 @@ package command
 import (
 	"math"
 	"strconv"
-	"strings"
 
 	"cobble/server/glob"
 	"cobble/storage"
@@ -12,15 +11,12 @@ import (
 // maxRandom bounds the fields of one HRANDFIELD reply; Redis would run out of memory.
 const maxRandom = 1 << 27
 
-const (
-	errInvalidCursor Error = "ERR invalid cursor"
-	errRandomRange   Error = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
-)
+const errRandomRange Error = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
 
 func hscan(c *Call, tx *storage.Tx) error {
-	cursor, ok := parseHashCursor(c.Args[2])
+	cursor, ok := parseCursor(c.Args[2])
 	if !ok {
-		return errInvalidCursor
+		return errCursor
 	}
 	h, err := tx.Hash(c.Args[1])
 	if err != nil {
@@ -32,29 +28,14 @@ func hscan(c *Call, tx *storage.Tx) error {
 		c.Out.Array(0)
 		return nil
 	}
-	count, pattern := int64(10), []byte(nil)
-	for i := 3; i < len(c.Args); i += 2 {
-		switch {
-		case i+1 == len(c.Args):
-			return ErrSyntax
-		case fold(c.Args[i], "count"):
-			n, ok := storage.ParseInt(c.Args[i+1])
-			if !ok {
-				return ErrNotInteger
-			}
-			if count = n; n < 1 {
-				return ErrSyntax
-			}
-		case fold(c.Args[i], "match"):
-			pattern = c.Args[i+1]
-		default:
-			return ErrSyntax
-		}
+	o, err := parseScan(c.Args[3:], false)
+	if err != nil {
+		return err
 	}
 	var found []byte // fields and values one after the other, up to each of ends
 	var ends []int
-	next, err := h.Scan(cursor, count, func(field, value []byte) {
-		if pattern == nil || glob.Match(pattern, field) {
+	next, err := h.Scan(cursor, o.count, func(field, value []byte) {
+		if o.match == nil || glob.Match(o.match, field) {
 			found = append(found, field...)
 			ends = append(ends, len(found))
 			found = append(found, value...)
@@ -70,16 +51,6 @@ func hscan(c *Call, tx *storage.Tx) error {
 		start = end
 	}
 	return err
-}
-
-// parseHashCursor reads a cursor as C's strtoul does, for which a minus sign wraps it around.
-func parseHashCursor(b []byte) (uint64, bool) {
-	text, negative := strings.CutPrefix(string(b), "-")
-	n, err := strconv.ParseUint(text, 10, 64)
-	if negative {
-		n = -n
-	}
-	return n, err == nil
 }
 
 func hrandfield(c *Call, tx *storage.Tx) error {

@@ -140,9 +140,9 @@ func TestHashRepliesAreRedis(t *testing.T) {
 	`)
 }
 
-// sorted orders the parts of a flat RESP2 reply, of HGETALL and its like, by groups
+// sortedGroups orders the parts of a flat RESP2 reply, of HGETALL and its like, by groups
 // of bulk strings.
-func sorted(reply string, group int) []string {
+func sortedGroups(reply string, group int) []string {
 	var parts []string
 	for rest := reply[strings.Index(reply, "\r\n")+2:]; rest != ""; {
 		at := strings.Index(rest, "\r\n")
@@ -202,7 +202,7 @@ func TestHashesAreRedis(t *testing.T) {
 		case 11:
 			for name, group := range map[string]int{"HGETALL": 2, "HKEYS": 1, "HVALS": 1} {
 				ours, theirs := p.ours(name, key), p.theirs.do(name, key)
-				if !slices.Equal(sorted(ours, group), sorted(theirs, group)) {
+				if !slices.Equal(sortedGroups(ours, group), sortedGroups(theirs, group)) {
 					t.Errorf("%s %s\n  ours   %q\n  theirs %q", name, key, ours, theirs)
 				}
 			}
