@@ -58,6 +58,10 @@ type delta struct {
 // Now is the time of the transaction, Unix milliseconds.
 func (tx *Tx) Now() int64 { return tx.now }
 
+// Incomplete reports whether a row was needed that is not in memory: whatever the
+// operation has concluded, it will run again.
+func (tx *Tx) Incomplete() bool { return len(tx.cold) > 0 }
+
 // Writable reports whether the transaction may write.
 func (tx *Tx) Writable() bool { return tx.writable }
 

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"cobble/server"
 )
 
 // build is set by the linker to the commit the binary was made from.
@@ -27,7 +29,7 @@ type command func(args []string, stdout, stderr io.Writer) int
 
 // commands are the subcommands; each parses its own arguments.
 var commands = map[string]command{
-	"server": serverMain,
+	"server": server.Main,
 }
 
 func main() {
@@ -60,9 +62,4 @@ func run(argv []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "cobble: no command named %q; `cobble help` lists them.\n", name)
 	return 2
-}
-
-func serverMain(_ []string, _, stderr io.Writer) int {
-	fmt.Fprintln(stderr, "cobble server: this build has no server.")
-	return 1
 }

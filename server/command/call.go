@@ -3,27 +3,11 @@ package command
 import (
 	"bytes"
 	"strconv"
-	"sync/atomic"
 
 	"cobble/server/resp"
 	"cobble/slots"
 	"cobble/storage"
 )
-
-// Env is what the process offers to commands. It is set up once.
-type Env struct {
-	Engine *storage.Engine
-	View   atomic.Pointer[slots.View] // who serves which slot, as this node sees it
-	Table  *Table
-}
-
-// Client is the state of one session that commands read and change. It is used by
-// the goroutine that runs the session's commands.
-type Client struct {
-	ID       uint64
-	ReadOnly bool // READONLY
-	Asking   bool // ASKING, for the next command only
-}
 
 // Call is one command being run for one session. A session reuses its Call.
 type Call struct {
@@ -35,10 +19,22 @@ type Call struct {
 	Now    int64       // Unix milliseconds
 	LSN    storage.LSN // what must be Awaited before the reply leaves; only ever raised
 
+	// Later is set by a command that has to wait for something. Whoever drives the
+	// session sends the replies before it, and then calls Later where waiting does
+	// no harm; stop is closed when the client is gone. Afterwards the reply is complete.
+	Later func(stop <-chan struct{})
+
 	keys  []int // positions of the keys in Args
 	start int   // where the reply begins in Out
 	route slots.Request
 	one   [1]slots.Slot
+
+	replyFrom int   // where the reply of this command begins in Out
+	began     int64 // Process.Nanos when it began
+	inExec    bool  // it runs inside EXEC: it must not wait
+	last      *Command
+	lastName  string // spelled as the client did
+	tally     tally  // statistics not yet added to Stats
 }
 
 // Run executes a keyed command: slot, lock, Route, Cmd.Run. The error is yet to be
@@ -120,10 +116,10 @@ func (c *Call) routeKeys(tx *storage.Tx) error {
 }
 
 // AppendKeys appends the positions of the keys in args.
-func (cmd *Command) AppendKeys(dst []int, args [][]byte) ([]int, error) {
-	for i := range cmd.Keys {
+func (c *Command) AppendKeys(dst []int, args [][]byte) ([]int, error) {
+	for i := range c.Keys {
 		var err error
-		if dst, err = cmd.Keys[i].append(dst, args); err != nil {
+		if dst, err = c.Keys[i].append(dst, args); err != nil {
 			return dst, err
 		}
 	}

@@ -3,8 +3,7 @@ package command
 import (
 	"testing"
 
-	"cobble/server/resp"
-	"cobble/slots"
+	"cobble/server/config"
 	"cobble/storage"
 )
 
@@ -16,9 +15,9 @@ func newTestCall(t testing.TB) (*Call, func(args ...string) string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = engine.Close() })
-	env := &Env{Engine: engine, Table: NewTable()}
-	env.View.Store(slots.Local())
-	c := &Call{Env: env, Client: &Client{}, Out: &resp.Writer{}, Now: 1_700_000_000_000}
+	env := NewEnv(engine, config.New(), testProcess())
+	c := NewCall(env, &Client{})
+	c.Now = 1_700_000_000_000
 	return c, func(args ...string) string {
 		c.Out.Reset()
 		c.Args = c.Args[:0]

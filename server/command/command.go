@@ -31,6 +31,8 @@ const (
 	AllowBusy
 	NoAsyncLoading
 	Protected
+
+	runsInMulti Flags = 1 << 31 // runs at once inside MULTI too, like EXEC; COMMAND INFO does not show it
 )
 
 // KeyFlags are the properties of a key specification.
@@ -95,6 +97,7 @@ type Command struct {
 	Serve func(c *Call) error
 
 	container *Command
+	index     int // of its CommandStats
 }
 
 // FullName is the name that COMMAND INFO prints: "client|info" for a subcommand.

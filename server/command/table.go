@@ -6,6 +6,7 @@ import "fmt"
 type Table struct {
 	rows   []Command
 	byName map[string]*Command
+	all    []*Command // rows and subcommands, by Command.index
 }
 
 // families lists every family of commands; each is in a file of its own.
@@ -13,6 +14,15 @@ var families = []func() []Command{
 	stringCommands,
 	genericCommands,
 	hashCommands,
+	connectionCommands,
+	clientCommands,
+	transactionCommands,
+	introspectionCommands,
+	configCommands,
+	adminCommands,
+	observeCommands,
+	debugCommands,
+	aclCommands,
 }
 
 // NewTable builds the table.
@@ -27,12 +37,22 @@ func NewTable() *Table {
 			panic(fmt.Sprintf("command: %s stands in the table twice", row.Name))
 		}
 		t.byName[row.Name] = row
+		t.number(row)
 		for j := range row.Sub {
 			row.Sub[j].container = row
+			t.number(&row.Sub[j])
 		}
 	}
 	return t
 }
+
+func (t *Table) number(c *Command) {
+	c.index = len(t.all)
+	t.all = append(t.all, c)
+}
+
+// All returns every row and subcommand. It must not be changed.
+func (t *Table) All() []*Command { return t.all }
 
 // Find returns the row of a command, or nil. Name may be in any case.
 func (t *Table) Find(name []byte) *Command {

@@ -12,12 +12,12 @@ type SavePoint struct{ Seconds, Changes int64 }
 func parseSave(in []string) (*Value, error) {
 	v := parseWords(in)
 	if len(v.Words)%2 != 0 {
-		return nil, refusal("Invalid save parameters")
+		return nil, Refusal("Invalid save parameters")
 	}
 	for i, word := range v.Words {
 		n, err := strconv.ParseInt(word, 10, 64)
 		if err != nil || n < 0 || i%2 == 0 && n < 1 {
-			return nil, refusal("Invalid save parameters")
+			return nil, Refusal("Invalid save parameters")
 		}
 	}
 	return v, nil
@@ -71,19 +71,19 @@ func parseBuffers(in []string, old *Value) (*Value, error) {
 		in = strings.Fields(in[0])
 	}
 	if len(in)%4 != 0 {
-		return nil, refusal("Wrong number of arguments in buffer limit configuration.")
+		return nil, Refusal("Wrong number of arguments in buffer limit configuration.")
 	}
 	limits := bufferLimits(old)
 	for ; len(in) > 0; in = in[4:] {
 		class, ok := parseClass(in[0])
 		if !ok {
-			return nil, refusal("Invalid client class specified in buffer limit configuration.")
+			return nil, Refusal("Invalid client class specified in buffer limit configuration.")
 		}
 		hard, ok1 := ParseMemory(in[1])
 		soft, ok2 := ParseMemory(in[2])
 		seconds, err := strconv.ParseInt(in[3], 10, 64)
 		if !ok1 || !ok2 || err != nil || seconds < 0 {
-			return nil, refusal("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
+			return nil, Refusal("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
 		}
 		limits[class] = BufferLimit{hard, soft, seconds}
 	}
@@ -134,7 +134,7 @@ func parseNotify(word string) (*Value, error) {
 		}
 		i := strings.IndexByte(notifyClasses, letter)
 		if i < 0 {
-			return nil, refusal("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
+			return nil, Refusal("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
 		}
 		set |= 1 << i
 	}

@@ -83,7 +83,7 @@ func (l *loader) text(content string) error {
 	return nil
 }
 
-var errDirective error = refusal("Bad directive or wrong number of arguments")
+var errDirective error = Refusal("Bad directive or wrong number of arguments")
 
 func (l *loader) directive(name string, in []string) error {
 	switch name {

@@ -107,7 +107,7 @@ func checkOOMScores(in []string) error {
 	for _, word := range v.Words {
 		n, err := strconv.Atoi(word)
 		if err != nil || n < -2000 || n > 2000 {
-			return refusal("Invalid oom-score-adj-values, elements must be between -2000 and 2000.")
+			return Refusal("Invalid oom-score-adj-values, elements must be between -2000 and 2000.")
 		}
 	}
 	return nil

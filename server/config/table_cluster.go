@@ -57,11 +57,11 @@ func clusterSettings() []Setting {
 
 func checkHostName(in []string) error {
 	if len(in[0]) >= 256 {
-		return refusal("Hostnames must be less than 256 characters")
+		return Refusal("Hostnames must be less than 256 characters")
 	}
 	for _, c := range []byte(in[0]) {
 		if !isAlnum(c) && c != '-' && c != '.' {
-			return refusal("Hostnames may only contain alphanumeric characters, hyphens or dots")
+			return Refusal("Hostnames may only contain alphanumeric characters, hyphens or dots")
 		}
 	}
 	return nil
@@ -69,11 +69,11 @@ func checkHostName(in []string) error {
 
 func checkNodeName(in []string) error {
 	if len(in[0]) >= 256 {
-		return refusal("Human nodename must be less than 256 characters")
+		return Refusal("Human nodename must be less than 256 characters")
 	}
 	for _, c := range []byte(in[0]) {
 		if !isAlnum(c) && c != '-' && c != '.' && c != '_' {
-			return refusal("Announced human node name contained invalid character")
+			return Refusal("Announced human node name contained invalid character")
 		}
 	}
 	return nil

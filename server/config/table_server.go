@@ -22,7 +22,7 @@ func network() []Setting {
 
 func checkBind(in []string) error {
 	if len(in) > 16 {
-		return refusal("Too many bind addresses specified.")
+		return Refusal("Too many bind addresses specified.")
 	}
 	return nil
 }
@@ -77,7 +77,7 @@ func checkFileName(reason string) func([]string) error {
 		for _, word := range in {
 			for _, letter := range word {
 				if letter == '/' {
-					return refusal(reason)
+					return Refusal(reason)
 				}
 			}
 		}

@@ -14,12 +14,12 @@ const (
 	maxInt64 = math.MaxInt64
 )
 
-// refusal is why a value is not accepted, in Redis's words.
-type refusal string
+// Refusal is why a value is not accepted, by a row or by a watcher, in Redis's words.
+type Refusal string
 
-func (r refusal) Error() string { return string(r) }
+func (r Refusal) Error() string { return string(r) }
 
-var errWords error = refusal("wrong number of arguments")
+var errWords error = Refusal("wrong number of arguments")
 
 // parse reads the words of a directive. old is the value before, which the
 // kinds that add up (KindBuffers) start from.
@@ -80,7 +80,7 @@ func parseBool(word string) (*Value, error) {
 	case "no":
 		return &Value{Text: "no"}, nil
 	}
-	return nil, refusal("argument must be 'yes' or 'no'")
+	return nil, Refusal("argument must be 'yes' or 'no'")
 }
 
 func (s *Setting) parseNumber(word string) (*Value, error) {
@@ -89,21 +89,21 @@ func (s *Setting) parseNumber(word string) (*Value, error) {
 	case KindOctal:
 		var err error
 		if n, err = strconv.ParseInt(word, 8, 64); err != nil {
-			return nil, refusal("argument couldn't be parsed as an octal number")
+			return nil, Refusal("argument couldn't be parsed as an octal number")
 		}
 	case KindInt:
 		var err error
 		if n, err = strconv.ParseInt(word, 10, 64); err != nil || strconv.FormatInt(n, 10) != word {
-			return nil, refusal("argument couldn't be parsed into an integer")
+			return nil, Refusal("argument couldn't be parsed into an integer")
 		}
 	case KindPercent:
 		if digits, is := strings.CutSuffix(word, "%"); is {
 			percent, err := strconv.ParseInt(digits, 10, 64)
 			if err != nil || percent < 0 {
-				return nil, refusal("argument must be a memory or percent value")
+				return nil, Refusal("argument must be a memory or percent value")
 			}
 			if percent > 100 {
-				return nil, refusal("percentage argument must be less or equal to 100")
+				return nil, Refusal("percentage argument must be less or equal to 100")
 			}
 			return &Value{Text: strconv.FormatInt(percent, 10) + "%", Int: -percent}, nil
 		}
@@ -112,9 +112,9 @@ func (s *Setting) parseNumber(word string) (*Value, error) {
 		var ok bool
 		if n, ok = ParseMemory(word); !ok {
 			if s.Kind == KindPercent {
-				return nil, refusal("argument must be a memory or percent value")
+				return nil, Refusal("argument must be a memory or percent value")
 			}
-			return nil, refusal("argument must be a memory value")
+			return nil, Refusal("argument must be a memory value")
 		}
 	}
 	if s.Name == "hz" { // clamped, not refused, as in Redis
@@ -168,7 +168,7 @@ func ParseMemory(word string) (bytes int64, ok bool) {
 }
 
 func (s *Setting) choicesError() error {
-	return refusal("argument(s) must be one of the following: " + strings.Join(s.Choices, ", "))
+	return Refusal("argument(s) must be one of the following: " + strings.Join(s.Choices, ", "))
 }
 
 func (s *Setting) parseFlags(in []string) (*Value, error) {
@@ -199,12 +199,12 @@ func parseDir(path string) (*Value, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		if errors.Is(err, os.ErrNotExist) {
-			return nil, refusal("No such file or directory")
+			return nil, Refusal("No such file or directory")
 		}
-		return nil, refusal(plainReason(err))
+		return nil, Refusal(plainReason(err))
 	}
 	if !info.IsDir() {
-		return nil, refusal("Not a directory")
+		return nil, Refusal("Not a directory")
 	}
 	return &Value{Text: path}, nil
 }
@@ -232,7 +232,7 @@ func parseHostPort(in []string) (*Value, error) {
 		return &Value{}, nil
 	}
 	if port, err := strconv.Atoi(in[1]); err != nil || port < 0 || port > 65535 {
-		return nil, refusal("Invalid master port")
+		return nil, Refusal("Invalid master port")
 	}
 	return &Value{Text: strings.Join(in, " "), Words: in}, nil
 }
@@ -243,10 +243,10 @@ func parsePercentiles(in []string) (*Value, error) {
 	for i, word := range v.Words {
 		p, err := strconv.ParseFloat(word, 64)
 		if err != nil {
-			return nil, refusal("Invalid latency-tracking-info-percentiles parameters")
+			return nil, Refusal("Invalid latency-tracking-info-percentiles parameters")
 		}
 		if math.IsNaN(p) || p < 0 || p > 100 {
-			return nil, refusal("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
+			return nil, Refusal("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
 		}
 		shown[i] = strconv.FormatFloat(p, 'g', -1, 64)
 	}

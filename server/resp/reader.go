@@ -61,6 +61,9 @@ type span struct{ from, to int }
 // Buffered returns how many bytes wait to become commands.
 func (r *Reader) Buffered() int { return r.end - r.start }
 
+// Free returns how many bytes of memory are held beyond those.
+func (r *Reader) Free() int { return len(r.buf) - r.Buffered() }
+
 // minSpace is the room Space makes at least; keepSpace is the largest buffer
 // that outlives the command it was grown for.
 // keepArgs is the same for the slices of arguments.

@@ -1,0 +1,161 @@
+package command
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"cobble/server/resp"
+)
+
+// Client is the state of one session that commands read and change. Fields
+// without a comment about locks are used by the goroutine that runs the
+// session's commands.
+type Client struct {
+	ID        uint64
+	Addr      string // where it comes from, "ip:port", or the unix socket's path and ":0"
+	LocalAddr string
+	FD        int
+	Local     bool  // from this machine
+	Created   int64 // Unix milliseconds
+	ReadOnly  bool  // READONLY
+	Asking    bool  // ASKING, for the next command only
+
+	// Kill closes the connection; any goroutine may call it, more than once.
+	Kill func()
+	// Closing is set when the connection is to be closed after the replies are out.
+	Closing bool
+
+	authenticated bool
+	multi         transaction
+	reply         replyMode
+	noTouch       bool
+
+	unblock atomic.Pointer[chan string] // set while a command waits; takes "TIMEOUT" or "ERROR"
+
+	mu   sync.Mutex // guards what follows
+	info clientInfo
+}
+
+// clientInfo is what CLIENT LIST prints of a client, as of its last round.
+type clientInfo struct {
+	name, libName, libVersion string
+	noEvict                   bool
+	proto                     int
+	lastActive                int64 // Unix milliseconds
+	lastCommand               *Command
+	queryBytes, queryFree     int
+	argBytes                  int
+	outBytes                  int
+	multiLen                  int // -1 outside MULTI
+	watching                  int
+	blocked, readOnly         bool
+	netIn, netOut, commands   int64
+}
+
+type replyMode uint8
+
+const (
+	replyOn replyMode = iota
+	replyOff
+	replySkipNext // CLIENT REPLY SKIP was just run
+	replySkip     // the command now being run gets no reply
+)
+
+// Round is what a session reports after each round of commands.
+type Round struct {
+	Now                         int64 // Unix milliseconds
+	Proto                       int
+	QueryBytes, QueryFree       int
+	OutBytes                    int
+	BytesIn, BytesOut, Executed int64 // since the last report
+	Blocked                     bool
+}
+
+// Report publishes the state of the session for CLIENT LIST.
+func (c *Client) Report(r Round, last *Command) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := &c.info
+	i.lastActive, i.proto = r.Now, r.Proto
+	if last != nil {
+		i.lastCommand = last
+	}
+	i.queryBytes, i.queryFree, i.outBytes = r.QueryBytes, r.QueryFree, r.OutBytes
+	i.multiLen, i.watching = -1, len(c.multi.watched)
+	if c.multi.on {
+		i.multiLen = len(c.multi.queue)
+	}
+	i.blocked, i.readOnly = r.Blocked, c.ReadOnly
+	i.netIn += r.BytesIn
+	i.netOut += r.BytesOut
+	i.commands += r.Executed
+}
+
+// Idle returns for how many milliseconds the client sent nothing; a client that
+// waits in a blocking command is never idle.
+func (c *Client) Idle(now int64) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.info.blocked {
+		return 0
+	}
+	return now - c.info.lastActive
+}
+
+// Strict reports whether the client has yet to authenticate.
+func (c *Client) Strict(e *Env) bool { return !c.authenticated && e.passwordNeeded() }
+
+// Clients are the connected clients. Its methods are safe from any goroutine.
+type Clients struct {
+	mu     sync.Mutex
+	all    map[uint64]*Client
+	nextID uint64
+}
+
+// Add registers a client and gives it an ID.
+func (cs *Clients) Add(c *Client, e *Env) {
+	c.authenticated = !e.passwordNeeded()
+	c.info = clientInfo{lastActive: c.Created, proto: 2, multiLen: -1}
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.nextID++
+	c.ID = cs.nextID
+	cs.all[c.ID] = c
+}
+
+// Remove forgets a client whose connection is closed.
+func (cs *Clients) Remove(c *Client) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	delete(cs.all, c.ID)
+}
+
+// Len returns how many clients are connected.
+func (cs *Clients) Len() int {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return len(cs.all)
+}
+
+// List returns the clients in order of their IDs.
+func (cs *Clients) List() []*Client {
+	cs.mu.Lock()
+	list := make([]*Client, 0, len(cs.all))
+	for _, c := range cs.all {
+		list = append(list, c)
+	}
+	cs.mu.Unlock()
+	sortClients(list)
+	return list
+}
+
+// NewCall returns the Call that a session of client uses for all its commands.
+func NewCall(e *Env, client *Client) *Call {
+	return &Call{Env: e, Client: client, Out: &resp.Writer{}}
+}
+
+// Leave undoes what the session left behind: its watched keys.
+func (c *Call) Leave() {
+	c.discard()
+	c.Env.Stats.add(&c.tally)
+}

@@ -1,0 +1,204 @@
+package command
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// line prints a client as CLIENT LIST does.
+func (c *Client) line(b *strings.Builder, now int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := &c.info
+	command := "NULL"
+	if i.lastCommand != nil {
+		command = i.lastCommand.FullName()
+	}
+	fmt.Fprintf(b, "id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=0 sub=0 psub=0 ssub=0 multi=%d watch=%d "+
+		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=0 rbs=%d rbp=%d obl=%d oll=0 omem=%d tot-mem=%d events=r cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+		c.ID, c.Addr, c.LocalAddr, c.FD, i.name, (now-c.Created)/1000, max(now-i.lastActive, 0)/1000, i.flags(), i.multiLen, i.watching,
+		i.queryBytes, i.queryFree, i.argBytes, i.outBytes, i.outBytes, i.outBytes, i.outBytes, i.queryBytes+i.queryFree+i.outBytes+i.argBytes,
+		command, i.proto, i.libName, i.libVersion)
+}
+
+func (i *clientInfo) flags() string {
+	var b strings.Builder
+	if i.multiLen >= 0 {
+		b.WriteByte('x')
+	}
+	if i.blocked {
+		b.WriteByte('b')
+	}
+	if i.readOnly {
+		b.WriteByte('r')
+	}
+	if i.noEvict {
+		b.WriteByte('e')
+	}
+	if b.Len() == 0 {
+		return "N"
+	}
+	return b.String()
+}
+
+// showSelf brings the caller's own line up to date, since its round is not over.
+func (c *Call) showSelf(now int64) {
+	c.Client.mu.Lock()
+	defer c.Client.mu.Unlock()
+	i := &c.Client.info
+	i.lastActive, i.lastCommand, i.proto = now, c.Cmd, c.Out.Proto()
+	i.multiLen, i.watching = -1, len(c.Client.multi.watched)
+	if c.Client.multi.on {
+		i.multiLen = len(c.Client.multi.queue)
+	}
+}
+
+func clientInfoCommand(c *Call) error {
+	now := c.Env.Process.Micros() / 1000
+	c.showSelf(now)
+	var b strings.Builder
+	c.Client.line(&b, now)
+	c.Out.Verbatim("txt", b.String())
+	return nil
+}
+
+// clientType reads a TYPE argument; every client is a normal one yet.
+func clientType(arg []byte) (normal bool, err error) {
+	switch strings.ToLower(string(arg)) {
+	case "normal":
+		return true, nil
+	case "slave", "replica", "master", "pubsub":
+		return false, nil
+	}
+	return false, Error(fmt.Sprintf("ERR Unknown client type '%s'", arg))
+}
+
+func clientList(c *Call) error {
+	keep := func(*Client) bool { return true }
+	switch {
+	case len(c.Args) == 2:
+	case len(c.Args) == 4 && equalFold(c.Args[2], "type"):
+		normal, err := clientType(c.Args[3])
+		if err != nil {
+			return err
+		}
+		keep = func(*Client) bool { return normal }
+	case len(c.Args) > 3 && equalFold(c.Args[2], "id"):
+		ids := map[uint64]bool{}
+		for _, arg := range c.Args[3:] {
+			id, err := strconv.ParseInt(string(arg), 10, 64)
+			if err != nil || id < 1 {
+				return Error("ERR Invalid client ID")
+			}
+			ids[uint64(id)] = true
+		}
+		keep = func(cl *Client) bool { return ids[cl.ID] }
+	default:
+		return ErrSyntax
+	}
+	now := c.Env.Process.Micros() / 1000
+	c.showSelf(now)
+	var b strings.Builder
+	for _, client := range c.Env.Clients.List() {
+		if keep(client) {
+			client.line(&b, now)
+		}
+	}
+	c.Out.Verbatim("txt", b.String())
+	return nil
+}
+
+// clientFilter is what CLIENT KILL selects by.
+type clientFilter struct {
+	id            uint64
+	addr, laddr   string
+	normal, typed bool
+	maxAge        int64 // seconds
+	skipMe        bool
+}
+
+func (f *clientFilter) matches(cl, me *Client, now int64) bool {
+	return (f.id == 0 || cl.ID == f.id) && (f.addr == "" || cl.Addr == f.addr) && (f.laddr == "" || cl.LocalAddr == f.laddr) &&
+		(!f.typed || f.normal) && (f.maxAge == 0 || (now-cl.Created)/1000 >= f.maxAge) && !(f.skipMe && cl == me)
+}
+
+func (f *clientFilter) parse(args [][]byte) error {
+	if len(args)%2 != 0 {
+		return ErrSyntax
+	}
+	for ; len(args) > 0; args = args[2:] {
+		value := string(args[1])
+		switch strings.ToLower(string(args[0])) {
+		case "id":
+			id, err := strconv.ParseInt(value, 10, 64)
+			if err != nil || id < 1 {
+				return Error("ERR client-id should be greater than 0")
+			}
+			f.id = uint64(id)
+		case "type":
+			var err error
+			if f.normal, err = clientType(args[1]); err != nil {
+				return err
+			}
+			f.typed = true
+		case "addr":
+			f.addr = value
+		case "laddr":
+			f.laddr = value
+		case "user":
+			if value != "default" {
+				return Error("ERR No such user '" + value + "'")
+			}
+		case "maxage":
+			n, err := strconv.ParseInt(value, 10, 64)
+			if err != nil || n < 1 {
+				return Error("ERR maxage is not an integer or out of range")
+			}
+			f.maxAge = n
+		case "skipme":
+			switch strings.ToLower(value) {
+			case "yes":
+				f.skipMe = true
+			case "no":
+				f.skipMe = false
+			default:
+				return ErrSyntax
+			}
+		default:
+			return ErrSyntax
+		}
+	}
+	return nil
+}
+
+func clientKill(c *Call) error {
+	f := clientFilter{skipMe: true}
+	old := len(c.Args) == 3 // CLIENT KILL addr:port
+	if old {
+		f.addr, f.skipMe = string(c.Args[2]), false
+	} else if err := f.parse(c.Args[2:]); err != nil {
+		return err
+	}
+	now, killed := c.Env.Process.Micros()/1000, int64(0)
+	for _, client := range c.Env.Clients.List() {
+		if !f.matches(client, c.Client, now) {
+			continue
+		}
+		killed++
+		if client == c.Client {
+			c.Client.Closing = true // after the reply
+		} else {
+			client.Kill()
+		}
+	}
+	switch {
+	case !old:
+		c.Out.Int(killed)
+	case killed == 0:
+		return Error("ERR No such client")
+	default:
+		c.Out.OK()
+	}
+	return nil
+}

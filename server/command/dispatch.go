@@ -1,0 +1,196 @@
+package command
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Execute runs one command of the session, or queues it in a transaction, and
+// writes the reply. If it sets Later, the reply is only complete when Later has
+// run. Args must stay unchanged until the reply is complete.
+func (c *Call) Execute(args [][]byte) {
+	c.Args, c.Later = args, nil
+	c.replyFrom = c.Out.Len()
+	if err := c.admit(); err != nil {
+		c.reject(err)
+		c.finish()
+		return
+	}
+	if c.Env.Pause.active.Load() && c.paused() {
+		c.Later = func(stop <-chan struct{}) {
+			c.Env.Pause.wait(c, stop)
+			c.Later = nil
+			c.perform()
+		}
+		return
+	}
+	c.perform()
+}
+
+// perform runs an admitted command, or queues it.
+func (c *Call) perform() {
+	if c.Client.multi.on && c.Cmd.Flags&runsInMulti == 0 {
+		c.queue()
+		c.finish()
+		return
+	}
+	c.began = c.Env.Process.Nanos()
+	err := c.invoke()
+	if err == nil && c.Later != nil {
+		later := c.Later
+		c.Later = func(stop <-chan struct{}) {
+			c.Later = nil
+			later(stop)
+			c.account(nil)
+			c.finish()
+		}
+		return
+	}
+	if err != nil {
+		c.Out.CutTo(c.replyFrom)
+		c.Out.Error(ErrorText(err))
+	}
+	c.account(err)
+	c.finish()
+}
+
+// invoke runs the command itself.
+func (c *Call) invoke() error {
+	if c.Cmd.Run != nil {
+		return c.Run()
+	}
+	return c.Cmd.Serve(c)
+}
+
+// admit looks the command up and makes every check that comes before its turn.
+// The order is Redis's, since the first failed check is the reply.
+func (c *Call) admit() error {
+	cmd := c.lookup()
+	if cmd == nil {
+		c.Cmd = nil
+		return c.unknown()
+	}
+	c.Cmd = cmd
+	if n := len(c.Args); n != cmd.Arity && (cmd.Arity >= 0 || n < -cmd.Arity) {
+		return Error("ERR wrong number of arguments for '" + cmd.FullName() + "' command")
+	}
+	if cmd.Flags&Protected != 0 {
+		if err := c.allowedProtected(); err != nil {
+			return err
+		}
+	}
+	if cmd.Flags&NoAuth == 0 && !c.Client.authenticated && c.Env.passwordNeeded() {
+		return Error("NOAUTH Authentication required.")
+	}
+	if cmd.Flags&NoMulti != 0 && c.Client.multi.on {
+		return Error("ERR Command not allowed inside a transaction")
+	}
+	if cmd.Flags&(Write|DenyOOM) != 0 {
+		if err := c.writesAllowed(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookup finds the row; a session often repeats its last command.
+func (c *Call) lookup() *Command {
+	name := c.Args[0]
+	if c.last != nil && string(name) == c.lastName {
+		return c.last
+	}
+	cmd := c.Env.Table.Find(name)
+	if cmd == nil || len(cmd.Sub) == 0 {
+		if cmd != nil {
+			c.last, c.lastName = cmd, string(name)
+		}
+		return cmd
+	}
+	if len(c.Args) < 2 {
+		return cmd
+	}
+	return cmd.FindSub(c.Args[1])
+}
+
+func (c *Call) unknown() error {
+	if cmd := c.Env.Table.Find(c.Args[0]); cmd != nil {
+		return Error(fmt.Sprintf("ERR unknown subcommand '%.128s'. Try %s HELP.", c.Args[1], strings.ToUpper(cmd.Name)))
+	}
+	var rest strings.Builder
+	for _, arg := range c.Args[1:] {
+		if rest.Len() >= 128 {
+			break
+		}
+		fmt.Fprintf(&rest, "'%.*s' ", 128-rest.Len(), arg)
+	}
+	return Error(fmt.Sprintf("ERR unknown command '%.128s', with args beginning with: %s", c.Args[0], rest.String()))
+}
+
+func (c *Call) allowedProtected() error {
+	name := c.Cmd.Name
+	if c.Cmd.container != nil {
+		name = c.Cmd.container.Name
+	}
+	option := "enable-" + name + "-command"
+	if c.mayUse(option) {
+		return nil
+	}
+	return Error(fmt.Sprintf("ERR %s command not allowed. If the %s option is set to \"local\", "+
+		"you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
+		strings.ToUpper(name), option))
+}
+
+// mayUse reads a no/yes/local setting for this client.
+func (c *Call) mayUse(option string) bool {
+	switch c.Env.Config.Text(option) {
+	case "yes":
+		return true
+	case "local":
+		return c.Client.Local
+	}
+	return false
+}
+
+func (c *Call) writesAllowed() error {
+	if c.Cmd.Flags&DenyOOM != 0 && c.Env.OverMemory.Load() {
+		return Error("OOM command not allowed when used memory > 'maxmemory'.")
+	}
+	if c.Cmd.Flags&Write != 0 {
+		if gate := c.Env.WriteGate.Load(); gate != nil {
+			return *gate
+		}
+	}
+	return nil
+}
+
+// reject replies to a command that is not run, and spoils the transaction it
+// was meant for.
+func (c *Call) reject(err error) {
+	if c.Client.multi.on {
+		c.Client.multi.dirty = true
+	}
+	c.Out.Error(ErrorText(err))
+	if c.Cmd != nil {
+		c.Env.Stats.of(c.Cmd).rejected.Add(1)
+	}
+	c.Env.Stats.countError(err)
+}
+
+// finish applies what outlasts the reply: CLIENT REPLY and ASKING.
+func (c *Call) finish() {
+	client := c.Client
+	if client.Asking && !client.multi.on && (c.Cmd == nil || c.Cmd.Name != "asking") {
+		client.Asking = false
+	}
+	switch client.reply {
+	case replyOn:
+	case replyOff, replySkip:
+		c.Out.CutTo(c.replyFrom)
+		if client.reply == replySkip {
+			client.reply = replyOn
+		}
+	case replySkipNext:
+		c.Out.CutTo(c.replyFrom)
+		client.reply = replySkip
+	}
+}

@@ -1,0 +1,97 @@
+package command
+
+import (
+	"crypto/subtle"
+	"sync/atomic"
+
+	"cobble/server/config"
+	"cobble/slots"
+	"cobble/storage"
+)
+
+// Env is what the process offers to commands. It is set up once, by NewEnv.
+type Env struct {
+	Engine  *storage.Engine
+	View    atomic.Pointer[slots.View] // who serves which slot, as this node sees it
+	Table   *Table
+	Config  *config.Config
+	Process Process
+
+	Clients Clients
+	Stats   Stats
+	Slow    SlowLog
+	Latency LatencyMonitor
+	Pause   Pause
+
+	// Replication and WaitReplicas are the cluster's, if there is one.
+	Replication  func() Replication
+	WaitReplicas func(c *Call, stop <-chan struct{}) // WAIT's reply; nil counts none
+	ClusterInfo  func() string                       // further lines of INFO cluster
+
+	// WriteGate holds the error that refuses writes now (no replicas, disk), nil for none.
+	WriteGate atomic.Pointer[Error]
+	// OverMemory is set while the data exceeds maxmemory.
+	OverMemory atomic.Bool
+
+	slowMicros  atomic.Int64
+	trackTimes  atomic.Bool
+	password    atomic.Pointer[string]
+	activeSweep atomic.Bool
+}
+
+// Process is what commands ask of the process. Functions may be called from any goroutine.
+type Process struct {
+	Version    string // Cobble's
+	PID        int
+	RunID      string // 40 hex digits
+	Executable string
+	OS         string
+	StartedAt  int64                          // Unix milliseconds
+	Nanos      func() int64                   // monotonic clock
+	Micros     func() int64                   // wall clock, Unix microseconds
+	Usage      func() Usage                   // of memory and CPU, by now
+	After      func(ms int64) <-chan struct{} // is closed after so many milliseconds
+	Log        func(text string)
+	Shutdown   func(s ShutdownRequest) error // returns only if it does not happen
+	Abort      func() bool                   // stops a shutdown that waits
+	Reload     func() error                  // closes and opens the store
+	ReadRandom func(p []byte)
+}
+
+// Usage is what the system counts for the process.
+type Usage struct {
+	Heap, RSS, PeakHeap, Machine int64   // bytes
+	UserCPU, SystemCPU           float64 // seconds
+	Goroutines                   int
+}
+
+// NewEnv wires an Env; every node serves all slots until a View is stored.
+func NewEnv(engine *storage.Engine, settings *config.Config, process Process) *Env {
+	e := &Env{Engine: engine, Table: NewTable(), Config: settings, Process: process}
+	e.View.Store(slots.Local())
+	e.Clients.all = map[uint64]*Client{}
+	e.Stats.init(e.Table)
+	e.activeSweep.Store(true)
+	e.follow("slowlog-log-slower-than", func(v config.Value) { e.slowMicros.Store(v.Int) })
+	e.follow("latency-tracking", func(v config.Value) { e.trackTimes.Store(v.Int != 0) })
+	e.follow("requirepass", func(v config.Value) { e.password.Store(&v.Text) })
+	e.follow("slowlog-max-len", func(v config.Value) { e.Slow.setMax(v.Int) })
+	e.follow("latency-monitor-threshold", func(v config.Value) { e.Latency.threshold.Store(v.Int) })
+	return e
+}
+
+// follow applies a setting now and whenever it changes.
+func (e *Env) follow(name string, apply func(config.Value)) {
+	apply(config.Value{Text: e.Config.Text(name), Int: e.Config.Int(name)})
+	e.Config.Watch(name, func(v config.Value) error { apply(v); return nil })
+}
+
+// ActiveExpire reports whether the sweeper should remove expired keys (DEBUG SET-ACTIVE-EXPIRE).
+func (e *Env) ActiveExpire() bool { return e.activeSweep.Load() }
+
+// passwordNeeded reports whether new clients must authenticate.
+func (e *Env) passwordNeeded() bool { return *e.password.Load() != "" }
+
+func (e *Env) passwordIs(given []byte) bool {
+	return subtle.ConstantTimeCompare([]byte(*e.password.Load()), given) == 1
+}

@@ -1,0 +1,113 @@
+package command
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// human prints bytes as INFO does: 1.00M.
+func human(n int64) string {
+	units := "KMGTP"
+	if n < 1024 {
+		return strconv.FormatInt(n, 10) + "B"
+	}
+	f := float64(n)
+	i := -1
+	for ; f >= 1024 && i < len(units)-1; i++ {
+		f /= 1024
+	}
+	return fmt.Sprintf("%.2f%c", f, units[i])
+}
+
+func (b *infoText) bytes(name string, n int64) {
+	b.num(name, n)
+	b.str(name+"_human", human(n))
+}
+
+func infoMemory(c *Call, b *infoText) {
+	u := c.Env.Process.Usage()
+	_, _, data := c.Env.counts()
+	b.bytes("used_memory", u.Heap)
+	b.bytes("used_memory_rss", u.RSS)
+	b.bytes("used_memory_peak", u.PeakHeap)
+	b.str("used_memory_peak_perc", fmt.Sprintf("%.2f%%", 100*float64(u.Heap)/float64(max(u.PeakHeap, 1))))
+	b.num("used_memory_overhead", max(u.Heap-data, 0))
+	b.num("used_memory_startup", 0)
+	b.num("used_memory_dataset", data)
+	b.str("used_memory_dataset_perc", fmt.Sprintf("%.2f%%", 100*float64(data)/float64(max(u.Heap, data, 1))))
+	b.num("allocator_allocated", u.Heap)
+	b.num("allocator_active", u.Heap)
+	b.num("allocator_resident", u.RSS)
+	b.bytes("total_system_memory", u.Machine)
+	b.bytes("used_memory_lua", 0)
+	b.zeros("used_memory_vm_eval", "used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions", "number_of_libraries",
+		"used_memory_vm_functions", "used_memory_vm_total", "used_memory_functions", "used_memory_scripts")
+	b.bytes("maxmemory", c.Env.Config.Int("maxmemory"))
+	b.str("maxmemory_policy", c.Env.Config.Text("maxmemory-policy"))
+	b.flt("allocator_frag_ratio", 1)
+	b.flt("mem_fragmentation_ratio", float64(u.RSS)/float64(max(u.Heap, 1)))
+	b.num("mem_fragmentation_bytes", u.RSS-u.Heap)
+	b.zeros("mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves", "mem_clients_normal",
+		"mem_cluster_links", "mem_aof_buffer")
+	b.str("mem_allocator", "go")
+	b.zeros("active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects")
+	b.num("cobble_memory_budget", c.Env.Config.Bytes("memory-budget", u.Machine))
+}
+
+func infoPersistence(c *Call, b *infoText) {
+	b.zeros("loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age")
+	b.flt("current_fork_perc", 0)
+	b.zeros("current_save_keys_processed", "current_save_keys_total", "rdb_changes_since_last_save", "rdb_bgsave_in_progress")
+	b.num("rdb_last_save_time", max(c.Env.Stats.LastSave.Load(), c.Env.Process.StartedAt/1000))
+	b.str("rdb_last_bgsave_status", "ok")
+	b.num("rdb_last_bgsave_time_sec", -1)
+	b.num("rdb_current_bgsave_time_sec", -1)
+	b.zeros("rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded")
+	enabled := int64(0)
+	if c.Env.Config.Bool("appendonly") {
+		enabled = 1
+	}
+	b.num("aof_enabled", enabled)
+	b.zeros("aof_rewrite_in_progress", "aof_rewrite_scheduled")
+	b.num("aof_last_rewrite_time_sec", -1)
+	b.num("aof_current_rewrite_time_sec", -1)
+	b.str("aof_last_bgrewrite_status", "ok")
+	b.zeros("aof_rewrites", "aof_rewrites_consecutive_failures")
+	b.str("aof_last_write_status", "ok")
+	b.zeros("aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size")
+}
+
+func infoStats(c *Call, b *infoText) {
+	s := &c.Env.Stats
+	b.num("total_connections_received", s.Connections.Load())
+	b.num("total_commands_processed", s.commands.Load())
+	b.num("instantaneous_ops_per_sec", s.Rates.Commands.Load())
+	b.num("total_net_input_bytes", s.NetIn.Load())
+	b.num("total_net_output_bytes", s.NetOut.Load())
+	b.zeros("total_net_repl_input_bytes", "total_net_repl_output_bytes")
+	b.flt("instantaneous_input_kbps", float64(s.Rates.NetIn.Load())/1024)
+	b.flt("instantaneous_output_kbps", float64(s.Rates.NetOut.Load())/1024)
+	b.flt("instantaneous_input_repl_kbps", 0)
+	b.flt("instantaneous_output_repl_kbps", 0)
+	b.num("rejected_connections", s.RejectedConnections.Load())
+	b.zeros("sync_full", "sync_partial_ok", "sync_partial_err")
+	b.num("expired_keys", s.ExpiredKeys.Load())
+	b.flt("expired_stale_perc", 0)
+	b.zeros("expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds")
+	b.num("evicted_keys", s.EvictedKeys.Load())
+	b.zeros("evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time")
+	b.num("keyspace_hits", s.KeyspaceHits.Load())
+	b.num("keyspace_misses", s.KeyspaceMisses.Load())
+	b.zeros("pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec", "total_forks", "migrate_cached_sockets",
+		"slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses",
+		"total_active_defrag_time", "current_active_defrag_time", "tracking_total_keys", "tracking_total_items", "tracking_total_prefixes")
+	b.num("unexpected_error_replies", s.UnexpectedErrors.Load())
+	b.num("total_error_replies", s.errors.Load())
+	b.zeros("dump_payload_sanitizations")
+	b.num("total_reads_processed", s.Reads.Load())
+	b.num("total_writes_processed", s.Writes.Load())
+	b.zeros("io_threaded_reads_processed", "io_threaded_writes_processed", "reply_buffer_shrinks", "reply_buffer_expands")
+	b.num("client_query_buffer_limit_disconnections", s.LimitedByQuery.Load())
+	b.num("client_output_buffer_limit_disconnections", s.LimitedByOutput.Load())
+	b.zeros("acl_access_denied_auth", "acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel")
+}

@@ -1,0 +1,358 @@
+package command
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"cobble/server/glob"
+)
+
+func introspectionCommands() []Command {
+	const flags = Loading | Stale
+	sub := func(name string, arity int, since, summary string, serve func(*Call) error) Command {
+		return Command{Name: name, Arity: arity, Flags: flags, Categories: "@connection", Group: "server", Since: since,
+			Summary: summary, Complexity: "O(N) where N is the number of commands to look up", Serve: serve}
+	}
+	return []Command{{Name: "command", Arity: -1, Flags: flags, Categories: "@connection", Group: "server", Since: "2.8.13",
+		Tips: []string{"nondeterministic_output_order"}, Summary: "Returns detailed information about all commands.",
+		Complexity: "O(N) where N is the total number of Redis commands", Serve: commandAll,
+		Sub: []Command{
+			sub("count", 2, "2.8.13", "Returns a count of commands.", commandCount),
+			sub("docs", -2, "7.0.0", "Returns documentary information about one, multiple or all commands.", commandDocs),
+			sub("getkeys", -3, "2.8.13", "Extracts the key names from an arbitrary command.", commandGetKeys),
+			sub("getkeysandflags", -3, "7.0.0", "Extracts the key names and access flags for an arbitrary command.", commandGetKeysAndFlags),
+			sub("help", 2, "5.0.0", "Returns helpful text about the different subcommands.", helpOf("COMMAND", commandHelp)),
+			sub("info", -2, "2.8.13", "Returns information about one, multiple or all commands.", commandInfo),
+			sub("list", -2, "7.0.0", "Returns a list of command names.", commandList),
+		}}}
+}
+
+func commandAll(c *Call) error {
+	rows := c.Env.Table.rows
+	c.Out.Array(len(rows))
+	for i := range rows {
+		c.writeInfo(&rows[i])
+	}
+	return nil
+}
+
+func commandCount(c *Call) error {
+	c.Out.Int(int64(len(c.Env.Table.rows)))
+	return nil
+}
+
+// findFull finds "get" or "client|info".
+func (t *Table) findFull(name []byte) *Command {
+	container, sub, has := strings.Cut(string(name), "|")
+	cmd := t.Find([]byte(container))
+	if cmd != nil && has {
+		return cmd.FindSub([]byte(sub))
+	}
+	return cmd
+}
+
+func commandInfo(c *Call) error {
+	if len(c.Args) == 2 {
+		return commandAll(c)
+	}
+	c.Out.Array(len(c.Args) - 2)
+	for _, name := range c.Args[2:] {
+		if cmd := c.Env.Table.findFull(name); cmd != nil {
+			c.writeInfo(cmd)
+		} else {
+			c.Out.NullArray()
+		}
+	}
+	return nil
+}
+
+// flagNames are the flags in the order of their bits, as COMMAND INFO spells them.
+var flagNames = []string{"write", "readonly", "denyoom", "admin", "pubsub", "noscript", "blocking", "loading", "stale", "skip_monitor",
+	"skip_slowlog", "asking", "fast", "no_auth", "may_replicate", "no_mandatory_keys", "no_multi", "movablekeys", "allow_busy", "no_async_loading", ""}
+
+func (f Flags) names() []string {
+	var names []string
+	for i, name := range flagNames {
+		if f&(1<<i) != 0 && name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+var keyFlagNames = []string{"RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete", "variable_flags"}
+
+func (f KeyFlags) names() []string {
+	var names []string
+	for i, name := range keyFlagNames {
+		if f&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// AllCategories returns the ACL categories of the row: its own, and those that its
+// flags imply.
+func (c *Command) AllCategories() []string {
+	names := strings.Fields(c.Categories)
+	add := func(is bool, name string) {
+		if is && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	scripting := slices.Contains(names, "@scripting")
+	add(c.Flags&Write != 0, "@write")
+	add(c.Flags&ReadOnly != 0 && !scripting, "@read")
+	add(c.Flags&Admin != 0, "@admin")
+	add(c.Flags&Admin != 0, "@dangerous")
+	add(c.Flags&PubSub != 0, "@pubsub")
+	add(c.Flags&Blocking != 0, "@blocking")
+	add(c.Flags&Fast != 0, "@fast")
+	add(c.Flags&Fast == 0, "@slow")
+	return names
+}
+
+func (c *Call) statusSet(names []string) {
+	c.Out.Set(len(names))
+	for _, name := range names {
+		c.Out.Status(name)
+	}
+}
+
+// firstLastStep is the old summary of key positions: the ranges that begin at a
+// fixed index, as one.
+func (c *Command) firstLastStep() (first, last, step int) {
+	for i := range c.Keys {
+		s := &c.Keys[i]
+		if s.Keyword != "" || s.KeyNum >= 0 || s.Flags&KeyNotKey != 0 {
+			continue
+		}
+		end := s.Last
+		if end >= 0 {
+			end += s.Index
+		}
+		if first == 0 {
+			first, last, step = s.Index, end, max(s.Step, 1)
+		} else if end < 0 || last >= 0 && end > last {
+			last = end
+		}
+	}
+	return first, last, step
+}
+
+func (c *Call) writeInfo(cmd *Command) {
+	c.Out.Array(10)
+	c.Out.BulkString(cmd.FullName())
+	c.Out.Int(int64(cmd.Arity))
+	c.statusSet(cmd.Flags.names())
+	first, last, step := cmd.firstLastStep()
+	c.Out.Int(int64(first))
+	c.Out.Int(int64(last))
+	c.Out.Int(int64(step))
+	c.statusSet(cmd.AllCategories())
+	c.Out.Set(len(cmd.Tips))
+	for _, tip := range cmd.Tips {
+		c.Out.BulkString(tip)
+	}
+	c.Out.Set(len(cmd.Keys))
+	for i := range cmd.Keys {
+		c.writeKeySpec(&cmd.Keys[i])
+	}
+	c.Out.Set(len(cmd.Sub))
+	for i := range cmd.Sub {
+		c.writeInfo(&cmd.Sub[i])
+	}
+}
+
+func (c *Call) writeKeySpec(s *KeySpec) {
+	c.Out.Map(3)
+	c.Out.BulkString("flags")
+	c.statusSet(s.Flags.names())
+	c.Out.BulkString("begin_search")
+	if s.Keyword != "" {
+		c.writeSpec("keyword", func() {
+			c.Out.Map(2)
+			c.Out.BulkString("keyword")
+			c.Out.BulkString(s.Keyword)
+			c.pair("startfrom", s.StartFrom)
+		})
+	} else {
+		c.writeSpec("index", func() {
+			c.Out.Map(1)
+			c.pair("index", s.Index)
+		})
+	}
+	c.Out.BulkString("find_keys")
+	if s.KeyNum >= 0 {
+		c.writeSpec("keynum", func() {
+			c.Out.Map(3)
+			c.pair("keynumidx", s.KeyNum)
+			c.pair("firstkey", s.FirstKey)
+			c.pair("keystep", max(s.Step, 1))
+		})
+	} else {
+		c.writeSpec("range", func() {
+			c.Out.Map(3)
+			c.pair("lastkey", s.Last)
+			c.pair("keystep", max(s.Step, 1))
+			c.pair("limit", s.Limit)
+		})
+	}
+}
+
+func (c *Call) writeSpec(kind string, spec func()) {
+	c.Out.Map(2)
+	c.Out.BulkString("type")
+	c.Out.BulkString(kind)
+	c.Out.BulkString("spec")
+	spec()
+}
+
+func (c *Call) pair(name string, n int) {
+	c.Out.BulkString(name)
+	c.Out.Int(int64(n))
+}
+
+func commandDocs(c *Call) error {
+	var found []*Command
+	if len(c.Args) == 2 {
+		for i := range c.Env.Table.rows {
+			found = append(found, &c.Env.Table.rows[i])
+		}
+	}
+	for _, name := range c.Args[2:] {
+		if cmd := c.Env.Table.findFull(name); cmd != nil {
+			found = append(found, cmd)
+		}
+	}
+	c.Out.Map(len(found))
+	for _, cmd := range found {
+		c.writeDocs(cmd)
+	}
+	return nil
+}
+
+func (c *Call) writeDocs(cmd *Command) {
+	c.Out.BulkString(cmd.FullName())
+	fields := [][2]string{{"summary", cmd.Summary}, {"since", cmd.Since}, {"group", cmd.Group}, {"complexity", cmd.Complexity}}
+	n := 0
+	for _, f := range fields {
+		if f[1] != "" {
+			n++
+		}
+	}
+	if len(cmd.Sub) > 0 {
+		n++
+	}
+	c.Out.Map(n)
+	for _, f := range fields {
+		if f[1] != "" {
+			c.Out.BulkString(f[0])
+			c.Out.BulkString(f[1])
+		}
+	}
+	if len(cmd.Sub) > 0 {
+		c.Out.BulkString("subcommands")
+		c.Out.Map(len(cmd.Sub))
+		for i := range cmd.Sub {
+			c.writeDocs(&cmd.Sub[i])
+		}
+	}
+}
+
+// target resolves the command that COMMAND GETKEYS asks about, and its keys.
+func (c *Call) target() (*Command, []int, error) {
+	args := c.Args[2:]
+	cmd := c.Env.Table.Find(args[0])
+	if cmd != nil && len(cmd.Sub) > 0 && len(args) > 1 {
+		cmd = cmd.FindSub(args[1])
+	}
+	if cmd == nil {
+		return nil, nil, Error("ERR Invalid command specified")
+	}
+	if len(cmd.Keys) == 0 {
+		return nil, nil, Error("ERR The command has no key arguments")
+	}
+	if n := len(args); n != cmd.Arity && (cmd.Arity >= 0 || n < -cmd.Arity) {
+		return nil, nil, Error("ERR Invalid number of arguments specified for command")
+	}
+	keys, err := cmd.AppendKeys(nil, args)
+	if err != nil {
+		return nil, nil, Error("ERR Invalid arguments specified for command")
+	}
+	if len(keys) == 0 && cmd.Flags&NoMandatoryKeys == 0 {
+		return nil, nil, Error("ERR Invalid arguments specified for command")
+	}
+	return cmd, keys, nil
+}
+
+func commandGetKeys(c *Call) error {
+	_, keys, err := c.target()
+	if err != nil {
+		return err
+	}
+	c.Out.Array(len(keys))
+	for _, at := range keys {
+		c.Out.Bulk(c.Args[2+at])
+	}
+	return nil
+}
+
+func commandGetKeysAndFlags(c *Call) error {
+	cmd, keys, err := c.target()
+	if err != nil {
+		return err
+	}
+	c.Out.Array(len(keys))
+	for i := range cmd.Keys {
+		found, err := cmd.Keys[i].append(nil, c.Args[2:])
+		if err != nil {
+			return err
+		}
+		for _, at := range found {
+			c.Out.Array(2)
+			c.Out.Bulk(c.Args[2+at])
+			c.statusSet(cmd.Keys[i].Flags.names())
+		}
+	}
+	return nil
+}
+
+func commandList(c *Call) error {
+	keep := func(*Command) bool { return true }
+	switch {
+	case len(c.Args) == 2:
+	case len(c.Args) == 5 && equalFold(c.Args[2], "filterby"):
+		what := strings.ToLower(string(c.Args[4]))
+		switch {
+		case equalFold(c.Args[3], "module"):
+			keep = func(*Command) bool { return false }
+		case equalFold(c.Args[3], "aclcat"):
+			keep = func(cmd *Command) bool { return slices.Contains(cmd.AllCategories(), "@"+what) }
+		case equalFold(c.Args[3], "pattern"):
+			keep = func(cmd *Command) bool { return matchFold(what, cmd.FullName()) }
+		default:
+			return ErrSyntax
+		}
+	default:
+		return ErrSyntax
+	}
+	var names []string
+	for _, cmd := range c.Env.Table.all {
+		if keep(cmd) && (len(c.Args) > 2 || cmd.container == nil) {
+			names = append(names, cmd.FullName())
+		}
+	}
+	c.Out.Set(len(names))
+	for _, name := range names {
+		c.Out.BulkString(name)
+	}
+	return nil
+}
+
+// matchFold is Redis's glob matching without regard to case.
+func matchFold(pattern, name string) bool {
+	return glob.Match(bytes.ToLower([]byte(pattern)), bytes.ToLower([]byte(name)))
+}

@@ -1,0 +1,94 @@
+package command
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Pause holds clients back: CLIENT PAUSE, a manual failover, DEBUG SLEEP. Its
+// methods are safe from any goroutine.
+type Pause struct {
+	active atomic.Bool // something may be paused; the only thing the hot path looks at
+
+	mu      sync.Mutex
+	until   [2]int64 // Unix milliseconds, by pauseKind
+	changed chan struct{}
+}
+
+type pauseKind int
+
+const (
+	pauseWrites pauseKind = iota
+	pauseAll
+)
+
+// Writes holds writes back until the given time, Unix milliseconds, at least.
+func (p *Pause) Writes(until int64) { p.hold(pauseWrites, until) }
+
+// All holds every command back until the given time, Unix milliseconds, at least.
+func (p *Pause) All(until int64) { p.hold(pauseAll, until) }
+
+func (p *Pause) hold(kind pauseKind, until int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.until[kind] = max(p.until[kind], until)
+	p.active.Store(true)
+}
+
+// End lets everybody go on.
+func (p *Pause) End() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.until = [2]int64{}
+	p.active.Store(false)
+	if p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
+}
+
+// left returns for how many milliseconds a command is still held back, and a
+// channel that is closed when that ends early.
+func (p *Pause) left(now int64, writes bool) (int64, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	left := p.until[pauseAll] - now
+	if writes {
+		left = max(left, p.until[pauseWrites]-now)
+	}
+	if max(p.until[pauseAll], p.until[pauseWrites]) <= now {
+		p.active.Store(false)
+	}
+	if left > 0 && p.changed == nil {
+		p.changed = make(chan struct{})
+	}
+	return left, p.changed
+}
+
+// paused reports whether the admitted command has to wait.
+func (c *Call) paused() bool {
+	left, _ := c.Env.Pause.left(c.Env.Process.Micros()/1000, c.mayWrite())
+	return left > 0
+}
+
+func (c *Call) mayWrite() bool {
+	const writes = Write | MayReplicate
+	return c.Cmd.Flags&writes != 0 || c.Cmd.Name == "exec" && c.Client.multi.flags&writes != 0
+}
+
+// wait blocks until the command of c may run, or stop is closed.
+func (p *Pause) wait(c *Call, stop <-chan struct{}) {
+	for {
+		left, changed := p.left(c.Env.Process.Micros()/1000, c.mayWrite())
+		if left <= 0 {
+			return
+		}
+		timer := c.Env.Process.After(left)
+		select {
+		case <-changed:
+		case <-timer:
+		case <-stop:
+			return
+		}
+	}
+}

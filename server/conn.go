@@ -1,0 +1,205 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"cobble/server/command"
+	"cobble/server/config"
+	"cobble/server/resp"
+)
+
+// conn drives one session with one goroutine: it reads what is there, executes
+// all of it, waits once until that is durable, and sends the replies.
+type conn struct {
+	srv     *Server
+	net     net.Conn
+	session session
+	stop    chan struct{} // closed by kill
+	once    sync.Once
+
+	pending   atomic.Int64 // reply bytes that the socket has not taken yet
+	softSince atomic.Int64 // Unix milliseconds since pending exceeds the soft limit, 0 if it does not
+	netIn     int64
+	netOut    int64
+}
+
+func newConn(srv *Server, nc net.Conn, client *command.Client) *conn {
+	c := &conn{srv: srv, net: nc, stop: make(chan struct{})}
+	client.Kill = c.kill
+	c.session = session{srv: srv, client: client, call: command.NewCall(srv.env, client)}
+	return c
+}
+
+// kill closes the connection; any goroutine may call it.
+func (c *conn) kill() {
+	c.once.Do(func() {
+		close(c.stop)
+		c.net.Close()
+	})
+}
+
+// serve runs the session until its connection ends.
+func (c *conn) serve() {
+	defer c.leave()
+	s := &c.session
+	for {
+		s.in.Limits = resp.Limits{Bulk: c.srv.maxBulk.Load()}
+		n, err := c.net.Read(s.in.Space())
+		if n > 0 {
+			c.netIn += int64(n)
+			c.srv.env.Stats.Reads.Add(1)
+			s.in.Filled(n)
+			if !c.round() {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// round executes what was read. It reports whether the connection goes on.
+func (c *conn) round() bool {
+	s := &c.session
+	for {
+		next := s.advance(time.Now().UnixMilli())
+		if next == stepDrop {
+			return false
+		}
+		if !c.flush() {
+			return false
+		}
+		switch next {
+		case stepInput:
+			c.report(false)
+			return c.queryFits()
+		case stepClose:
+			if s.broken != nil {
+				c.srv.log.Printf(Verbose, "Protocol error from client %s: %v", s.client.Addr, s.broken)
+			}
+			return false
+		case stepLater:
+			if !c.later() {
+				return false
+			}
+		}
+	}
+}
+
+// flush makes what the session has seen and done durable, and sends the replies.
+func (c *conn) flush() bool {
+	call := c.session.call
+	call.Flush()
+	out := call.Out.Bytes()
+	if len(out) == 0 {
+		return true
+	}
+	if call.LSN != 0 {
+		if err := c.srv.env.Engine.Await(call.LSN); err != nil {
+			c.srv.log.Printf(Warning, "Closing %s: its commands could not be made durable: %v", c.session.client.Addr, err)
+			return false
+		}
+		call.LSN = 0
+	}
+	if limit := c.srv.outputLimit(config.ClassNormal).Hard; limit > 0 && int64(len(out)) > limit {
+		c.srv.env.Stats.LimitedByOutput.Add(1)
+		c.srv.log.Printf(Warning, "Client %s closed for overcoming of output buffer limits.", c.session.client.Addr)
+		return false
+	}
+	c.pending.Store(int64(len(out)))
+	n, err := c.net.Write(out)
+	c.pending.Store(0)
+	c.netOut += int64(n)
+	c.srv.env.Stats.Writes.Add(1)
+	call.Out.Reset()
+	return err == nil
+}
+
+// later waits with the session in a command that waits, and watches for the
+// client to go away meanwhile.
+func (c *conn) later() bool {
+	s := &c.session
+	c.report(true)
+	c.srv.env.Stats.InFlight.Add(1)
+	defer c.srv.env.Stats.InFlight.Add(-1)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		if c.peerGone() {
+			c.kill()
+		}
+	}()
+	for later := s.call.Later; later != nil; later = s.call.Later {
+		later(c.stop)
+	}
+	_ = c.net.SetReadDeadline(time.Unix(1, 0)) // ends peerGone
+	<-watched
+	_ = c.net.SetReadDeadline(time.Time{})
+	select {
+	case <-c.stop:
+		return false
+	default:
+		return true
+	}
+}
+
+// peerGone blocks until the client has closed its side (true), has sent more
+// commands, or the read deadline passed (false).
+func (c *conn) peerGone() bool {
+	sc, ok := c.net.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	gone := false
+	err = raw.Read(func(fd uintptr) bool {
+		var one [1]byte
+		n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EINTR) {
+			return false
+		}
+		gone = err != nil || n == 0
+		return true
+	})
+	return err == nil && gone
+}
+
+// queryFits closes clients that send faster than complete commands come of it.
+func (c *conn) queryFits() bool {
+	if int64(c.session.in.Buffered()) <= c.srv.maxQuery.Load() {
+		return true
+	}
+	c.srv.env.Stats.LimitedByQuery.Add(1)
+	c.srv.log.Printf(Warning, "Closing client that reached max query buffer length: %s", c.session.client.Addr)
+	return false
+}
+
+// report tells CLIENT LIST and INFO about the round.
+func (c *conn) report(blocked bool) {
+	s := &c.session
+	stats := &c.srv.env.Stats
+	stats.NetIn.Add(c.netIn)
+	stats.NetOut.Add(c.netOut)
+	s.client.Report(command.Round{
+		Now: s.call.Now, Proto: s.call.Out.Proto(), QueryBytes: s.in.Buffered(), QueryFree: s.in.Free(),
+		BytesIn: c.netIn, BytesOut: c.netOut, Executed: s.executed, Blocked: blocked,
+	}, s.call.Cmd)
+	c.netIn, c.netOut, s.executed = 0, 0, 0
+}
+
+func (c *conn) leave() {
+	c.kill()
+	c.session.call.Leave()
+	c.report(false)
+	c.srv.env.Clients.Remove(c.session.client)
+	c.srv.forget(c)
+}

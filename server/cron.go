@@ -1,0 +1,88 @@
+package server
+
+import (
+	"time"
+
+	"cobble/server/config"
+)
+
+// cronPeriod is how often the housekeeping runs.
+const cronPeriod = 100 * time.Millisecond
+
+// runCron does what no command does: rates, idle clients, output limits.
+func (s *Server) runCron() {
+	defer s.cron.Done()
+	tick := time.NewTicker(cronPeriod)
+	defer tick.Stop()
+	last := s.sample(time.Now())
+	for n := 1; ; n++ {
+		select {
+		case <-s.stopCron:
+			return
+		case now := <-tick.C:
+			s.limitOutputs(now.UnixMilli())
+			if n%10 == 0 {
+				last = s.rates(last, now)
+				s.closeIdle(now.UnixMilli())
+			}
+		}
+	}
+}
+
+// sample is the counters at a time, for rates.
+type sample struct {
+	at                      time.Time
+	commands, netIn, netOut int64
+}
+
+func (s *Server) sample(now time.Time) sample {
+	st := &s.env.Stats
+	return sample{now, st.Commands(), st.NetIn.Load(), st.NetOut.Load()}
+}
+
+func (s *Server) rates(last sample, now time.Time) sample {
+	next := s.sample(now)
+	elapsed := max(now.Sub(last.at).Seconds(), 0.001)
+	perSecond := func(from, to int64) int64 { return int64(float64(max(to-from, 0)) / elapsed) }
+	r := &s.env.Stats.Rates
+	r.Commands.Store(perSecond(last.commands, next.commands))
+	r.NetIn.Store(perSecond(last.netIn, next.netIn))
+	r.NetOut.Store(perSecond(last.netOut, next.netOut))
+	return next
+}
+
+// closeIdle applies the timeout setting.
+func (s *Server) closeIdle(now int64) {
+	limit := s.settings.Int("timeout") * 1000
+	if limit == 0 {
+		return
+	}
+	for _, client := range s.env.Clients.List() {
+		if client.Idle(now) > limit {
+			s.log.Printf(Verbose, "Closing idle client")
+			client.Kill()
+		}
+	}
+}
+
+// limitOutputs closes clients whose unread replies exceed the soft limit for too long.
+func (s *Server) limitOutputs(now int64) {
+	limit := s.outputLimit(config.ClassNormal)
+	if limit.Soft == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		switch since := c.softSince.Load(); {
+		case c.pending.Load() <= limit.Soft:
+			c.softSince.Store(0)
+		case since == 0:
+			c.softSince.Store(now)
+		case now-since > limit.SoftSeconds*1000:
+			s.env.Stats.LimitedByOutput.Add(1)
+			s.log.Printf(Warning, "Client %s closed for overcoming of output buffer limits.", c.session.client.Addr)
+			c.kill()
+		}
+	}
+}

@@ -1,0 +1,222 @@
+package server
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"cobble/server/command"
+	"cobble/server/config"
+	"cobble/storage"
+)
+
+// Version is Cobble's.
+const Version = "0.1.0"
+
+// Server is one running node.
+type Server struct {
+	settings *config.Config
+	log      *Logger
+	env      *command.Env
+	started  time.Time
+
+	maxBulk, maxQuery atomic.Int64
+	outputLimits      atomic.Pointer[[3]config.BufferLimit]
+
+	lock *os.File // held on the data directory
+
+	accepting sync.WaitGroup
+	sessions  sync.WaitGroup
+	cron      sync.WaitGroup
+	stopCron  chan struct{}
+	shutdown  chan command.ShutdownRequest // asked for by SHUTDOWN
+
+	mu      sync.Mutex // guards what follows
+	tcp     []net.Listener
+	unix    net.Listener
+	boundTo string
+	conns   map[*conn]struct{}
+	closing bool
+}
+
+// StartError is why a server did not start; the log has said so already.
+type StartError struct{ Reason string }
+
+func (e *StartError) Error() string { return e.Reason }
+
+// Start opens the store and the sockets. When it returns, clients are served.
+func Start(settings *config.Config, log *Logger) (*Server, error) {
+	s := &Server{
+		settings: settings, log: log, started: time.Now(), conns: map[*conn]struct{}{},
+		stopCron: make(chan struct{}), shutdown: make(chan command.ShutdownRequest, 1),
+	}
+	if err := s.lockDir(); err != nil {
+		return nil, s.failed("%v", err)
+	}
+	tcp, err := s.listen(settings.Words("bind"), int(settings.Int("port")))
+	if err != nil {
+		s.unlockDir()
+		return nil, s.failed("Failed listening on port %d (tcp), aborting.", settings.Int("port"))
+	}
+	s.tcp, s.boundTo = tcp, bindKey(settings.Words("bind"), int(settings.Int("port")))
+	if s.unix, err = s.listenUnix(); err != nil {
+		closeAll(s.tcp)
+		s.unlockDir()
+		return nil, s.failed("Failed opening Unix socket: bind: %v", err)
+	}
+	if len(s.tcp) == 0 && s.unix == nil {
+		s.unlockDir()
+		return nil, s.failed("Configured to not listen anywhere, exiting.")
+	}
+	engine, err := storage.Open(storage.Options{Dir: filepath.Join(settings.Text("dir"), "data"), Budget: settings.Bytes("memory-budget", machineBytes())})
+	if err != nil {
+		s.closeListeners()
+		s.unlockDir()
+		return nil, s.failed("Fatal error opening the store in %s: %v", settings.Text("dir"), err)
+	}
+	s.env = command.NewEnv(engine, settings, s.process())
+	s.follow()
+	return s, nil
+}
+
+// failed logs why the server does not start.
+func (s *Server) failed(format string, args ...any) error {
+	e := &StartError{fmt.Sprintf(format, args...)}
+	s.log.Printf(Warning, "%s", e.Reason)
+	return e
+}
+
+// Serve begins to take clients.
+func (s *Server) Serve() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.tcp {
+		s.accepting.Add(1)
+		go s.accept(l)
+	}
+	if s.unix != nil {
+		s.accepting.Add(1)
+		go s.accept(s.unix)
+	}
+	s.cron.Add(1)
+	go s.runCron()
+}
+
+// Env gives access to what commands see, for the parts that are wired to it.
+func (s *Server) Env() *command.Env { return s.env }
+
+// Port returns the TCP port that clients are taken on, 0 if there is none.
+func (s *Server) Port() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.boundPort()
+}
+
+// lockDir keeps a second process out of the directory.
+func (s *Server) lockDir() error {
+	dir := s.settings.Text("dir")
+	f, err := os.OpenFile(filepath.Join(dir, "cobble.lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return fmt.Errorf("the lock file of directory %s: %w", dir, err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return errors.New("the directory " + dir + " is already used by a different server process: give each its own dir")
+	}
+	s.lock = f
+	return nil
+}
+
+func (s *Server) unlockDir() { s.lock.Close() }
+
+// process is what commands may ask of this process.
+func (s *Server) process() command.Process {
+	var id [20]byte
+	_, _ = rand.Read(id[:])
+	executable, _ := os.Executable()
+	return command.Process{
+		Version: Version, PID: os.Getpid(), RunID: hex.EncodeToString(id[:]), Executable: executable,
+		OS: operatingSystem(), StartedAt: s.started.UnixMilli(),
+		Nanos:  func() int64 { return int64(time.Since(s.started)) },
+		Micros: func() int64 { return time.Now().UnixMicro() },
+		Usage:  usage,
+		After:  after,
+		Log:    func(text string) { s.log.Printf(Warning, "%s", text) },
+		Shutdown: func(r command.ShutdownRequest) error {
+			select {
+			case s.shutdown <- r:
+			default: // one is under way
+			}
+			return nil
+		},
+		Abort: func() bool { return false },
+	}
+}
+
+func after(ms int64) <-chan struct{} {
+	done := make(chan struct{})
+	time.AfterFunc(time.Duration(ms)*time.Millisecond, func() { close(done) })
+	return done
+}
+
+// remember registers a connection; it reports false when the server goes down.
+func (s *Server) remember(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	s.sessions.Add(1)
+	return true
+}
+
+func (s *Server) forget(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	s.sessions.Done()
+}
+
+func (s *Server) closeListeners() {
+	closeAll(s.tcp)
+	s.tcp = nil
+	if s.unix != nil {
+		s.unix.Close() // removes the socket file
+		s.unix = nil
+	}
+}
+
+// Close stops taking clients, ends the sessions and makes the store durable.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closing = true
+	s.closeListeners()
+	conns := make([]*conn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	s.mu.Unlock()
+	for _, c := range conns {
+		c.kill()
+	}
+	close(s.stopCron)
+	s.cron.Wait()
+	s.accepting.Wait()
+	s.sessions.Wait()
+	err := s.env.Engine.Close()
+	s.unlockDir()
+	return err
+}

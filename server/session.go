@@ -1,0 +1,81 @@
+package server
+
+import (
+	"bytes"
+
+	"cobble/server/command"
+	"cobble/server/resp"
+)
+
+// session is the protocol state of one connection: bytes in, replies out. It
+// holds no socket and starts no goroutine, so that whoever drives it may be a
+// goroutine or an event loop.
+//
+// The driver fills in, calls advance until it asks for input, and after each call
+// makes call.LSN durable before it sends what stands in call.Out.
+type session struct {
+	in     resp.Reader
+	call   *command.Call
+	client *command.Client
+	srv    *Server
+
+	executed int64
+	broken   error // why the driver should drop the connection, if it is the client's fault
+}
+
+// step is what the driver has to do next.
+type step uint8
+
+const (
+	stepInput step = iota // read more
+	stepFlush             // send what is there, then advance again
+	stepLater             // send what is there, call call.Later where it may wait, then advance again
+	stepClose             // send what is there, then close
+	stepDrop              // close without a word
+)
+
+// flushAt bounds the replies that pile up before they are sent.
+const flushAt = 256 << 10
+
+// advance executes complete commands until there is something for the driver to do.
+// now is Unix milliseconds.
+func (s *session) advance(now int64) step {
+	s.call.Now = now
+	if s.client.Closing {
+		return stepClose
+	}
+	for {
+		s.in.Limits.Strict = s.client.Strict(s.call.Env)
+		args, err := s.in.Next()
+		switch {
+		case err != nil:
+			s.broken = err
+			s.call.Out.Error("ERR " + err.Error())
+			return stepClose
+		case args == nil:
+			return stepInput
+		case isHTTP(args[0]):
+			s.srv.log.Printf(Warning, "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. "+
+				"This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection from %s aborted.", s.client.Addr)
+			return stepDrop
+		}
+		s.call.Execute(args)
+		s.executed++
+		switch {
+		case s.call.Later != nil:
+			return stepLater
+		case s.client.Closing:
+			return stepClose
+		case s.call.Out.Len() >= flushAt:
+			return stepFlush
+		}
+	}
+}
+
+// isHTTP recognises a browser that was tricked into talking to this port.
+func isHTTP(name []byte) bool {
+	if len(name) != 4 && len(name) != 5 {
+		return false
+	}
+	return bytes.EqualFold(name, []byte("post")) || bytes.EqualFold(name, []byte("host:"))
+}
