@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"cobble/server"
+	"cobble/tools/clustertool"
 )
 
 // build is set by the linker to the commit the binary was made from.
@@ -29,7 +30,8 @@ type command func(args []string, stdout, stderr io.Writer) int
 
 // commands are the subcommands; each parses its own arguments.
 var commands = map[string]command{
-	"server": server.Main,
+	"server":  server.Main,
+	"cluster": clusterMain,
 }
 
 func main() {
@@ -62,4 +64,8 @@ func run(argv []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "cobble: no command named %q; `cobble help` lists them.\n", name)
 	return 2
+}
+
+func clusterMain(args []string, stdout, stderr io.Writer) int {
+	return clustertool.Main(args, os.Stdin, stdout, stderr)
 }
