@@ -44,6 +44,7 @@ type bus struct {
 	refused map[string]time.Time // addresses whose refusal was logged, and when
 
 	tokens atomic.Uint64
+	counts counts
 }
 
 func newBus(conf busConfig) *bus {
@@ -68,6 +69,7 @@ func (b *bus) deliver(e cluster.Event) {
 // send queues a message. It never blocks; what cannot be delivered is dropped.
 func (b *bus) send(to cluster.ID, addr cluster.Addr, m *cluster.Message) {
 	if l := b.linkTo(to, addr); l != nil {
+		b.counts.sent[sortOf(m.Body)].Add(1)
 		l.q.put(appendFrame(nil, frameMessage, wire.Append(nil, m)))
 	}
 }
@@ -75,6 +77,7 @@ func (b *bus) send(to cluster.ID, addr cluster.Addr, m *cluster.Message) {
 // cast queues a publication for a known peer; false when it was dropped.
 func (b *bus) cast(to cluster.ID, addr cluster.Addr, kind byte, body []byte) bool {
 	l := b.linkTo(to, addr)
+	b.counts.sent[sortPublish].Add(1)
 	return l != nil && l.q.putBulk(appendFrame(nil, frameCast, []byte{kind}, body))
 }
 

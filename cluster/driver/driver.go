@@ -1,7 +1,6 @@
 package driver
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -295,13 +294,18 @@ func (d *Driver) FreshView() *cluster.View {
 	}
 }
 
-// errClosing is the error line of commands that the driver will not answer.
-const errClosing = "ERR The node is shutting down"
+// Error lines of commands that the driver does not answer.
+const (
+	errClosing = "ERR The node is shutting down"
+	errGaveUp  = "ERR The client went away"
+)
 
 // Do runs a CLUSTER subcommand that changes state and waits for its result. It
 // takes as long as a sync of nodes.conf does, and REPLICATE or FAILOVER no
 // longer: they are answered when begun, as in Redis.
-func (d *Driver) Do(ctx context.Context, admin cluster.Admin) cluster.Result {
+// It gives up when stop (which may be nil) is closed; the change may happen all
+// the same.
+func (d *Driver) Do(stop <-chan struct{}, admin cluster.Admin) cluster.Result {
 	answer := make(chan cluster.Result, 1)
 	ask := func() {
 		d.sequence++
@@ -310,16 +314,16 @@ func (d *Driver) Do(ctx context.Context, admin cluster.Admin) cluster.Result {
 	}
 	select {
 	case d.asks <- ask:
-	case <-ctx.Done():
-		return cluster.Result{Err: "ERR " + ctx.Err().Error()}
+	case <-stop:
+		return cluster.Result{Err: errGaveUp}
 	case <-d.ended:
 		return cluster.Result{Err: errClosing}
 	}
 	select {
 	case r := <-answer:
 		return r
-	case <-ctx.Done():
-		return cluster.Result{Err: "ERR " + ctx.Err().Error()}
+	case <-stop:
+		return cluster.Result{Err: errGaveUp}
 	case <-d.ended:
 		return cluster.Result{Err: errClosing}
 	}
@@ -348,9 +352,10 @@ func (d *Driver) Report(p cluster.Position) { d.deliver(p) }
 func (d *Driver) Close() {
 	d.once.Do(func() {
 		// What the machine has learned and would save lazily is saved now.
-		ctx, cancel := context.WithTimeout(context.Background(), closePatience)
-		d.Do(ctx, cluster.SaveConfig{})
-		cancel()
+		patience := make(chan struct{})
+		timer := time.AfterFunc(closePatience, func() { close(patience) })
+		d.Do(patience, cluster.SaveConfig{})
+		timer.Stop()
 		close(d.quit)
 		<-d.ended
 		d.ring.close()

@@ -1,7 +1,6 @@
 package driver
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -69,7 +68,7 @@ func startNode(t *testing.T, dir string, port int, change ...func(*Options)) *no
 
 func (n *node) do(admin cluster.Admin) {
 	n.t.Helper()
-	if r := n.Do(context.Background(), admin); r.Err != "" {
+	if r := n.Do(nil, admin); r.Err != "" {
 		n.t.Fatalf("%T: %s", admin, r.Err)
 	}
 }

@@ -119,23 +119,27 @@ func (b *bus) handle(in *inbound, kind byte, body []byte, remoteIP, localIP stri
 		if m.From != in.from.id {
 			return fmt.Errorf("%w: a message of another sender", errFrame)
 		}
+		b.counts.received[sortOf(m.Body)].Add(1)
 		b.deliver(cluster.Receive{Msg: m, RemoteIP: remoteIP, LocalIP: localIP})
 	case framePing:
 		if len(body) != 8 {
 			return fmt.Errorf("%w: ping of %d bytes", errFrame, len(body))
 		}
+		b.counts.received[sortPing].Add(1)
 		if !b.conf.healthy() {
 			return nil // silence is the honest answer of a node that cannot think
 		}
 		me := b.conf.me()
 		p := pong{token: binary.BigEndian.Uint64(body), id: me.id, boot: me.boot}
 		_ = in.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+		b.counts.sent[sortPong].Add(1)
 		_, err := in.conn.Write(appendFrame(nil, framePong, p.append(nil)))
 		return err
 	case frameCast:
 		if len(body) < 1 {
 			return fmt.Errorf("%w: empty cast", errFrame)
 		}
+		b.counts.received[sortPublish].Add(1)
 		if b.conf.cast != nil {
 			b.conf.cast(in.from.id, body[0], body[1:])
 		}

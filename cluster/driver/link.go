@@ -229,6 +229,7 @@ func (l *link) read(conn net.Conn, broken chan struct{}) {
 			if err != nil {
 				return
 			}
+			l.bus.counts.received[sortPong].Add(1)
 			l.mu.Lock()
 			if c := l.pings[p.token]; c != nil {
 				delete(l.pings, p.token)
@@ -254,6 +255,7 @@ func (l *link) ping(token uint64) <-chan pong {
 	}
 	c := make(chan pong, 1)
 	l.pings[token] = c
+	l.bus.counts.sent[sortPing].Add(1)
 	l.q.put(appendPing(token))
 	return c
 }
