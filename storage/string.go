@@ -68,29 +68,19 @@ func (tx *Tx) fillString(e *Entry, enc format.Enc, value []byte) {
 	}
 }
 
-// chunk returns what is stored of chunk idx of a string; it may be shorter than
-// the string makes it, or absent.
-func (tx *Tx) chunk(e *Entry, idx int64) ([]byte, error) {
-	if e.Meta.Layout != format.Inline {
-		row, _, err := tx.getRow(tx.chunkKey(e, e.Meta.OID, idx))
-		return row, err
-	}
-	from := idx * ChunkSize
-	if from >= int64(len(e.Meta.Inline)) {
-		return nil, nil
-	}
-	return e.Meta.Inline[from:min(from+ChunkSize, int64(len(e.Meta.Inline)))], nil
-}
-
 // appendRange appends bytes from ≤ i < to of a string to dst; 0 ≤ from ≤ to ≤ length.
 func (tx *Tx) appendRange(dst []byte, e *Entry, from, to int64) ([]byte, error) {
 	if e.Meta.Layout == format.Inline {
 		return append(dst, e.Meta.Inline[from:to]...), nil
 	}
+	r, err := tx.readChunks(e, from, to)
+	if err != nil {
+		return dst, err
+	}
 	for from < to {
 		idx := from / ChunkSize
 		n := min((idx+1)*ChunkSize, to) - from
-		row, err := tx.chunk(e, idx)
+		row, err := r.chunk(idx)
 		if err != nil {
 			return dst, err
 		}
@@ -100,7 +90,7 @@ func (tx *Tx) appendRange(dst []byte, e *Entry, from, to int64) ([]byte, error) 
 		dst = appendZeros(dst, int(n)-len(stored))
 		from += n
 	}
-	return dst, nil
+	return dst, r.close()
 }
 
 func appendZeros(dst []byte, n int) []byte {
@@ -152,9 +142,12 @@ func (tx *Tx) patchString(e *Entry, offset int64, data []byte, enc format.Enc) e
 		idx := offset / ChunkSize
 		at := int(offset - idx*ChunkSize)
 		n := min(ChunkSize-at, len(data))
-		row, err := tx.chunk(e, idx)
-		if err != nil {
-			return err
+		var row []byte
+		if n < ChunkSize && idx < chunksOf(length) { // else nothing of it is kept
+			var err error
+			if row, _, err = tx.getRow(tx.chunkKey(e, e.Meta.OID, idx)); err != nil {
+				return err
+			}
 		}
 		build := append(tx.build[:0], row...)
 		build = appendZeros(build, at+n-len(build))

@@ -172,4 +172,5 @@ func sameRow(t *testing.T, row *Command, info []any) {
 func TestRowsAreRedis(t *testing.T) {
 	sameRows(t, stringCommands())
 	sameRows(t, genericCommands())
+	sameRows(t, bitmapCommands())
 }

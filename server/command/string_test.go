@@ -257,7 +257,7 @@ func TestHotCommandsDoNotAllocate(t *testing.T) {
 	c, do := newRunner(t)
 	do("SET", "k", "value")
 	do("SET", "{k}n", "1000")
-	for _, line := range []string{"GET k", "SET k value2", "INCR {k}n", "STRLEN k", "APPEND k x", "SET k v EX 100", "SETRANGE k 2 x", "EXISTS k", "EXPIRE k 100", "TTL k", "DEL k", "MGET k {k}n", "TYPE k"} {
+	for _, line := range []string{"GET k", "SET k value2", "INCR {k}n", "STRLEN k", "APPEND k x", "SET k v EX 100", "SETRANGE k 2 x", "EXISTS k", "EXPIRE k 100", "TTL k", "DEL k", "MGET k {k}n", "TYPE k", "GETBIT k 3", "SETBIT k 3 1"} {
 		args := words(t, line)
 		c.Args = c.Args[:0]
 		for _, a := range args {

@@ -13,6 +13,7 @@ type Table struct {
 var families = []func() []Command{
 	stringCommands,
 	genericCommands,
+	bitmapCommands,
 	hashCommands,
 	connectionCommands,
 	clientCommands,
