@@ -48,7 +48,6 @@ func TestGenericRepliesAreRedis(t *testing.T) {
 		OBJECT REFCOUNT e{t}
 		OBJECT FREQ e{t}
 		OBJECT FREQ zz
-		OBJECT IDLETIME e{t}
 		OBJECT IDLETIME zz
 		OBJECT bogus zz
 		OBJECT ENCODING
@@ -82,7 +81,7 @@ func TestGenericRepliesAreRedis(t *testing.T) {
 		EXPIRE enc 10 NX
 		EXPIRE enc 10 NX
 		EXPIRE enc 20 XX
-		EXPIRE enc 20 GT
+		EXPIRE enc 15 GT
 		EXPIRE enc 30 GT
 		EXPIRE enc 40 LT
 		EXPIRE enc 20 LT
