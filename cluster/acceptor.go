@@ -151,14 +151,14 @@ func (m *Machine) answer(to ID, body Body) {
 // loadAcceptor takes over the acceptor file. Without one this node is another
 // elector than before: it must not vote in the place of the one that promised.
 func (m *Machine) loadAcceptor(saved *AcceptorState, known *Electors) {
-	if known != nil {
-		m.known = []*Electors{known}
-	}
 	if saved == nil || saved.Incarnation == 0 {
 		m.freshAcceptor()
 		if known == nil {
 			m.foundDomain()
-		} else if m.mutated(MutateAmnesiac) {
+			return
+		}
+		m.known = []*Electors{known}
+		if m.mutated(MutateAmnesiac) {
 			if old, is := known.Has(m.id()); is {
 				m.incarnation = old.Inc
 				d := m.newDomain(known)
@@ -166,6 +166,9 @@ func (m *Machine) loadAcceptor(saved *AcceptorState, known *Electors) {
 			}
 		}
 		return
+	}
+	if known != nil {
+		m.known = []*Electors{known}
 	}
 	m.incarnation, m.rounds, m.reserved = saved.Incarnation, saved.Rounds, saved.Rounds
 	for i := range saved.Domains {

@@ -22,7 +22,8 @@ func (m *Machine) command(e Command) {
 	case Forget:
 		result = m.forget(c.ID)
 	case Reset:
-		result = m.reset(c)
+		m.resetCommand(e.Number, c)
+		return
 	case AddSlots:
 		result = m.addSlots(c.Slots)
 	case DelSlots:
@@ -49,7 +50,11 @@ func (m *Machine) command(e Command) {
 		m.changed.own, m.changed.sync = true, true
 		result = ok
 	}
-	m.doDurably(Reply{Command: e.Number, Result: result})
+	m.reply(e.Number, result)
+}
+
+func (m *Machine) reply(number uint64, result Result) {
+	m.doDurably(Reply{Command: number, Result: result})
 }
 
 func (m *Machine) addSlots(wanted slots.Set) Result {

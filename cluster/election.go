@@ -158,6 +158,8 @@ func (m *Machine) seeking() bool {
 func (m *Machine) mayStand(primary *node) bool {
 	excuse := ""
 	switch age := m.dataAge(); {
+	case m.leaving != nil:
+		excuse = "about to be reset"
 	case m.config.NoFailover:
 		excuse = "failover is switched off"
 	case primary.ownedCount == 0:
@@ -213,6 +215,9 @@ func (m *Machine) stand(primary *node, forced bool) {
 
 // maySeek reports whether a candidacy is still called for.
 func (m *Machine) maySeek(e *Election) bool {
+	if m.leaving != nil {
+		return false
+	}
 	if e.Forced {
 		return m.manual.role == manualReplica
 	}
@@ -237,7 +242,7 @@ func (m *Machine) obey(config *ShardConfig) {
 		return
 	}
 	if config.Primary.ID == m.id() {
-		m.promote(config.Term, config.Epoch, true)
+		m.promote(config.Term, config.Epoch, config.Slots, true)
 		return
 	}
 	if own.IsPrimary() && m.mutated(MutateNoStepDown) {
@@ -248,16 +253,18 @@ func (m *Machine) obey(config *ShardConfig) {
 	}
 }
 
-// promote makes this node the primary of its shard. It claims what its primary
-// owned; nothing is served before the claim is durable.
-func (m *Machine) promote(term, epoch uint64, clean bool) {
+// promote makes this node the primary of its shard, with the claims that were
+// decided. Nothing is served before the claim is durable.
+func (m *Machine) promote(term, epoch uint64, decided *slots.Set, clean bool) {
 	var claims slots.Set
-	if old := m.find(m.self().Primary); old != nil {
-		claims = old.owned
-	} else if m.self().Slots != nil {
-		claims = *m.self().Slots
+	if decided != nil {
+		claims = *decided
+	}
+	if own := m.self(); own.IsPrimary() && own.Slots != nil {
+		claims.Union(own.Slots)
 	}
 	m.abandonShard()
+	m.stay()
 	m.currentEpoch = max(m.currentEpoch, epoch)
 	m.note('#', "Failover election won: I'm the new master.")
 	m.amend(true, func(r *Record) {

@@ -244,23 +244,28 @@ func electorsWanted(n int) int {
 
 // repairElectors proposes a new set when the present one is too small or has a
 // member that was forgotten, reset or gone for long. Every elector looks, in
-// turns by rank.
+// turns by rank; the others look when an elector was forgotten, for it may have
+// been the only one.
 func (m *Machine) repairElectors() {
 	e := m.inForce()
 	d := m.domainOf(e.Cluster)
-	if d == nil || !m.serving(d) || m.frozen(d) || m.mergePending() {
+	if d != nil && m.frozen(d) || m.mergePending() && m.leaving == nil {
 		m.repairAt = 0
 		return
 	}
 	next := m.betterElectors(e)
-	if next == nil {
+	elector := d != nil && m.serving(d)
+	if next == nil || !elector && !m.electorForgotten(e) {
 		m.repairAt = 0
 		return
 	}
 	if m.repairAt == 0 {
 		m.repairAt = m.now.After(electorPeriod + Duration(m.rank(e))*electorTurn)
+		if !elector {
+			m.repairAt += Time(m.random.Below(int64(electorTurn)))
+		}
 	}
-	if m.now < m.repairAt {
+	if m.now < m.repairAt && m.leaving == nil {
 		m.wakeBy(m.repairAt)
 		return
 	}
@@ -268,17 +273,28 @@ func (m *Machine) repairElectors() {
 	m.propose(&proposal{why: forElectors, cluster: e.Cluster, set: e, electors: next})
 }
 
+// electorForgotten reports whether a member of e is in the table no more.
+func (m *Machine) electorForgotten(e *Electors) bool {
+	for _, member := range e.Members {
+		if m.find(member.ID) == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // betterElectors returns the set that should follow e, or nil if e is good.
 func (m *Machine) betterElectors(e *Electors) *Electors {
 	var keep []Member
 	population := 0
 	for _, n := range m.nodes {
-		if n.record.Cluster == e.Cluster {
+		if n.record.Cluster == e.Cluster && !m.leaves(n) {
 			population++
 		}
 	}
 	for _, member := range e.Members {
-		if n := m.find(member.ID); n != nil && n.record.Incarnation == member.Inc && n.record.Cluster == e.Cluster && !m.longGone(n) {
+		n := m.find(member.ID)
+		if n != nil && n.record.Incarnation == member.Inc && n.record.Cluster == e.Cluster && !m.longGone(n) && !m.leaves(n) {
 			keep = append(keep, member)
 		}
 	}
@@ -309,7 +325,7 @@ func (m *Machine) addElectors(keep []Member, wanted int, cluster ID) []Member {
 		var best *node
 		bestShared := 0
 		for _, n := range m.nodes {
-			if n.record.Cluster != cluster || n.record.Incarnation == 0 || !m.alive(n) || hasMember(keep, n.id()) {
+			if n.record.Cluster != cluster || n.record.Incarnation == 0 || !m.alive(n) || m.leaves(n) || hasMember(keep, n.id()) {
 				continue
 			}
 			shared := 0
@@ -329,6 +345,9 @@ func (m *Machine) addElectors(keep []Member, wanted int, cluster ID) []Member {
 	}
 	return keep
 }
+
+// leaves reports whether n is this node and about to be reset.
+func (m *Machine) leaves(n *node) bool { return n == m.me && m.leaving != nil }
 
 // alive reports whether n answered a probe of late.
 func (m *Machine) alive(n *node) bool {

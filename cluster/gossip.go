@@ -13,8 +13,23 @@ func (m *Machine) gossipTimers() {
 		if n := m.randomPeer(); n != nil {
 			m.send(n.id(), m.tableDigest())
 		}
+		m.askDeserters()
 	}
 	m.wakeBy(m.digestAt)
+}
+
+// askDeserters compares with electors that obey another cluster by now: they
+// know what became of the one this node obeys.
+func (m *Machine) askDeserters() {
+	e := m.inForce()
+	if e == nil {
+		return
+	}
+	for _, member := range e.Members {
+		if n := m.find(member.ID); n != nil && n.record.Cluster != e.Cluster && m.alive(n) {
+			m.send(n.id(), m.tableDigest())
+		}
+	}
 }
 
 func (m *Machine) tableDigest() Digest {
@@ -106,6 +121,9 @@ func (m *Machine) digest(from *node, body Digest) {
 		m.send(from.id(), Fetch{Known: m.versions(), Reply: true})
 	}
 	e := m.inForce()
+	if theirs := m.latest(body.Cluster); theirs != nil && theirs != e {
+		m.send(from.id(), Records{Electors: theirs})
+	}
 	if e != nil && (body.Cluster != e.Cluster || body.ElectorVer != e.Ver) {
 		m.send(from.id(), Records{Electors: e})
 		if body.Table == m.table {

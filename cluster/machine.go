@@ -30,6 +30,8 @@ type Machine struct {
 	table       uint64 // XOR of recordHash over nodes
 	handshakes  []handshake
 	bans        []Ban
+	ghosts      []*node // forgotten electors that are not replaced yet
+	leaving     *leaving
 	digestAt    Time
 	saveAt      Time // a lazy persist is due; 0: none
 
@@ -203,6 +205,7 @@ func (m *Machine) timers() {
 	m.probeTimers()
 	m.gossipTimers()
 	m.paxosTimers()
+	m.leaveTimers()
 	m.mergeTimers()
 	m.failoverTimers()
 	m.migrationTimers()

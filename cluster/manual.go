@@ -1,5 +1,7 @@
 package cluster
 
+import "cobble/slots"
+
 // manual is the state of CLUSTER FAILOVER, at the replica that was asked or at
 // its primary.
 type manual struct {
@@ -64,7 +66,11 @@ const takeoverStep = 1 << 20
 func (m *Machine) takeOver() {
 	m.currentEpoch++
 	term := m.self().Term + takeoverStep + uint64(m.random.Below(takeoverStep))
-	m.promote(term, m.currentEpoch, false)
+	var claims slots.Set
+	if primary := m.find(m.self().Primary); primary != nil {
+		claims = primary.owned
+	}
+	m.promote(term, m.currentEpoch, &claims, false)
 	m.wakeBy(m.now)
 }
 

@@ -181,9 +181,27 @@ func (m *Machine) forget(id ID) Result {
 	}
 	m.remove(n)
 	m.ban(id)
+	if m.isElector(id) {
+		m.ghosts = append(m.ghosts, n)
+	}
 	m.do(Disconnect{ID: id})
 	m.electorsForgot()
 	return ok
+}
+
+// ghost returns a node that was forgotten while it was an elector. It is no
+// member any more, but until it is replaced its votes are needed.
+func (m *Machine) ghost(id ID) *node {
+	for i, g := range m.ghosts {
+		if g.id() == id {
+			if !m.banned(id) {
+				m.ghosts = append(m.ghosts[:i], m.ghosts[i+1:]...)
+				return nil
+			}
+			return g
+		}
+	}
+	return nil
 }
 
 func (m *Machine) dropHandshake(id ID) bool {
@@ -197,12 +215,78 @@ func (m *Machine) dropHandshake(id ID) bool {
 	return false
 }
 
-// reset is CLUSTER RESET: a cluster of one again, with a new incarnation, for
+// leaving is a RESET that waits until this node's vote was handed over.
+type leaving struct {
+	number  uint64
+	command Reset
+	until   Time
+	handed  *proposal // asks the set without this node whether it serves
+}
+
+// leaveTimeout is how long a RESET waits for other electors to take over.
+const leaveTimeout Duration = 3000
+
+// resetCommand is CLUSTER RESET. An elector first lets the others replace it:
+// a cluster whose only elector is reset could decide nothing any more.
+func (m *Machine) resetCommand(number uint64, command Reset) {
+	if m.self().IsPrimary() && command.HasKeys {
+		m.reply(number, resetWithKeys)
+		return
+	}
+	if m.leaving != nil {
+		m.reply(number, Result{Err: "ERR a reset is under way"})
+		return
+	}
+	m.leaving = &leaving{number: number, command: command, until: m.now.After(leaveTimeout)}
+	m.electorAt = m.now
+	m.wakeBy(m.now)
+	m.leaveTimers()
+}
+
+// leaveTimers carries a waiting RESET out when nobody needs this node's vote.
+func (m *Machine) leaveTimers() {
+	l := m.leaving
+	if l == nil {
+		return
+	}
+	if m.now < l.until && m.voteNeeded(l) {
+		m.wakeBy(l.until)
+		return
+	}
+	m.leaving = nil
+	m.reply(l.number, m.reset(l.command))
+}
+
+// stay gives up a waiting RESET, because this node became a primary.
+func (m *Machine) stay() {
+	if l := m.leaving; l != nil {
+		m.leaving = nil
+		m.reply(l.number, resetWithKeys)
+	}
+}
+
+var resetWithKeys = Result{Err: "ERR CLUSTER RESET can't be called with master nodes containing keys"}
+
+// voteNeeded reports whether the set still has this node in it though others
+// could take its place, or the set without it does not serve yet.
+func (m *Machine) voteNeeded(l *leaving) bool {
+	e := m.inForce()
+	if m.isElector(m.id()) {
+		return m.betterElectors(e) != nil
+	}
+	d := m.domainOf(e.Cluster)
+	if d == nil || d.Complete+1 < e.Ver {
+		return false // was none, or has nothing that others lack
+	}
+	if l.handed == nil {
+		l.handed = m.propose(&proposal{why: forHandover, cluster: e.Cluster, key: m.self().Shard})
+	}
+	return l.handed == nil || !l.handed.done
+}
+
+// reset makes this node a cluster of one again, with a new incarnation, for
 // the promises of the old one are forgotten. Redis 7.0, clusterReset.
 func (m *Machine) reset(command Reset) Result {
-	if m.self().IsPrimary() && command.HasKeys {
-		return Result{Err: "ERR CLUSTER RESET can't be called with master nodes containing keys"}
-	}
 	wasReplica := !m.self().IsPrimary()
 	m.abandonShard()
 	// The peers hear it from this node's last words: no slots, no shard, and
@@ -224,7 +308,7 @@ func (m *Machine) reset(command Reset) Result {
 		}
 	}
 	m.boot++
-	m.bans, m.handshakes, m.overrides = nil, nil, nil
+	m.bans, m.handshakes, m.overrides, m.ghosts = nil, nil, nil, nil
 	m.migrating, m.importing = nil, nil
 	if command.Hard {
 		m.remove(m.me)

@@ -14,6 +14,7 @@ import "sort"
 type merging struct {
 	electorAt    Time
 	repairAt     Time // own turn to repair the set; 0: nothing to repair
+	lostSince    Time // a majority of electors is lost since; 0: is not
 	foreignSince Time // nodes of another cluster are in the table since; 0: none
 	nonce        uint64
 	suit         *suit
@@ -94,7 +95,8 @@ func (m *Machine) woo() {
 		m.foreignSince = m.now
 	}
 	d := m.domainOf(e.Cluster)
-	if d == nil || !m.serving(d) || m.frozen(d) || !least.Less(e.Cluster) && !m.mutated(MutateMergeBothWays) {
+	mayAsk := d != nil && m.serving(d) && !m.frozen(d) && m.yields(e.Cluster, least)
+	if !mayAsk && m.lostSince == 0 {
 		m.suit = nil
 		return
 	}
@@ -107,6 +109,11 @@ func (m *Machine) woo() {
 		m.askSuit()
 	}
 	m.wakeBy(m.suit.askAt)
+}
+
+// yields reports whether cluster own dissolves into cluster other.
+func (m *Machine) yields(own, other ID) bool {
+	return other.Less(own) || m.mutated(MutateMergeBothWays) && other != own
 }
 
 // askSuit asks the electors of the smaller cluster, or if they are unknown,
@@ -133,6 +140,7 @@ func (m *Machine) readOK(from Member, body ReadOK) {
 	if body.Electors != nil {
 		m.learnElectors(body.Electors)
 	}
+	m.confirmRead(from, body)
 	s := m.suit
 	if s == nil || s.cluster != body.Cluster || s.nonce != body.Nonce {
 		return
@@ -157,6 +165,14 @@ func (m *Machine) readOK(from Member, body ReadOK) {
 	}
 	s.answers = append(s.answers, from.ID)
 	e := m.inForce()
+	if len(s.answers) >= set.Majority() && m.lostLongEnough() {
+		m.adopt(s.cluster, m.electorsLost(e))
+		return
+	}
+	if !m.yields(e.Cluster, s.cluster) {
+		m.suit = nil
+		return
+	}
 	if len(s.answers) < set.Majority() || m.now < s.since.After(Duration(m.rank(e))*electorTurn) {
 		return
 	}

@@ -11,6 +11,7 @@ type paxos struct {
 
 	known     []*Electors // greatest decided set known of every cluster
 	confirmed bool        // the register confirmed this primary in this life
+	confirming
 }
 
 // purpose is what a proposal is for.
@@ -21,6 +22,7 @@ const (
 	forConfirm                 // learn what is decided; after TAKEOVER: write it down
 	forImport                  // put a dissolved cluster's register into the survivor's
 	forElectors                // change the set, or finish a change somebody began
+	forHandover                // learn whether a majority serves; changes nothing
 )
 
 // proposal is one attempt after the other to change one register.
@@ -144,6 +146,11 @@ func (m *Machine) promised(from Member, epoch uint64, body Promise) {
 	if !m.vote(p, &p.promised, from) {
 		return
 	}
+	if p.why == forHandover {
+		p.done = true
+		m.wakeBy(m.now)
+		return
+	}
 	value, ok := m.choose(p)
 	if !ok {
 		m.again(p)
@@ -169,13 +176,17 @@ func (m *Machine) choose(p *proposal) (Register, bool) {
 	now := value.Config
 	switch p.why {
 	case forElection:
+		if now == nil && m.self().Flags&Unregistered != 0 {
+			value.Config = m.firstConfig(max(p.epoch, m.currentEpoch)+1, p.election.Slots)
+			return value, true
+		}
 		if now == nil {
 			return value, false // not carried over from a dissolved cluster yet
 		}
 		if now.Primary.ID == p.election.Primary && now.Term == p.election.Term {
 			next := &ShardConfig{
 				Shard: p.key, Ver: now.Ver + 1, Term: now.Term + 1,
-				Epoch: max(p.epoch, m.currentEpoch) + 1, Primary: m.member(),
+				Epoch: max(p.epoch, m.currentEpoch) + 1, Primary: m.member(), Slots: p.election.Slots,
 			}
 			if m.mutated(MutateKeepTerm) {
 				next.Term = now.Term
@@ -185,11 +196,15 @@ func (m *Machine) choose(p *proposal) (Register, bool) {
 		}
 	case forConfirm:
 		own := m.self()
+		if now == nil && own.Flags&Unregistered != 0 {
+			value.Config = m.firstConfig(own.ConfigEpoch, own.Slots)
+			return value, true
+		}
 		if now == nil {
 			return value, false
 		}
 		if own.IsPrimary() && own.Shard == p.key && own.Term > now.Term {
-			value.Config = &ShardConfig{Shard: p.key, Ver: now.Ver + 1, Term: own.Term, Epoch: own.ConfigEpoch, Primary: m.member()}
+			value.Config = &ShardConfig{Shard: p.key, Ver: now.Ver + 1, Term: own.Term, Epoch: own.ConfigEpoch, Primary: m.member(), Slots: own.Slots}
 		}
 	case forImport:
 		if now == nil || m.mutated(MutateImportOver) {
@@ -216,10 +231,13 @@ func (m *Machine) accepted(from Member, body Accepted) {
 	if p.why != forImport && (p.why != forConfirm || p.value.Config.Primary.ID != m.id()) || p.value.Electors != nil {
 		m.tell(p.set, decided)
 	}
-	if p.why == forConfirm {
+	if p.why == forConfirm && m.self().IsPrimary() {
 		m.confirmed = true
 		if p.value.Config.Primary.ID == m.id() {
 			m.readyAt = 0
+		}
+		if m.self().Flags&Unregistered != 0 {
+			m.amend(false, func(r *Record) { r.Flags &^= Unregistered })
 		}
 	}
 	m.committed(decided)
@@ -287,6 +305,7 @@ func (m *Machine) paxosTimers() {
 	}
 	m.confirmTimer()
 	m.electorTimers()
+	m.refoundTimers()
 }
 
 // wanted reports whether a proposal still serves its purpose.
@@ -296,20 +315,12 @@ func (m *Machine) wanted(p *proposal) bool {
 		own := m.self()
 		return own.Shard == p.key && own.Primary == p.election.Primary && own.Term == p.election.Term && m.maySeek(p.election)
 	case forConfirm:
-		return m.self().Shard == p.key && m.self().IsPrimary()
+		return m.self().Shard == p.key
 	case forImport:
 		return p.cluster == m.finalCluster(p.cluster)
+	case forHandover:
+		return m.leaving != nil && p.cluster == m.inForce().Cluster
 	}
 	e := m.latest(p.cluster)
 	return e != nil && e.Ver == p.set.Ver
-}
-
-// confirmTimer lets a primary ask the register whether it still is one: after
-// a restart, and after TAKEOVER.
-func (m *Machine) confirmTimer() {
-	own := m.self()
-	if m.confirmed || !own.IsPrimary() || m.inForce() == nil {
-		return
-	}
-	m.propose(&proposal{why: forConfirm, cluster: m.inForce().Cluster, key: own.Shard})
 }

@@ -7,9 +7,10 @@ type Flags uint16
 
 // The flags of a record.
 const (
-	NoFailover  Flags = 1 << iota // cluster-replica-no-failover: will not stand for election
-	Subscribers                   // has pub/sub subscribers, wants PUBLISH traffic
-	MigrateTo                     // a primary that had replicas: orphaned replicas may be sent to it
+	NoFailover   Flags = 1 << iota // cluster-replica-no-failover: will not stand for election
+	Subscribers                    // has pub/sub subscribers, wants PUBLISH traffic
+	MigrateTo                      // a primary that had replicas: orphaned replicas may be sent to it
+	Unregistered                   // its shard's register was lost with the electors and may be made anew
 )
 
 // Record is everything one node says about itself. Only that node writes it,

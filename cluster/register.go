@@ -1,5 +1,7 @@
 package cluster
 
+import "cobble/slots"
+
 // Ballot orders the proposals for one register. Inc is the proposer's
 // incarnation, unique per node and per life of its acceptor file, so that two
 // proposers, or one proposer before and after amnesia, never share a ballot.
@@ -32,6 +34,10 @@ type ShardConfig struct {
 	Epoch   uint64 // config epoch the primary was given with the term
 	Primary Member
 	InSync  []Member // empty in asynchronous mode
+	// Slots are what the primary claims with its promotion: the old primary
+	// gives them up as soon as it hears of the decision, perhaps before the
+	// new one does. Nil in a shard's first configuration.
+	Slots *slots.Set
 }
 
 // Electors is the set of nodes that decide for a domain (= a cluster). A set

@@ -13,6 +13,9 @@ func (m *Machine) send(to ID, body Body) { m.sendAfter(ownRecordDurable, to, bod
 func (m *Machine) sendAfter(token Token, to ID, body Body) {
 	n := m.find(to)
 	if n == nil {
+		n = m.ghost(to)
+	}
+	if n == nil {
 		return
 	}
 	m.effects = append(m.effects, Effect{After: max(token, m.born), Do: Send{To: to, Addr: n.addr(), Msg: m.message(body)}})
@@ -49,6 +52,9 @@ func (m *Machine) receive(e Receive) {
 	}
 	n := m.find(msg.From)
 	if n == nil {
+		if g := m.ghost(msg.From); g != nil && msg.Boot >= g.record.Boot {
+			m.receivePaxos(g, msg)
+		}
 		return
 	}
 	if n != m.me && msg.Boot < n.record.Boot {

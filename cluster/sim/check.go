@@ -1,13 +1,121 @@
 package sim
 
-import "cobble/cluster"
+import (
+	"cobble/cluster"
+)
 
 // checker watches a world from outside the machines.
 type checker interface {
 	sent(w *World, h *Host, msg *cluster.Message)         // a message left h
 	published(w *World, h *Host)                          // h.view is new
 	promoted(w *World, h *Host, do cluster.BecomePrimary) // h's data path leads a shard
-	stepped(w *World, h *Host)                            // h's machine made a step
 }
 
-func newCheckers() []checker { return nil }
+func newCheckers() []checker {
+	registers := newRegisterChecker()
+	return []checker{registers, newRecordChecker(), &verdictChecker{}, newRoleChecker(registers)}
+}
+
+// recordChecker: one version of a record has one content, in every message of
+// every life of its owner.
+type recordChecker struct {
+	seen map[cluster.Version]*cluster.Record
+}
+
+func newRecordChecker() *recordChecker {
+	return &recordChecker{seen: map[cluster.Version]*cluster.Record{}}
+}
+
+func (c *recordChecker) sent(w *World, h *Host, msg *cluster.Message) {
+	switch body := msg.Body.(type) {
+	case cluster.Records:
+		for _, r := range body.Records {
+			c.check(w, h, r)
+		}
+	case cluster.Hello:
+		c.check(w, h, body.Record)
+	case cluster.HelloOK:
+		c.check(w, h, body.Record)
+	}
+}
+
+func (c *recordChecker) check(w *World, h *Host, r *cluster.Record) {
+	version := cluster.Version{ID: r.ID, Boot: r.Boot, Counter: r.Counter}
+	old := c.seen[version]
+	switch {
+	case old == nil:
+		c.seen[version] = r
+	case old != r && !sameRecord(old, r):
+		w.fail("two contents of one record version: %+v and %+v", *old, *r)
+	}
+}
+
+func sameRecord(a, b *cluster.Record) bool {
+	x, y := *a, *b
+	x.Slots, y.Slots = nil, nil
+	return x == y && sameSlots(a.Slots, b.Slots)
+}
+
+func (c *recordChecker) published(*World, *Host)                       {}
+func (c *recordChecker) promoted(*World, *Host, cluster.BecomePrimary) {}
+
+// verdictChecker: FAIL is said only with the reports of a majority of electors.
+type verdictChecker struct{}
+
+func (c *verdictChecker) sent(w *World, h *Host, msg *cluster.Message) {
+	body, is := msg.Body.(cluster.Fail)
+	if !is || len(body.Reporters) == 0 {
+		return
+	}
+	electors := h.machine.View().Electors
+	count := 0
+	for _, id := range body.Reporters {
+		if _, member := electors.Has(id); member {
+			count++
+		}
+	}
+	if count < electors.Majority() {
+		w.fail("n%d says FAIL with %d of %d electors", h.index, count, len(electors.Members))
+	}
+}
+
+func (c *verdictChecker) published(*World, *Host)                       {}
+func (c *verdictChecker) promoted(*World, *Host, cluster.BecomePrimary) {}
+
+// roleChecker: at most one node leads a shard in a term, and only with a
+// decided configuration behind it.
+type roleChecker struct {
+	registers *registerChecker
+	leaders   map[shardTerm]cluster.ID
+	unclean   map[shardTerm]bool
+}
+
+type shardTerm struct {
+	shard cluster.ID
+	term  uint64
+}
+
+func newRoleChecker(registers *registerChecker) *roleChecker {
+	return &roleChecker{registers: registers, leaders: map[shardTerm]cluster.ID{}, unclean: map[shardTerm]bool{}}
+}
+
+func (c *roleChecker) sent(*World, *Host, *cluster.Message) {}
+func (c *roleChecker) published(*World, *Host)              {}
+
+func (c *roleChecker) promoted(w *World, h *Host, do cluster.BecomePrimary) {
+	key := shardTerm{do.Shard, do.Term}
+	id := h.machine.View().Myself().ID
+	if !do.Clean {
+		c.unclean[key] = true
+	}
+	if leader, led := c.leaders[key]; led && leader != id {
+		w.fail("two primaries in term %d of shard %v: %v and %v", do.Term, do.Shard, leader, id)
+	}
+	c.leaders[key] = id
+	if do.Term == 1 || c.unclean[key] {
+		return
+	}
+	if decided, is := c.registers.leader[key]; !is || decided != id {
+		w.fail("n%d leads term %d of shard %v without a decided configuration", h.index, do.Term, do.Shard)
+	}
+}

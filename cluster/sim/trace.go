@@ -41,3 +41,28 @@ func (w *World) text(v any) string {
 	}
 	return strings.ReplaceAll(out, "cluster.", "")
 }
+
+// Summary prints what every host believes of itself, one line each.
+func (w *World) Summary() string {
+	out := ""
+	for _, h := range w.Hosts {
+		if h.view == nil {
+			continue
+		}
+		me := h.view.Myself()
+		out += fmt.Sprintf("n%d alive=%v state=%v %q shard=%.4v term=%d primary=%v of=%.4v epoch=%d nodes=%d cluster=%.4v", h.index,
+			h.machine != nil, h.view.State, h.view.Reason, me.Shard.String(), me.Term, me.IsPrimary(), me.Primary.String(), me.ConfigEpoch,
+			len(h.view.Nodes), h.view.Cluster.String())
+		if e := h.view.Electors; e != nil {
+			out += fmt.Sprintf(" electors=%.4v/%d", e.Cluster.String(), e.Ver)
+			for _, m := range e.Members {
+				out += fmt.Sprintf(" %.4v", m.ID.String())
+			}
+		}
+		if me.Slots != nil {
+			out += " slots=" + me.Slots.String()
+		}
+		out += fmt.Sprintf(" id=%.4v\n", me.ID.String())
+	}
+	return out
+}

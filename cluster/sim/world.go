@@ -25,6 +25,7 @@ type World struct {
 	commands uint64
 	results  map[uint64]cluster.Result
 	mutation cluster.Mutation
+	amnesia  bool // some host lost its acceptor file
 	config   func(*cluster.Config)
 }
 

@@ -27,7 +27,7 @@ import (
 //	            ID(cluster) ID(shard) ID(primary) varint(term) varint(epoch) slots varint(offset)
 //	ballot    = varint(round) varint(inc)
 //	member    = ID varint(inc)
-//	shardcfg  = ID varint(ver) varint(term) varint(epoch) member list of member
+//	shardcfg  = ID varint(ver) varint(term) varint(epoch) member list of member slots
 //	electors  = ID varint(ver) list of member  list of member  ID(into)
 //	register  = ID(key) ballot ballot  maybe shardcfg  maybe electors
 //	domain    = ID maybe electors  varint(complete) bool(carried)  list of register

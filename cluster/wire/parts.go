@@ -71,6 +71,7 @@ func shardConfig(c *coder, v *cluster.ShardConfig) {
 	c.uint(&v.Epoch)
 	member(c, &v.Primary)
 	members(c, &v.InSync)
+	slotSet(c, &v.Slots)
 }
 
 func electors(c *coder, v *cluster.Electors) {
