@@ -1,9 +1,12 @@
 package server
 
 import (
+	"errors"
 	"time"
 
 	"cobble/server/config"
+	"cobble/slots"
+	"cobble/storage"
 )
 
 // cronPeriod is how often the housekeeping runs.
@@ -21,6 +24,7 @@ func (s *Server) runCron() {
 			return
 		case now := <-tick.C:
 			s.limitOutputs(now.UnixMilli())
+			s.weigh()
 			if n%10 == 0 {
 				last = s.rates(last, now)
 				s.closeIdle(now.UnixMilli())
@@ -85,4 +89,56 @@ func (s *Server) limitOutputs(now int64) {
 			c.kill()
 		}
 	}
+}
+
+// weigh decides whether the data exceeds maxmemory.
+func (s *Server) weigh() {
+	limit := s.settings.Int("maxmemory")
+	s.env.OverMemory.Store(limit > 0 && s.env.DataBytes() > limit)
+}
+
+// sweepBatch is how many expiry rows the sweeper looks at between two looks at
+// the clock; sweepShare of each period is the most it works.
+const (
+	sweepBatch = 256
+	sweepShare = 4
+)
+
+// runSweeper removes expired keys nobody asks for, and what dropped objects left
+// behind. Only a primary does: its log tells the replicas.
+func (s *Server) runSweeper() {
+	defer s.cron.Done()
+	tick := time.NewTicker(cronPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stopCron:
+			return
+		case <-tick.C:
+			if view := s.env.View.Load(); view.Enabled && view.Primary != slots.NoNode {
+				continue
+			}
+			if err := s.sweep(time.Now()); err != nil && !errors.Is(err, storage.ErrClosed) {
+				s.log.Printf(Verbose, "Sweeping: %v", err)
+			}
+		}
+	}
+}
+
+func (s *Server) sweep(start time.Time) error {
+	all := slots.Full()
+	for time.Since(start) < cronPeriod/sweepShare {
+		looked := 0
+		if s.env.ActiveExpire() {
+			var err error
+			if looked, err = s.env.Engine.SweepExpired(time.Now().UnixMilli(), sweepBatch); err != nil {
+				return err
+			}
+		}
+		more, err := s.env.Engine.CollectGarbage(time.Now().UnixMilli(), &all)
+		if err != nil || looked < sweepBatch && !more {
+			return err
+		}
+	}
+	return nil
 }

@@ -17,6 +17,9 @@ func (s *Server) follow() {
 		return nil
 	})
 	s.now("loglevel", func(v config.Value) error { s.log.SetLevel(Level(v.Int)); return nil })
+	for _, name := range []string{"appendonly", "appendfsync"} {
+		s.settings.Watch(name, func(config.Value) error { s.env.Engine.Log().SetPolicy(s.logPolicy()); return nil })
+	}
 	s.settings.Watch("maxclients", func(v config.Value) error { return enoughFiles(v.Int) })
 	s.settings.Watch("port", func(v config.Value) error {
 		if s.relisten(s.settings.Words("bind"), int(v.Int)) != nil {

@@ -138,6 +138,9 @@ func (s *Server) wait(signals <-chan os.Signal) int {
 		s.log.Printf(Warning, "Received %s scheduling shutdown...", name)
 	case r := <-s.shutdown:
 		s.log.Printf(Debug, "SHUTDOWN %s", shutdownWords(r))
+	case err := <-s.fatal:
+		s.log.Printf(Warning, "The store cannot go on, exiting: %v", err)
+		return 1 // without closing it: what is in the log is what counts
 	}
 	s.log.Printf(Warning, "User requested shutdown...")
 	done := make(chan error, 1)

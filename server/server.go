@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 	"cobble/server/command"
 	"cobble/server/config"
 	"cobble/storage"
+	"cobble/storage/log"
 )
 
 // Version is Cobble's.
@@ -37,6 +39,7 @@ type Server struct {
 	sessions  sync.WaitGroup
 	cron      sync.WaitGroup
 	stopCron  chan struct{}
+	fatal     chan error                   // the store cannot go on
 	shutdown  chan command.ShutdownRequest // asked for by SHUTDOWN
 
 	mu      sync.Mutex // guards what follows
@@ -56,7 +59,7 @@ func (e *StartError) Error() string { return e.Reason }
 func Start(settings *config.Config, log *Logger) (*Server, error) {
 	s := &Server{
 		settings: settings, log: log, started: time.Now(), conns: map[*conn]struct{}{},
-		stopCron: make(chan struct{}), shutdown: make(chan command.ShutdownRequest, 1),
+		stopCron: make(chan struct{}), fatal: make(chan error, 1), shutdown: make(chan command.ShutdownRequest, 1),
 	}
 	if err := s.lockDir(); err != nil {
 		return nil, s.failed("%v", err)
@@ -76,7 +79,7 @@ func Start(settings *config.Config, log *Logger) (*Server, error) {
 		s.unlockDir()
 		return nil, s.failed("Configured to not listen anywhere, exiting.")
 	}
-	engine, err := storage.Open(storage.Options{Dir: filepath.Join(settings.Text("dir"), "data"), Budget: settings.Bytes("memory-budget", machineBytes())})
+	engine, err := storage.Open(s.storeOptions())
 	if err != nil {
 		s.closeListeners()
 		s.unlockDir()
@@ -85,6 +88,35 @@ func Start(settings *config.Config, log *Logger) (*Server, error) {
 	s.env = command.NewEnv(engine, settings, s.process())
 	s.follow()
 	return s, nil
+}
+
+func (s *Server) storeOptions() storage.Options {
+	return storage.Options{
+		Dir: filepath.Join(s.settings.Text("dir"), "data"), Budget: s.settings.Bytes("memory-budget", machineBytes()),
+		Policy: s.logPolicy(), Now: time.Now, PinLog: s.settings.Int("repl-log-max"),
+		Frequency: strings.HasSuffix(s.settings.Text("maxmemory-policy"), "lfu"),
+		Logf:      func(format string, args ...any) { s.log.Printf(Warning, format, args...) },
+		OnFatal: func(err error) {
+			select {
+			case s.fatal <- err:
+			default:
+			}
+		},
+	}
+}
+
+// logPolicy is what appendonly and appendfsync say together.
+func (s *Server) logPolicy() log.Policy {
+	if !s.settings.Bool("appendonly") {
+		return log.No
+	}
+	switch s.settings.Text("appendfsync") {
+	case "always":
+		return log.Always
+	case "no":
+		return log.No
+	}
+	return log.EverySec
 }
 
 // failed logs why the server does not start.
@@ -106,8 +138,9 @@ func (s *Server) Serve() {
 		s.accepting.Add(1)
 		go s.accept(s.unix)
 	}
-	s.cron.Add(1)
+	s.cron.Add(2)
 	go s.runCron()
+	go s.runSweeper()
 }
 
 // Env gives access to what commands see, for the parts that are wired to it.

@@ -30,6 +30,7 @@ func (tx *Tx) Lookup(key []byte) (Entry, error) {
 	e := Entry{Key: key, Slot: tx.slotOf(key), hash: format.Hash(key)}
 	value, ok, err := tx.getRow(tx.metaKey(&e))
 	if err != nil || !ok {
+		tx.misses++
 		return e, err
 	}
 	if err := e.Meta.Decode(value); err != nil {
@@ -37,9 +38,11 @@ func (tx *Tx) Lookup(key []byte) (Entry, error) {
 	}
 	e.row, e.disk = true, e.Meta
 	if e.Meta.ExpireAt == 0 || e.Meta.ExpireAt > tx.now {
+		tx.hits++
 		e.Live = true
 		return e, nil
 	}
+	tx.misses++
 	e.Meta = format.Meta{}
 	if tx.writable {
 		tx.expired++

@@ -35,6 +35,8 @@ type Tx struct {
 	build    []byte      // user value under construction
 	digits   [2][20]byte // texts of integers
 	expired  int64       // keys removed because their time had come
+	hits     int64       // lookups of a live key
+	misses   int64       // and of none
 	err      error       // see fail
 
 	cold     []coldRow   // rows that must be loaded before Run can succeed
@@ -47,6 +49,7 @@ type Tx struct {
 func (tx *Tx) restart() {
 	tx.writes.reset()
 	tx.deltas, tx.cold, tx.err, tx.expired = tx.deltas[:0], tx.cold[:0], nil, 0
+	tx.hits, tx.misses = 0, 0
 }
 
 type delta struct {
@@ -61,6 +64,9 @@ func (tx *Tx) Now() int64 { return tx.now }
 // Incomplete reports whether a row was needed that is not in memory: whatever the
 // operation has concluded, it will run again.
 func (tx *Tx) Incomplete() bool { return len(tx.cold) > 0 }
+
+// Lookups returns how many lookups of keys found one, and found none.
+func (tx *Tx) Lookups() (hits, misses int64) { return tx.hits, tx.misses }
 
 // Writable reports whether the transaction may write.
 func (tx *Tx) Writable() bool { return tx.writable }

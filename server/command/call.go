@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 
 	"cobble/server/resp"
@@ -35,6 +36,8 @@ type Call struct {
 	last      *Command
 	lastName  string // spelled as the client did
 	tally     tally  // statistics not yet added to Stats
+	hits      int64  // keys a reading command found, and did not find
+	misses    int64
 }
 
 // Run executes a keyed command: slot, lock, Route, Cmd.Run. The error is yet to be
@@ -46,24 +49,12 @@ func (c *Call) Run() error {
 		return err
 	}
 	c.start = c.Out.Len()
-	c.route = slots.Request{
-		Write: c.Cmd.Flags&Write != 0, ReadOnly: c.Client.ReadOnly,
-		Asking: c.Client.Asking || c.Cmd.Flags&Asking != 0, Migrate: c.Cmd.Name == "migrate",
-	}
+	c.route = slots.Request{Write: c.Cmd.Flags&Write != 0}
 	if len(keys) > 0 {
-		c.route.Slot = slots.Of(c.Args[keys[0]])
-		for _, at := range keys[1:] {
-			if slots.Of(c.Args[at]) != c.route.Slot {
-				c.route.CrossSlot = true
-				break
-			}
-		}
+		c.route = c.request(keys)
 	}
-	if c.route.CrossSlot { // no lock is needed to refuse it; a server without a cluster refuses too, until it can lock several slots
-		if err := slots.Route(c.Env.View.Load(), c.route); err != nil {
-			return err
-		}
-		return slots.CrossSlot
+	if c.route.CrossSlot {
+		return c.runAcross()
 	}
 	var lsn storage.LSN
 	if c.route.Write {
@@ -72,9 +63,26 @@ func (c *Call) Run() error {
 	} else {
 		lsn, err = c.Env.Engine.View(c.Now, c.route.Slot, (*keyedOp)(c))
 	}
-	if lsn > c.LSN {
-		c.LSN = lsn
+	c.seen(lsn)
+	if err != nil {
+		c.Out.CutTo(c.start)
 	}
+	return err
+}
+
+// runAcross executes a command with keys in several slots. A cluster refuses it,
+// and needs no lock for that; a server on its own locks them all.
+func (c *Call) runAcross() error {
+	if err := slots.Route(c.Env.View.Load(), c.route); err != nil {
+		return err
+	}
+	var locked []slots.Slot
+	for _, at := range c.keys {
+		locked = append(locked, slots.Of(c.Args[at]))
+	}
+	slices.Sort(locked)
+	lsn, err := c.Env.Engine.Update(c.Now, slices.Compact(locked), (*keyedOp)(c))
+	c.seen(lsn)
 	if err != nil {
 		c.Out.CutTo(c.start)
 	}
@@ -92,7 +100,11 @@ func (op *keyedOp) Run(tx *storage.Tx) error {
 			return err
 		}
 	}
-	return c.Cmd.Run(c, tx)
+	err := c.Cmd.Run(c, tx)
+	if c.Cmd.Flags&ReadOnly != 0 {
+		c.hits, c.misses = tx.Lookups()
+	}
+	return err
 }
 
 // routeKeys decides, with the slot locked, whether the command is served here.

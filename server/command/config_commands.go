@@ -81,7 +81,7 @@ func configRewrite(c *Call) error {
 }
 
 func configResetStat(c *Call) error {
-	c.Env.Stats.Reset()
+	c.Env.Stats.Reset(c.Env.Engine.ExpiredKeys())
 	c.tally = tally{}
 	c.Out.OK()
 	return nil

@@ -230,6 +230,12 @@ func infoCluster(c *Call, b *infoText) {
 	}
 }
 
+// DataBytes returns how many bytes of keys and values the node serves.
+func (e *Env) DataBytes() int64 {
+	_, _, bytes := e.counts()
+	return bytes
+}
+
 // counts sums the counters of the slots that this node serves; a slot that is
 // only being imported does not count yet.
 func (e *Env) counts() (keys, expires, bytes int64) {

@@ -15,7 +15,7 @@ type Stats struct {
 	NetIn, NetOut, Reads, Writes      atomic.Int64
 	InFlight                          atomic.Int64 // clients waiting in a command
 	KeyspaceHits, KeyspaceMisses      atomic.Int64
-	ExpiredKeys, EvictedKeys          atomic.Int64
+	EvictedKeys, expiredBefore        atomic.Int64
 	UnexpectedErrors, LimitedByOutput atomic.Int64
 	LimitedByQuery, BlockedByPause    atomic.Int64
 	commands, errors                  atomic.Int64
@@ -42,13 +42,14 @@ func (s *Stats) of(c *Command) *CommandStats { return &s.perCommand[c.index] }
 // Commands returns how many commands were run.
 func (s *Stats) Commands() int64 { return s.commands.Load() }
 
-// Reset is CONFIG RESETSTAT.
-func (s *Stats) Reset() {
+// Reset is CONFIG RESETSTAT. expired is how many keys have expired so far.
+func (s *Stats) Reset(expired int64) {
 	for _, n := range []*atomic.Int64{&s.Connections, &s.RejectedConnections, &s.NetIn, &s.NetOut, &s.Reads, &s.Writes, &s.KeyspaceHits,
-		&s.KeyspaceMisses, &s.ExpiredKeys, &s.EvictedKeys, &s.UnexpectedErrors, &s.LimitedByOutput, &s.LimitedByQuery, &s.BlockedByPause,
+		&s.KeyspaceMisses, &s.EvictedKeys, &s.UnexpectedErrors, &s.LimitedByOutput, &s.LimitedByQuery, &s.BlockedByPause,
 		&s.commands, &s.errors} {
 		n.Store(0)
 	}
+	s.expiredBefore.Store(expired)
 	for i := range s.perCommand {
 		p := &s.perCommand[i]
 		p.calls.Store(0)
@@ -65,6 +66,7 @@ func (s *Stats) Reset() {
 type tally struct {
 	cmd                  *Command
 	calls, nanos, failed int64
+	hits, misses         int64
 }
 
 func (s *Stats) add(t *tally) {
@@ -76,6 +78,12 @@ func (s *Stats) add(t *tally) {
 	p.nanos.Add(t.nanos)
 	if t.failed != 0 {
 		p.failed.Add(t.failed)
+	}
+	if t.hits != 0 {
+		s.KeyspaceHits.Add(t.hits)
+	}
+	if t.misses != 0 {
+		s.KeyspaceMisses.Add(t.misses)
 	}
 	s.commands.Add(t.calls)
 	*t = tally{}
@@ -90,6 +98,9 @@ func (c *Call) account(err error) {
 	}
 	c.tally.calls++
 	c.tally.nanos += nanos
+	c.tally.hits += c.hits
+	c.tally.misses += c.misses
+	c.hits, c.misses = 0, 0
 	if err != nil {
 		c.tally.failed++
 		c.Env.Stats.countError(err)
