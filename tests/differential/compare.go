@@ -30,6 +30,9 @@ func ruleFor(args []string) rule {
 		return nil
 	}
 	name := strings.ToUpper(args[0])
+	if len(args) == 2 && strings.EqualFold(args[1], "HELP") {
+		return kindOnly // it is in our own words
+	}
 	if name == "COMMAND" && (len(args) == 1 || len(args) == 2 && strings.EqualFold(args[1], "INFO")) {
 		return kindOnly // the whole table, in any order, which has a comparison of its own
 	}

@@ -41,7 +41,18 @@ var newer = []known{
 }
 
 // deliberate are differences that Cobble means to have.
-var deliberate = []known{}
+var deliberate = []known{
+	{
+		name: "whole error texts",
+		why:  "Redis cuts an error message at a NUL byte of an argument that it quotes; Cobble shows the argument whole",
+		applies: func(args []string, oracle, subject reply) bool {
+			whole := subject.Text
+			at := strings.IndexByte(whole, 0)
+			return oracle.Err() != nil && subject.Err() != nil && at >= 0 && strings.HasPrefix(oracle.Text, whole[:at]) &&
+				strings.IndexByte(strings.Join(args, " "), 0) >= 0
+		},
+	},
+}
 
 func isEncoding(args []string) bool { return len(args) > 1 && strings.EqualFold(args[1], "ENCODING") }
 

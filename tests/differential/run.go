@@ -39,6 +39,12 @@ func (d *difference) String() string {
 	return fmt.Sprintf("%s\n    oracle:  %.2000s\n    subject: %.2000s", d.step, d.oracle, d.subject)
 }
 
+// signature is rough: the command, and how the two replies begin.
+func (d *difference) signature() string {
+	name := strings.ToUpper(strings.Join(d.step.args[:min(1, len(d.step.args))], " "))
+	return fmt.Sprintf("%s %.30s %.30s", name, d.oracle, d.subject)
+}
+
 // side is one of the two servers.
 type side struct {
 	addr  string
@@ -87,6 +93,7 @@ func must(c *respconn.Conn, args ...string) error {
 type pair struct {
 	oracle, subject side
 	seen            map[string]int // known differences that were met, by name
+	reported        map[string]bool
 }
 
 // closed stands for the reply of a server that hung up.
