@@ -29,16 +29,21 @@ type Hash struct {
 // Hash looks key up; a key that does not exist is a hash without fields.
 func (tx *Tx) Hash(key []byte) (Hash, error) {
 	e, err := tx.LookupType(key, format.HashType)
-	h := Hash{tx: tx, e: e}
 	if err != nil {
-		return h, err
+		return Hash{tx: tx}, err
 	}
+	return tx.hashOf(&e), nil
+}
+
+// hashOf returns the hash of a key that holds one, or does not exist.
+func (tx *Tx) hashOf(e *Entry) Hash {
+	h := Hash{tx: tx, e: *e}
 	if e.Live {
 		h.lp = e.Meta.Inline
 	} else {
 		h.e.Meta = format.Meta{Type: format.HashType, Enc: format.EncListpack}
 	}
-	return h, nil
+	return h
 }
 
 // Live reports whether the key exists.

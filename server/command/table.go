@@ -24,6 +24,7 @@ var families = []func() []Command{
 	observeCommands,
 	debugCommands,
 	aclCommands,
+	dumpCommands,
 }
 
 // NewTable builds the table.

@@ -1,0 +1,105 @@
+package storage
+
+import (
+	"errors"
+
+	"cobble/storage/dump"
+	"cobble/storage/format"
+)
+
+// Errors of Restore.
+var (
+	ErrBusyKey      = errors.New("storage: the key exists already")
+	ErrBadPayload   = errors.New("storage: unknown version or wrong checksum of a payload")
+	ErrBadValue     = errors.New("storage: malformed value in a payload")
+	ErrUnknownValue = errors.New("storage: a payload with a value of a type that is not supported")
+)
+
+// Dump appends the payload of key's value, and returns when the key expires (Unix
+// milliseconds, 0 = never). Without such a key it reports ok false.
+func (tx *Tx) Dump(dst, key []byte) (payload []byte, expireAt int64, ok bool, err error) {
+	e, err := tx.Lookup(key)
+	if err != nil || !e.Live {
+		return dst, 0, false, err
+	}
+	start := len(dst)
+	switch e.Meta.Type {
+	case format.String:
+		var value []byte
+		if value, err = tx.stringBytes(&e); err == nil {
+			dst = dump.AppendString(append(dst, dump.TypeString), value)
+		}
+	case format.HashType:
+		h := tx.hashOf(&e)
+		dst = dump.AppendLength(append(dst, dump.TypeHash), uint64(h.Len()))
+		w := h.Walk()
+		for w.Next() {
+			dst = dump.AppendString(dump.AppendString(dst, w.Field()), w.Value())
+		}
+		err = w.Close()
+	default:
+		err = ErrUnknownValue
+	}
+	if err != nil {
+		return dst[:start], 0, false, err
+	}
+	return dump.Seal(dst, start), e.Meta.ExpireAt, true, nil
+}
+
+// Restore creates key from a payload, to expire at a time (Unix milliseconds, 0 =
+// never); one that has passed leaves no key. Unless replace, a key that exists is
+// ErrBusyKey.
+func (tx *Tx) Restore(key, payload []byte, expireAt int64, replace bool) error {
+	e, err := tx.Lookup(key)
+	if err != nil {
+		return err
+	}
+	if e.Live && !replace {
+		return ErrBusyKey
+	}
+	v, err := dump.Decode(payload)
+	switch {
+	case errors.Is(err, dump.ErrChecksum):
+		return ErrBadPayload
+	case errors.Is(err, dump.ErrUnsupported):
+		return ErrUnknownValue
+	case err != nil:
+		return ErrBadValue
+	}
+	if expireAt != 0 && expireAt <= tx.now {
+		tx.remove(&e)
+		return nil
+	}
+	e.Meta = format.Meta{ExpireAt: expireAt}
+	switch v.Type {
+	case format.String:
+		tx.fillString(&e, StringEnc(v.Bytes), v.Bytes)
+		tx.save(&e)
+		return nil
+	case format.HashType:
+		return tx.restoreHash(&e, v.Items)
+	}
+	return ErrUnknownValue
+}
+
+// restoreHash makes e a new hash of fields and values in turn.
+func (tx *Tx) restoreHash(e *Entry, items [][]byte) error {
+	e.Meta.Type, e.Meta.Enc = format.HashType, format.EncListpack
+	h := Hash{tx: tx, e: *e}
+	if len(items) > 2*inlineHashFields {
+		if err := h.toRows(); err != nil {
+			return err
+		}
+	}
+	for i := 0; i < len(items); i += 2 {
+		added, err := h.Set(items[i], items[i+1])
+		if err != nil {
+			return err
+		}
+		if !added {
+			return ErrBadValue // no server writes a field twice
+		}
+	}
+	h.Save()
+	return nil
+}
