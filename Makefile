@@ -65,7 +65,7 @@ processes: need ## tests with real server processes: clusters, faults, clients
 
 .PHONY: bench
 bench: build need ## redis-benchmark against cobble and redis-server, interleaved
-	@if [ -d tests/bench ]; then $(GO) run ./tests/bench -cobble $(BIN) $(BENCH_ARGS); else echo "make bench: tests/bench is not in this tree" >&2; exit 1; fi
+	$(GO) run ./tools/bench -cobble $(BIN) $(BENCH_ARGS)
 
 .PHONY: demo
 demo: build ## a 3+3 cluster on ports 7000-7005; Ctrl-C stops it

@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -99,7 +100,9 @@ func (e *Engine) cut() bool {
 	if e.opts.mutant.newerThanCut {
 		early := e.log.Tip()
 		defer func() { e.pending.at.LSN, e.pending.at.CRC = uint64(early.LSN), early.CRC }()
-		time.Sleep(time.Millisecond)
+		for range 1000 { // let writers in between
+			runtime.Gosched()
+		}
 	}
 	e.commits.Lock()
 	defer e.commits.Unlock()
