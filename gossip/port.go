@@ -84,18 +84,23 @@ func (p *Port) bind(addrs []string, number int) error {
 	p.number = number
 	for _, a := range addrs {
 		var ip net.IP
+		family := "" // of an empty address: both
 		if a != "" {
 			if ip = net.ParseIP(a); ip == nil {
 				return fmt.Errorf("gossip: %q is not an IP address", a)
 			}
+			family = "6" // and not IPv4 through it, that may have a socket of its own
+			if ip.To4() != nil {
+				family = "4"
+			}
 		}
-		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: ip, Port: p.number})
+		l, err := net.ListenTCP("tcp"+family, &net.TCPAddr{IP: ip, Port: p.number})
 		if err != nil {
 			return err
 		}
 		p.tcp = append(p.tcp, l)
 		p.number = l.Addr().(*net.TCPAddr).Port
-		c, err := net.ListenUDP("udp", &net.UDPAddr{IP: ip, Port: p.number})
+		c, err := net.ListenUDP("udp"+family, &net.UDPAddr{IP: ip, Port: p.number})
 		if err != nil {
 			return err
 		}

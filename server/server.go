@@ -38,6 +38,7 @@ type Server struct {
 	accepting sync.WaitGroup
 	sessions  sync.WaitGroup
 	cron      sync.WaitGroup
+	node      *node // nil: not a node of a cluster
 	stopCron  chan struct{}
 	fatal     chan error                   // the store cannot go on
 	shutdown  chan command.ShutdownRequest // asked for by SHUTDOWN
@@ -87,6 +88,12 @@ func Start(settings *config.Config, log *Logger) (*Server, error) {
 	}
 	s.env = command.NewEnv(engine, settings, s.process())
 	s.follow()
+	if err := s.joinCluster(); err != nil {
+		s.closeListeners()
+		_ = engine.Close()
+		s.unlockDir()
+		return nil, s.failed("%s", startReason(err))
+	}
 	return s, nil
 }
 
@@ -184,13 +191,18 @@ func (s *Server) process() command.Process {
 		After:  after,
 		Log:    func(text string) { s.log.Printf(Warning, "%s", text) },
 		Shutdown: func(r command.ShutdownRequest) error {
-			select {
-			case s.shutdown <- r:
-			default: // one is under way
-			}
+			s.askToStop(r)
 			return nil
 		},
 		Abort: func() bool { return false },
+	}
+}
+
+// askToStop begins a shutdown, unless one is under way.
+func (s *Server) askToStop(r command.ShutdownRequest) {
+	select {
+	case s.shutdown <- r:
+	default:
 	}
 }
 
@@ -249,6 +261,7 @@ func (s *Server) Close() error {
 	s.cron.Wait()
 	s.accepting.Wait()
 	s.sessions.Wait()
+	s.leaveCluster()
 	err := s.env.Engine.Close()
 	s.unlockDir()
 	return err

@@ -269,7 +269,8 @@ func TestQueueBounds(t *testing.T) {
 	if len(first) != controlFrames || first[0][0] != 5 {
 		t.Fatalf("%d control frames, the first %v", len(first), first[0])
 	}
-	if second := q.take(); len(second) != 1 || len(q.take()) != 1 {
+	second, third := q.take(), q.take()
+	if len(second) != 1 || len(third) != 1 {
 		t.Fatal("bulk frames come one by one, behind control")
 	}
 	if n, empty := q.waiting(); n != 0 || !empty {

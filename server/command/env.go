@@ -22,6 +22,7 @@ type Env struct {
 	Slow    SlowLog
 	Latency LatencyMonitor
 	Pause   Pause
+	Cluster *Cluster // nil: not a node of a cluster
 
 	// Replication and WaitReplicas are the cluster's, if there is one.
 	Replication  func() Replication

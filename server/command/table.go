@@ -25,6 +25,7 @@ var families = []func() []Command{
 	debugCommands,
 	aclCommands,
 	dumpCommands,
+	clusterCommands,
 }
 
 // NewTable builds the table.

@@ -51,6 +51,8 @@ func clusterSettings() []Setting {
 		yesno("cluster-require-full-coverage", "yes", "Refuse all queries while a slot has no primary."),
 		yesno("cluster-allow-reads-when-down", "no", "Serve reads while the cluster is down."),
 		yesno("cluster-allow-pubsubshard-when-down", "yes", "Serve sharded channels while the cluster is down."),
+		plainText("cluster-secret", "", "Secret that the nodes share; proves to each other that they are of one cluster and encrypts gossip. Without it the bus talks to loopback addresses only.").flag(Own | Immutable | Secret),
+		yesno("cluster-trust-network", "no", "Without cluster-secret, let the bus talk to other hosts all the same: whoever reaches its port is believed.").flag(Own | Immutable),
 		memory("cluster-link-sendbuf-limit", "0", 0, "Bytes that may wait for a peer; 0 is no limit."),
 	}
 }

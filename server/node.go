@@ -1,0 +1,240 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"cobble/cluster"
+	"cobble/cluster/driver"
+	"cobble/server/command"
+	"cobble/server/config"
+	"cobble/slots"
+)
+
+// node is this server's part in a cluster: the driver, and what it asks of the
+// server.
+type node struct {
+	srv    *Server
+	driver *driver.Driver
+	tasks  chan func() // what the machine wants done to the data, in order
+	done   chan struct{}
+}
+
+// taskQueue bounds the tasks that wait. The machine decides slowly; a longer
+// queue means that the store hangs, and then waiting is all that is left.
+const taskQueue = 4096
+
+// joinCluster starts the cluster's part. The store is open, no client is served yet.
+func (s *Server) joinCluster() error {
+	if !s.settings.Bool("cluster-enabled") {
+		return nil
+	}
+	n := &node{srv: s, tasks: make(chan func(), taskQueue), done: make(chan struct{})}
+	go n.work()
+	options, err := s.clusterOptions()
+	if err == nil {
+		options.Hooks = n.hooks()
+		n.driver, err = driver.Start(options)
+	}
+	if err != nil {
+		close(n.tasks)
+		<-n.done
+		return err
+	}
+	s.node = n
+	s.env.Cluster = n.commands()
+	for _, name := range machineSettings {
+		s.settings.Watch(name, func(config.Value) error {
+			// The new values are in force when this has returned; the settings are
+			// read again then, which also keeps two changes in their order.
+			go n.driver.Configure(s.clusterSettings())
+			return nil
+		})
+	}
+	return nil
+}
+
+// machineSettings are the settings the cluster obeys from the moment they change.
+var machineSettings = []string{
+	"cluster-node-timeout", "cluster-trust-refused", "cluster-announce-ip", "cluster-announce-port", "cluster-announce-hostname",
+	"cluster-preferred-endpoint-type", "cluster-replica-validity-factor", "cluster-migration-barrier",
+	"cluster-allow-replica-migration", "cluster-replica-no-failover", "cluster-require-full-coverage",
+	"cluster-allow-reads-when-down", "cluster-allow-pubsubshard-when-down", "repl-ping-replica-period",
+}
+
+func (s *Server) clusterOptions() (driver.Options, error) {
+	port, bus := int(s.settings.Int("port")), int(s.settings.Int("cluster-port"))
+	if bus == 0 {
+		bus = port + 10000
+		if bus > 65535 {
+			return driver.Options{}, &driver.StartError{Text: "Redis port number too high. Cluster communication port, " + strconv.Itoa(10000) +
+				" port numbers higher than your Redis port. Your Redis port number must be 55535 or less."}
+		}
+	}
+	return driver.Options{
+		Dir: s.settings.Text("dir"), ConfigFile: s.settings.Text("cluster-config-file"),
+		Bind: busAddresses(s.settings.Words("bind")), BusPort: bus,
+		Secret: []byte(s.settings.Text("cluster-secret")), TrustRemote: s.settings.Bool("cluster-trust-network"),
+		BulkLimit: int(s.settings.Int("cluster-link-sendbuf-limit")),
+		Settings:  s.clusterSettings(),
+	}, nil
+}
+
+// busAddresses turns the bind setting into addresses of the bus. An address
+// that may be missing is left out if it is.
+func busAddresses(words []string) []string {
+	var out []string
+	for _, word := range words {
+		host, optional := strings.CutPrefix(word, "-")
+		switch host {
+		case "*":
+			host = "0.0.0.0"
+		case "::*":
+			host = "::"
+		}
+		if ip := net.ParseIP(host); ip == nil {
+			if found, err := net.LookupIP(host); err == nil && len(found) > 0 {
+				host = found[0].String()
+			}
+		}
+		if optional && !canBind(host) {
+			continue
+		}
+		out = append(out, host)
+	}
+	return out
+}
+
+func canBind(host string) bool {
+	network := "tcp4"
+	if strings.Contains(host, ":") {
+		network = "tcp6"
+	}
+	l, err := net.Listen(network, net.JoinHostPort(host, "0"))
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
+}
+
+func (s *Server) clusterSettings() driver.Settings {
+	announced := func(name string, otherwise int64) uint16 {
+		if n := s.settings.Int(name); n != 0 {
+			return uint16(n)
+		}
+		return uint16(otherwise)
+	}
+	bus := s.settings.Int("cluster-port")
+	if bus == 0 {
+		bus = s.settings.Int("port") + 10000
+	}
+	c := cluster.DefaultConfig(cluster.Addr{
+		IP:      s.settings.Text("cluster-announce-ip"),
+		Port:    announced("cluster-announce-port", s.settings.Int("port")),
+		BusPort: announced("cluster-announce-bus-port", bus),
+	})
+	c.Hostname = s.settings.Text("cluster-announce-hostname")
+	c.NodeTimeout = cluster.Duration(s.settings.Int("cluster-node-timeout"))
+	c.RequireFullCoverage = s.settings.Bool("cluster-require-full-coverage")
+	c.AllowReplicaMigration = s.settings.Bool("cluster-allow-replica-migration")
+	c.MigrationBarrier = int(s.settings.Int("cluster-migration-barrier"))
+	c.ReplicaValidityFactor = int(s.settings.Int("cluster-replica-validity-factor"))
+	c.ReplPingPeriod = cluster.Duration(1000 * s.settings.Int("repl-ping-replica-period"))
+	c.NoFailover = s.settings.Bool("cluster-replica-no-failover")
+	c.TrustRefused = s.settings.Bool("cluster-trust-refused")
+	return driver.Settings{
+		Machine: c, Endpoint: s.settings.Text("cluster-preferred-endpoint-type"),
+		ReadsWhenDown:  s.settings.Bool("cluster-allow-reads-when-down"),
+		PubSubWhenDown: s.settings.Bool("cluster-allow-pubsubshard-when-down"),
+	}
+}
+
+// work does to the data what the machine decided, in its order and off its goroutine.
+func (n *node) work() {
+	defer close(n.done)
+	for task := range n.tasks {
+		task()
+	}
+}
+
+func (n *node) hooks() driver.Hooks {
+	s := n.srv
+	return driver.Hooks{
+		Publish: func(_ *cluster.View, route *slots.View) { s.env.View.Store(route) },
+		BecomePrimary: func(cluster.BecomePrimary) {
+			s.log.SetRole('M')
+			n.tasks <- func() { s.env.Engine.SetFollower(false) }
+		},
+		BecomeReplica: func(cluster.BecomeReplica) {
+			s.log.SetRole('S')
+			n.tasks <- func() { s.env.Engine.SetFollower(true) }
+		},
+		DropSlots: func(set slots.Set) { n.tasks <- func() { n.flush(set) } },
+		FlushData: func() { n.tasks <- func() { n.flush(slots.Full()) } },
+		Position: func() cluster.Position {
+			return cluster.Position{Offset: uint64(s.env.Engine.Log().End())}
+		},
+		Log:   func(level byte, line string) { s.log.Printf(levelOf(level), "%s", line) },
+		Fatal: func(error) { s.askToStop(command.ShutdownRequest{NoSave: true, Now: true}) },
+	}
+}
+
+func (n *node) flush(set slots.Set) {
+	if _, err := n.srv.env.Engine.FlushSlots(time.Now().UnixMilli(), set); err != nil {
+		n.srv.log.Printf(Warning, "Dropping the keys of slots %s: %v", set.String(), err)
+	}
+}
+
+func levelOf(mark byte) Level {
+	switch mark {
+	case '.':
+		return Debug
+	case '-':
+		return Verbose
+	case '#':
+		return Warning
+	}
+	return Notice
+}
+
+// commands is what the CLUSTER commands are given.
+func (n *node) commands() *command.Cluster {
+	d := n.driver
+	return &command.Cluster{
+		View: d.View, FreshView: d.FreshView, Do: d.Do,
+		Links: func() (out []command.ClusterLink) {
+			for _, l := range d.Links() {
+				out = append(out, command.ClusterLink{ToPeer: l.ToPeer, ID: l.ID, Created: l.Created.UnixMilli(), Allocated: l.Allocated})
+			}
+			return out
+		},
+		Messages: func() (out []command.ClusterMessages) {
+			for _, m := range d.Messages() {
+				out = append(out, command.ClusterMessages(m))
+			}
+			return out
+		},
+	}
+}
+
+// leaveCluster stops the driver and finishes what it has decided.
+func (s *Server) leaveCluster() {
+	if s.node == nil {
+		return
+	}
+	s.node.driver.Close()
+	close(s.node.tasks)
+	<-s.node.done
+}
+
+// startReason is how an error of the cluster's start reads in the log.
+func startReason(err error) string {
+	var e *driver.StartError
+	if errors.As(err, &e) {
+		return e.Text
+	}
+	return err.Error()
+}
