@@ -32,6 +32,7 @@ type command func(args []string, stdout, stderr io.Writer) int
 var commands = map[string]command{
 	"server":  server.Main,
 	"cluster": clusterMain,
+	"docs":    server.Docs, // for make docs; not in the usage
 }
 
 func main() {

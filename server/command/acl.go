@@ -48,7 +48,7 @@ func aclList(c *Call) error {
 
 func aclGetUser(c *Call) error {
 	if string(c.Args[2]) != "default" {
-		c.Out.NullArray()
+		c.Out.Null()
 		return nil
 	}
 	flags := []string{"on"}

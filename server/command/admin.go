@@ -49,16 +49,17 @@ func (e *Env) role() Replication {
 type ShutdownRequest struct{ Save, NoSave, Now, Force bool }
 
 func adminCommands() []Command {
-	row := func(name string, arity int, flags Flags, categories, since, summary string, serve func(*Call) error) Command {
-		return Command{Name: name, Arity: arity, Flags: flags, Categories: categories, Group: "server", Since: since, Summary: summary, Complexity: "O(1)", Serve: serve}
+	row := func(name string, arity int, flags Flags, categories, since, summary string, serve func(*Call) error, tips ...string) Command {
+		return Command{Name: name, Arity: arity, Flags: flags, Categories: categories, Group: "server", Since: since, Summary: summary, Complexity: "O(1)", Tips: tips, Serve: serve}
 	}
-	waitRow := row("wait", 3, Blocking, "@connection", "3.0.0", "Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.", wait)
+	const varies = "nondeterministic_output"
+	waitRow := row("wait", 3, NoScript, "@connection", "3.0.0", "Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.", wait)
 	waitRow.Group, waitRow.Tips = "generic", []string{"request_policy:all_shards", "response_policy:agg_min"}
 	info := row("info", -1, Loading|Stale, "@dangerous", "1.0.0", "Returns information and statistics about the server.", infoCommand)
-	info.Tips = []string{"nondeterministic_output", "request_policy:all_shards", "response_policy:special"}
+	info.Tips = []string{varies, "request_policy:all_shards", "response_policy:special"}
 	return []Command{
 		info, waitRow,
-		row("time", 1, Loading|Stale|Fast, "", "2.6.0", "Returns the server time.", timeCommand),
+		row("time", 1, Loading|Stale|Fast, "", "2.6.0", "Returns the server time.", timeCommand, varies),
 		row("shutdown", -1, Admin|NoScript|Loading|Stale|NoMulti|AllowBusy, "", "1.0.0", "Synchronously saves the database(s) to disk and shuts down the Redis server.", shutdown),
 		row("role", 1, NoScript|Loading|Stale|Fast, "@admin @dangerous", "2.8.12", "Returns the replication role.", role),
 		row("replicaof", 3, Admin|NoScript|Stale|NoAsyncLoading, "", "5.0.0", "Configures a server as replica of another, or promotes it to a master.", replicaOf),
@@ -69,7 +70,7 @@ func adminCommands() []Command {
 		row("save", 1, Admin|NoScript|NoMulti|NoAsyncLoading, "", "1.0.0", "Synchronously saves the database(s) to disk.", save),
 		row("bgsave", -1, Admin|NoScript|NoAsyncLoading, "", "1.0.0", "Asynchronously saves the database(s) to disk.", bgsave),
 		row("bgrewriteaof", 1, Admin|NoScript|NoAsyncLoading, "", "1.0.0", "Asynchronously rewrites the append-only file to disk.", bgrewriteaof),
-		row("lastsave", 1, Loading|Stale|Fast, "@admin @dangerous", "1.0.0", "Returns the Unix timestamp of the last successful save to disk.", lastsave),
+		row("lastsave", 1, Loading|Stale|Fast, "@admin @dangerous", "1.0.0", "Returns the Unix timestamp of the last successful save to disk.", lastsave, varies),
 	}
 }
 

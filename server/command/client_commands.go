@@ -9,11 +9,12 @@ import (
 
 func clientCommands() []Command {
 	const plain = NoScript | Loading | Stale
-	sub := func(name string, arity int, flags Flags, since, summary string, serve func(*Call) error) Command {
-		return Command{Name: name, Arity: arity, Flags: plain | flags, Categories: "@connection", Group: "connection", Since: since,
+	const nodes, succeeded = "request_policy:all_nodes", "response_policy:all_succeeded"
+	sub := func(name string, arity int, flags Flags, since, summary string, serve func(*Call) error, tips ...string) Command {
+		return Command{Name: name, Arity: arity, Flags: plain | flags, Categories: "@connection", Group: "connection", Since: since, Tips: tips,
 			Summary: summary, Complexity: "O(1)", Serve: serve}
 	}
-	list := sub("list", -2, Admin, "2.4.0", "Lists open connections.", clientList)
+	list := sub("list", -2, Admin, "2.4.0", "Lists open connections.", clientList, "nondeterministic_output")
 	list.Complexity = "O(N) where N is the number of client connections"
 	kill := sub("kill", -3, Admin, "2.4.0", "Terminates open connections.", clientKill)
 	kill.Complexity = list.Complexity
@@ -25,14 +26,14 @@ func clientCommands() []Command {
 			sub("getredir", 2, 0, "6.0.0", "Returns the client ID to which the connection's tracking notifications are redirected.", clientGetRedir),
 			sub("help", 2, 0, "5.0.0", "Returns helpful text about the different subcommands.", helpOf("CLIENT", clientHelp)),
 			sub("id", 2, 0, "5.0.0", "Returns the unique client ID of the connection.", clientID),
-			sub("info", 2, 0, "6.2.0", "Returns information about the connection.", clientInfoCommand),
+			sub("info", 2, 0, "6.2.0", "Returns information about the connection.", clientInfoCommand, "nondeterministic_output"),
 			kill, list,
 			sub("no-evict", 3, Admin, "7.0.0", "Sets the client eviction mode of the connection.", clientNoEvict),
 			sub("no-touch", 3, 0, "7.2.0", "Controls whether commands sent by the client affect the LRU/LFU of accessed keys.", clientNoTouch),
 			sub("pause", -3, Admin, "3.0.0", "Suspends commands processing.", clientPause),
 			sub("reply", 3, 0, "3.2.0", "Instructs the server whether to reply to commands.", clientReply),
-			sub("setinfo", 4, 0, "7.2.0", "Sets information specific to the client or connection.", clientSetInfo),
-			sub("setname", 3, 0, "2.6.9", "Sets the connection name.", clientSetName),
+			sub("setinfo", 4, 0, "7.2.0", "Sets information specific to the client or connection.", clientSetInfo, nodes, succeeded),
+			sub("setname", 3, 0, "2.6.9", "Sets the connection name.", clientSetName, nodes, succeeded),
 			sub("trackinginfo", 2, 0, "6.2.0", "Returns information about server-assisted client-side caching for the connection.", clientTrackingInfo),
 			sub("unblock", -3, Admin, "5.0.0", "Unblocks a client blocked by a blocking command from a different connection.", clientUnblock),
 			sub("unpause", 2, Admin, "6.2.0", "Resumes processing commands from paused clients.", clientUnpause),

@@ -8,11 +8,11 @@ import (
 
 func configCommands() []Command {
 	const flags = Admin | NoScript | Loading | Stale
-	sub := func(name string, arity int, since, summary, complexity string, serve func(*Call) error) Command {
-		return Command{Name: name, Arity: arity, Flags: flags, Group: "server", Since: since, Summary: summary, Complexity: complexity, Serve: serve}
+	const nodes, succeeded = "request_policy:all_nodes", "response_policy:all_succeeded"
+	sub := func(name string, arity int, since, summary, complexity string, serve func(*Call) error, tips ...string) Command {
+		return Command{Name: name, Arity: arity, Flags: flags, Group: "server", Since: since, Summary: summary, Complexity: complexity, Tips: tips, Serve: serve}
 	}
-	set := sub("set", -4, "2.0.0", "Sets configuration parameters in-flight.", "O(N) when N is the number of configuration parameters provided", configSet)
-	set.Tips = []string{"request_policy:all_nodes", "response_policy:all_succeeded"}
+	set := sub("set", -4, "2.0.0", "Sets configuration parameters in-flight.", "O(N) when N is the number of configuration parameters provided", configSet, nodes, succeeded)
 	help := sub("help", 2, "5.0.0", "Returns helpful text about the different subcommands.", "O(1)", helpOf("CONFIG", configHelp))
 	help.Flags = Loading | Stale
 	return []Command{{Name: "config", Arity: -2, Group: "server", Since: "2.0.0", Summary: "A container for server configuration commands.",
@@ -20,8 +20,8 @@ func configCommands() []Command {
 		Sub: []Command{
 			sub("get", -3, "2.0.0", "Returns the effective values of configuration parameters.", "O(N) when N is the number of configuration parameters provided", configGet),
 			help,
-			sub("resetstat", 2, "2.0.0", "Resets the server's statistics.", "O(1)", configResetStat),
-			sub("rewrite", 2, "2.8.0", "Persists the effective configuration to file.", "O(1)", configRewrite),
+			sub("resetstat", 2, "2.0.0", "Resets the server's statistics.", "O(1)", configResetStat, nodes, succeeded),
+			sub("rewrite", 2, "2.8.0", "Persists the effective configuration to file.", "O(1)", configRewrite, nodes, succeeded),
 			set,
 		}}}
 }

@@ -64,10 +64,12 @@ func reset(c *Call) error {
 }
 
 func selectDB(c *Call) error {
-	n, err := strconv.ParseInt(string(c.Args[1]), 10, 32)
+	n, err := strconv.ParseInt(string(c.Args[1]), 10, 64)
 	switch {
 	case err != nil:
 		return ErrNotInteger
+	case n != int64(int32(n)):
+		return Error("ERR value is out of range, value must between -2147483648 and 2147483647")
 	case c.Env.Config.Bool("cluster-enabled") && n != 0:
 		return Error("ERR SELECT is not allowed in cluster mode")
 	case n < 0 || n >= c.Env.Config.Int("databases"):

@@ -10,21 +10,22 @@ import (
 
 func introspectionCommands() []Command {
 	const flags = Loading | Stale
-	sub := func(name string, arity int, since, summary string, serve func(*Call) error) Command {
-		return Command{Name: name, Arity: arity, Flags: flags, Categories: "@connection", Group: "server", Since: since,
+	sub := func(name string, arity int, since, summary string, serve func(*Call) error, tips ...string) Command {
+		return Command{Name: name, Arity: arity, Flags: flags, Categories: "@connection", Group: "server", Since: since, Tips: tips,
 			Summary: summary, Complexity: "O(N) where N is the number of commands to look up", Serve: serve}
 	}
+	const unordered = "nondeterministic_output_order"
 	return []Command{{Name: "command", Arity: -1, Flags: flags, Categories: "@connection", Group: "server", Since: "2.8.13",
 		Tips: []string{"nondeterministic_output_order"}, Summary: "Returns detailed information about all commands.",
 		Complexity: "O(N) where N is the total number of Redis commands", Serve: commandAll,
 		Sub: []Command{
 			sub("count", 2, "2.8.13", "Returns a count of commands.", commandCount),
-			sub("docs", -2, "7.0.0", "Returns documentary information about one, multiple or all commands.", commandDocs),
+			sub("docs", -2, "7.0.0", "Returns documentary information about one, multiple or all commands.", commandDocs, unordered),
 			sub("getkeys", -3, "2.8.13", "Extracts the key names from an arbitrary command.", commandGetKeys),
 			sub("getkeysandflags", -3, "7.0.0", "Extracts the key names and access flags for an arbitrary command.", commandGetKeysAndFlags),
 			sub("help", 2, "5.0.0", "Returns helpful text about the different subcommands.", helpOf("COMMAND", commandHelp)),
-			sub("info", -2, "2.8.13", "Returns information about one, multiple or all commands.", commandInfo),
-			sub("list", -2, "7.0.0", "Returns a list of command names.", commandList),
+			sub("info", -2, "2.8.13", "Returns information about one, multiple or all commands.", commandInfo, unordered),
+			sub("list", -2, "7.0.0", "Returns a list of command names.", commandList, unordered),
 		}}}
 }
 
@@ -61,21 +62,28 @@ func commandInfo(c *Call) error {
 		if cmd := c.Env.Table.findFull(name); cmd != nil {
 			c.writeInfo(cmd)
 		} else {
-			c.Out.NullArray()
+			c.Out.Null()
 		}
 	}
 	return nil
 }
 
-// flagNames are the flags in the order of their bits, as COMMAND INFO spells them.
-var flagNames = []string{"write", "readonly", "denyoom", "admin", "pubsub", "noscript", "blocking", "loading", "stale", "skip_monitor",
-	"skip_slowlog", "asking", "fast", "no_auth", "may_replicate", "no_mandatory_keys", "no_multi", "movablekeys", "allow_busy", "no_async_loading", ""}
+// flagNames are the flags in the order in which COMMAND INFO prints them.
+var flagNames = []struct {
+	flag Flags
+	name string
+}{
+	{Write, "write"}, {ReadOnly, "readonly"}, {DenyOOM, "denyoom"}, {Admin, "admin"}, {PubSub, "pubsub"}, {NoScript, "noscript"},
+	{Blocking, "blocking"}, {Loading, "loading"}, {Stale, "stale"}, {SkipMonitor, "skip_monitor"}, {SkipSlowlog, "skip_slowlog"},
+	{Asking, "asking"}, {Fast, "fast"}, {NoAuth, "no_auth"}, {MayReplicate, "may_replicate"}, {NoMandatoryKeys, "no_mandatory_keys"},
+	{NoAsyncLoading, "no_async_loading"}, {NoMulti, "no_multi"}, {MovableKeys, "movablekeys"}, {AllowBusy, "allow_busy"},
+}
 
 func (f Flags) names() []string {
 	var names []string
-	for i, name := range flagNames {
-		if f&(1<<i) != 0 && name != "" {
-			names = append(names, name)
+	for _, n := range flagNames {
+		if f&n.flag != 0 {
+			names = append(names, n.name)
 		}
 	}
 	return names
@@ -111,6 +119,7 @@ func (c *Command) AllCategories() []string {
 	add(c.Flags&Blocking != 0, "@blocking")
 	add(c.Flags&Fast != 0, "@fast")
 	add(c.Flags&Fast == 0, "@slow")
+	slices.SortFunc(names, func(a, b string) int { return slices.Index(categories, a[1:]) - slices.Index(categories, b[1:]) })
 	return names
 }
 

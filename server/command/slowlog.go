@@ -81,7 +81,7 @@ func shortened(arg []byte) string {
 func slowlogGet(c *Call) error {
 	count := int64(10)
 	if len(c.Args) > 3 {
-		return Error("ERR wrong number of arguments for 'slowlog|get' command")
+		return Error("ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.")
 	}
 	if len(c.Args) == 3 {
 		var err error

@@ -22,7 +22,7 @@ type queued struct {
 }
 
 func transactionCommands() []Command {
-	const flags = NoScript | Loading | Stale | Fast | runsInMulti
+	const flags = NoScript | Loading | Stale | Fast | AllowBusy | runsInMulti
 	return []Command{
 		{Name: "multi", Arity: 1, Flags: flags, Categories: "@transaction", Group: "transactions", Since: "1.2.0",
 			Summary: "Starts a transaction.", Complexity: "O(1)", Serve: multi},
