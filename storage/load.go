@@ -36,7 +36,13 @@ var errCold = fmt.Errorf("storage: a row is not in memory")
 // row returns a row as the slot has it. The slot lock is held.
 func (e *Engine) row(tx *Tx, key []byte) ([]byte, bool, error) {
 	k := tableKey(key)
-	value, presence := e.table.Get(k, seconds32(tx.now))
+	var value []byte
+	var presence cache.Presence
+	if tx.untouch {
+		value, presence = e.table.Peek(k)
+	} else {
+		value, presence = e.table.Get(k, seconds32(tx.now))
+	}
 	if presence != cache.Unknown {
 		return value, presence == cache.Present, nil
 	}
@@ -70,6 +76,23 @@ func (tx *Tx) Prefetch(keys ...[]byte) error {
 	for _, key := range keys {
 		tx.scratch = format.AppendMetaKey(tx.scratch[:0], uint16(tx.slotOf(key)), 0, key)
 		if _, _, err := tx.getRow(tx.scratch); err != nil && err != errCold {
+			return err
+		}
+	}
+	if len(tx.cold) > 0 {
+		return errCold
+	}
+	return nil
+}
+
+// PrefetchAt is Prefetch of the keys args[i] for i in at, once the operation has
+// run in vain: a first run takes its chance that all are in memory.
+func (tx *Tx) PrefetchAt(args [][]byte, at []int) error {
+	if tx.attempts == 0 {
+		return nil
+	}
+	for _, i := range at {
+		if err := tx.Prefetch(args[i]); err != nil && err != errCold {
 			return err
 		}
 	}

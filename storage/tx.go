@@ -38,6 +38,7 @@ type Tx struct {
 	hits     int64       // lookups of a live key
 	misses   int64       // and of none
 	err      error       // see fail
+	untouch  bool        // reading a row does not count as using it
 
 	cold     []coldRow   // rows that must be loaded before Run can succeed
 	loaded   []loadedRow // rows loaded for earlier runs
@@ -49,7 +50,7 @@ type Tx struct {
 func (tx *Tx) restart() {
 	tx.writes.reset()
 	tx.deltas, tx.cold, tx.err, tx.expired = tx.deltas[:0], tx.cold[:0], nil, 0
-	tx.hits, tx.misses = 0, 0
+	tx.untouch, tx.hits, tx.misses = false, 0, 0
 }
 
 type delta struct {
@@ -70,6 +71,10 @@ func (tx *Tx) Lookups() (hits, misses int64) { return tx.hits, tx.misses }
 
 // Writable reports whether the transaction may write.
 func (tx *Tx) Writable() bool { return tx.writable }
+
+// Touch says whether the keys that are looked up from now on count as used
+// (OBJECT IDLETIME and FREQ); at first they do.
+func (tx *Tx) Touch(on bool) { tx.untouch = !on }
 
 // slotOf returns the slot of a user key.
 func (tx *Tx) slotOf(key []byte) slots.Slot {
@@ -156,18 +161,20 @@ func (tx *Tx) newOID(slot slots.Slot) uint64 {
 
 // Savepoint marks the state of a transaction, for RollbackTo.
 type Savepoint struct {
-	writes int
-	deltas []delta
+	writes  int
+	deltas  []delta
+	expired int64
 }
 
 // Savepoint returns a mark. EXEC takes one before each command, so that a command
 // that fails halfway leaves nothing of itself.
 func (tx *Tx) Savepoint() Savepoint {
-	return Savepoint{writes: tx.writes.len(), deltas: append([]delta(nil), tx.deltas...)}
+	return Savepoint{writes: tx.writes.len(), deltas: append([]delta(nil), tx.deltas...), expired: tx.expired}
 }
 
 // RollbackTo undoes everything since the mark. Object ids are not given back.
 func (tx *Tx) RollbackTo(s Savepoint) {
 	tx.writes.cut(s.writes)
 	tx.deltas = append(tx.deltas[:0], s.deltas...)
+	tx.expired = s.expired
 }

@@ -99,6 +99,14 @@ func (op *keyedOp) Run(tx *storage.Tx) error {
 		if err := c.routeKeys(tx); err != nil {
 			return err
 		}
+		if len(c.keys) > 1 {
+			if err := tx.PrefetchAt(c.Args, c.keys); err != nil {
+				return err
+			}
+		}
+	}
+	if c.Client.noTouch && c.Cmd.Name != "touch" {
+		tx.Touch(false)
 	}
 	err := c.Cmd.Run(c, tx)
 	if c.Cmd.Flags&ReadOnly != 0 {

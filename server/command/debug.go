@@ -21,6 +21,8 @@ type debugRow struct {
 var debugRows = []debugRow{
 	{"sleep", 3, 3, debugSleep},
 	{"set-active-expire", 3, 3, debugSetActiveExpire},
+	{"populate", 3, 5, debugPopulate},
+	{"object", 3, 3, debugObject},
 	{"log", 3, 3, debugLog},
 	{"error", 3, 3, debugError},
 	{"protocol", 3, 3, debugProtocol},
@@ -45,8 +47,13 @@ LOADAOF
     Close the store and open it again from disk.
 LOG <message>
     Write <message> to the server log.
+OBJECT <key>
+    Show how the value of <key> is kept.
 PANIC
     Crash the server simulating a panic.
+POPULATE <count> [<prefix>] [<size>]
+    Create <count> string keys named <prefix>:<num> (prefix "key") where there
+    are none. If <size> is given the value is padded or cut to it.
 PROTOCOL <type>
     Reply with a test value of the specified type. <type> can be: string,
     integer, double, bignum, null, array, set, map, attrib, push, verbatim,

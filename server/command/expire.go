@@ -99,6 +99,8 @@ func persist(c *Call, tx *storage.Tx) error {
 
 // ttl is TTL, PTTL, EXPIRETIME and PEXPIRETIME.
 func ttl(c *Call, tx *storage.Tx) error {
+	tx.Touch(false)
+	defer tx.Touch(true)
 	entry, err := tx.Lookup(c.Args[1])
 	if err != nil {
 		return err

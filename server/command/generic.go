@@ -47,7 +47,12 @@ func del(c *Call, tx *storage.Tx) error {
 	return nil
 }
 
+// exists is EXISTS and TOUCH, which differ in whether the keys count as used.
 func exists(c *Call, tx *storage.Tx) error {
+	if c.Cmd.Name != "touch" {
+		tx.Touch(false)
+		defer tx.Touch(true)
+	}
 	n := int64(0)
 	for _, key := range c.Args[1:] {
 		entry, err := tx.Lookup(key)
@@ -63,6 +68,8 @@ func exists(c *Call, tx *storage.Tx) error {
 }
 
 func typeOf(c *Call, tx *storage.Tx) error {
+	tx.Touch(false)
+	defer tx.Touch(true)
 	entry, err := tx.Lookup(c.Args[1])
 	c.Out.Status(entry.Meta.Type.String())
 	return err

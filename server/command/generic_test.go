@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"cobble/server/config"
 	"cobble/slots"
 )
 
@@ -326,5 +327,50 @@ func TestPopulate(t *testing.T) {
 	}
 	if got := do("DBSIZE"); got != ":12\r\n" {
 		t.Errorf("DBSIZE: %q", got)
+	}
+}
+
+func TestReadingStatistics(t *testing.T) {
+	c, do := newRunner(t)
+	do("SET", "k", "v")
+	do("SET", "gone", "v", "PX", "100")
+	run := func(line string) {
+		c.Execute(func() (args [][]byte) {
+			for _, w := range strings.Fields(line) {
+				args = append(args, []byte(w))
+			}
+			return args
+		}())
+	}
+	c.Now += 30_000
+	for _, line := range []string{"GET k", "GET none", "EXISTS k k {k}none", "SET k w", "INCR none2", "GET gone", "DEL gone"} {
+		run(line)
+	}
+	c.Flush()
+	if hits, misses := c.Env.Stats.KeyspaceHits.Load(), c.Env.Stats.KeyspaceMisses.Load(); hits != 3 || misses != 3 {
+		t.Errorf("%d hits, %d misses, want 3 and 3", hits, misses)
+	}
+	if n := c.Env.Engine.ExpiredKeys(); n != 1 {
+		t.Errorf("%d expired keys, want 1", n)
+	}
+	c.Now += 30_000
+	for _, line := range []string{"EXISTS k", "TTL k", "TYPE k", "OBJECT ENCODING k"} {
+		do(strings.Fields(line)...)
+	}
+	if got := do("OBJECT", "IDLETIME", "k"); got != ":30\r\n" {
+		t.Errorf("IDLETIME after 30 s: %q", got)
+	}
+	do("TOUCH", "k")
+	if got := do("OBJECT", "IDLETIME", "k"); got != ":0\r\n" {
+		t.Errorf("IDLETIME after TOUCH: %q", got)
+	}
+	if got := do("OBJECT", "FREQ", "k"); !strings.HasPrefix(got, "-ERR An LFU maxmemory policy is not selected") {
+		t.Errorf("FREQ: %q", got)
+	}
+	if err := c.Env.Config.Set([]config.Pair{{Name: "maxmemory-policy", Value: "allkeys-lfu"}}, true); err != nil {
+		t.Fatal(err)
+	}
+	if got := do("OBJECT", "IDLETIME", "k"); !strings.HasPrefix(got, "-ERR An LFU maxmemory policy is selected") {
+		t.Errorf("IDLETIME: %q", got)
 	}
 }

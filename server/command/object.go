@@ -1,6 +1,8 @@
 package command
 
 import (
+	"strings"
+
 	"cobble/storage"
 	"cobble/storage/format"
 )
@@ -19,8 +21,11 @@ func objectCommands() []Command {
 	}
 }
 
-// object looks up the key of an OBJECT subcommand; if there is none it writes null.
+// object looks up the key of an OBJECT subcommand, which does not count as a use;
+// if there is none it writes null.
 func (c *Call) object(tx *storage.Tx) (entry storage.Entry, ok bool, err error) {
+	tx.Touch(false)
+	defer tx.Touch(true)
 	entry, err = tx.Lookup(c.Args[2])
 	if err == nil && !entry.Live {
 		c.Out.Null()
@@ -36,19 +41,33 @@ func objectEncoding(c *Call, tx *storage.Tx) error {
 	return err
 }
 
-const errNoLFU Error = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. " +
-	"Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+const (
+	errNoLFU Error = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. " +
+		"Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+	errLFU Error = "ERR An LFU maxmemory policy is selected, idle time not tracked. " +
+		"Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+)
+
+func (c *Call) lfu() bool { return strings.HasSuffix(c.Env.Config.Text("maxmemory-policy"), "-lfu") }
 
 func objectFreq(c *Call, tx *storage.Tx) error {
 	if _, ok, err := c.object(tx); !ok {
 		return err
 	}
-	return errNoLFU
+	if !c.lfu() {
+		return errNoLFU
+	}
+	_, frequency, _ := tx.IdleTime(c.Args[2])
+	c.Out.Int(int64(frequency))
+	return nil
 }
 
 func objectIdleTime(c *Call, tx *storage.Tx) error {
 	if _, ok, err := c.object(tx); !ok {
 		return err
+	}
+	if c.lfu() {
+		return errLFU
 	}
 	seconds, _, _ := tx.IdleTime(c.Args[2])
 	c.Out.Int(int64(seconds))
