@@ -1,0 +1,204 @@
+package cluster
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"cobble/tests/proc"
+	"cobble/tools/topology"
+)
+
+// patience bounds a hang; nothing here is measured against it.
+const patience = time.Minute
+
+func text(t *testing.T, s *proc.Server, args ...string) string {
+	t.Helper()
+	r, err := s.Try(args...)
+	if err != nil {
+		t.Fatalf("%q at port %d: %v", args, s.Port, err)
+	}
+	return r.Text
+}
+
+func view(s *proc.Server) ([]*topology.Node, error) {
+	r, err := s.Try("CLUSTER", "NODES")
+	if err != nil {
+		return nil, err
+	}
+	return topology.ParseNodes(r.Text)
+}
+
+// check runs redis-cli --cluster check, which must find nothing wrong.
+func check(t *testing.T, c *proc.Cluster, addr string) {
+	t.Helper()
+	out := c.CLI("--cluster", "check", addr)
+	for _, want := range []string{"[OK] All nodes agree about slots configuration.", "[OK] All 16384 slots covered."} {
+		if !strings.Contains(out, want) {
+			t.Fatalf("redis-cli --cluster check says\n%s", out)
+		}
+	}
+}
+
+// One cluster lives through it all, for making it takes longest.
+func TestLifeOfACluster(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	c := proc.StartCluster(t, 3, 1, proc.Options{})
+	t.Logf("six processes were a cluster after %v", time.Since(began).Round(time.Millisecond))
+	check(t, c, c.Servers[0].Addr)
+	t.Run("all print the same slots", func(t *testing.T) { sameSlots(t, c) })
+	t.Run("kill all and restart", func(t *testing.T) { killAll(t, c) })
+	t.Run("a node is added and removed", func(t *testing.T) { addAndRemove(t, c) })
+	t.Run("meet nobody", func(t *testing.T) { meetNobody(t, c) })
+	t.Run("stop all and restart elsewhere", func(t *testing.T) { restartOrderly(t, c) })
+}
+
+// CLUSTER SLOTS is the same text on every node, the order of replicas included.
+func sameSlots(t *testing.T, c *proc.Cluster) {
+	proc.Eventually(t, patience, "CLUSTER SLOTS is the same everywhere", func() error {
+		want := ""
+		for _, s := range c.Servers {
+			r, err := s.Try("CLUSTER", "SLOTS")
+			if err != nil {
+				return err
+			}
+			if want == "" {
+				want = r.String()
+			}
+			if got := r.String(); got != want {
+				return fmt.Errorf("port %d: %s, another %s", s.Port, got, want)
+			}
+			if len(r.Elems) != 3 || len(r.Elems[0].Elems) != 4 {
+				return fmt.Errorf("not three ranges with a primary and a replica each: %s", want)
+			}
+		}
+		return nil
+	})
+}
+
+func killAll(t *testing.T, c *proc.Cluster) {
+	before := roles(t, c.Servers[0])
+	c.Each(func(s *proc.Server) { s.Kill9() })
+	c.Each(func(s *proc.Server) { s.Restart() })
+	c.WaitOK()
+	if after := roles(t, c.Servers[0]); after != before {
+		t.Fatalf("before\n%s\nafter\n%s", before, after)
+	}
+	check(t, c, c.Servers[3].Addr)
+}
+
+// roles is who there is, who is whose replica and who owns what.
+func roles(t *testing.T, s *proc.Server) string {
+	t.Helper()
+	nodes, err := view(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return topology.Signature(nodes) + " of " + strconv.Itoa(len(nodes))
+}
+
+func knows(c *proc.Cluster, n int) func() error {
+	return func() error {
+		for _, s := range c.Servers {
+			nodes, err := view(s)
+			if err != nil {
+				return err
+			}
+			if len(nodes) != n {
+				return fmt.Errorf("port %d knows %d nodes, want %d", s.Port, len(nodes), n)
+			}
+		}
+		return nil
+	}
+}
+
+func addAndRemove(t *testing.T, c *proc.Cluster) {
+	fresh := proc.Start(t, proc.Options{})
+	c.CLI("--cluster", "add-node", fresh.Addr, c.Servers[0].Addr)
+	proc.Eventually(t, patience, "all know the new node", knows(c, 7))
+	check(t, c, fresh.Addr)
+	id := text(t, fresh, "CLUSTER", "MYID")
+	c.CLI("--cluster", "del-node", c.Servers[1].Addr, id)
+	proc.Eventually(t, patience, "all have forgotten it", knows(c, 6))
+	check(t, c, c.Servers[2].Addr)
+	nodes, err := view(fresh)
+	if err != nil || len(nodes) != 1 {
+		t.Fatalf("the removed node knows %d nodes, %v", len(nodes), err)
+	}
+	// It is banned for a while, but a new identity is not.
+	text(t, fresh, "CLUSTER", "RESET", "HARD")
+	text(t, fresh, "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(c.Servers[0].Port))
+	proc.Eventually(t, patience, "all know it again", knows(c, 7))
+	id = text(t, fresh, "CLUSTER", "MYID")
+	c.CLI("--cluster", "del-node", c.Servers[1].Addr, id)
+	proc.Eventually(t, patience, "all have forgotten it again", knows(c, 6))
+}
+
+func meetNobody(t *testing.T, c *proc.Cluster) {
+	s := c.Servers[0]
+	if got := text(t, s, "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(proc.FreePort(t))); got != "OK" {
+		t.Fatalf("MEET says %s", got)
+	}
+	if nodes := text(t, s, "CLUSTER", "NODES"); !strings.Contains(nodes, "handshake") {
+		t.Fatalf("no handshake in\n%s", nodes)
+	}
+	proc.Eventually(t, patience, "the handshake is given up", func() error {
+		if nodes := text(t, s, "CLUSTER", "NODES"); strings.Contains(nodes, "handshake") {
+			return fmt.Errorf("still there:\n%s", nodes)
+		}
+		return nil
+	})
+}
+
+func restartOrderly(t *testing.T, c *proc.Cluster) {
+	before := roles(t, c.Servers[5])
+	c.Each(func(s *proc.Server) { s.Stop() })
+	for _, s := range c.Servers {
+		if err := s.ExitError(); err != nil {
+			t.Errorf("port %d: %v", s.Port, err)
+		}
+	}
+	c.Each(func(s *proc.Server) { s.Restart() })
+	c.WaitOK()
+	if after := roles(t, c.Servers[5]); after != before {
+		t.Fatalf("before\n%s\nafter\n%s", before, after)
+	}
+}
+
+func refused(t *testing.T, o proc.Options, want string) {
+	t.Helper()
+	s := proc.Launch(t, o)
+	proc.Eventually(t, patience, "the server gives up", func() error {
+		if s.Alive() {
+			return fmt.Errorf("it runs")
+		}
+		return nil
+	})
+	if s.ExitError() == nil {
+		t.Error("exit code 0")
+	}
+	if !strings.Contains(s.Log(), want) {
+		t.Errorf("the log says\n%s\nwithout %q", s.Log(), want)
+	}
+}
+
+func TestNodesThatMustNotStart(t *testing.T) {
+	t.Parallel()
+	running := proc.Start(t, proc.Options{})
+	shared := filepath.Join(running.Dir, "nodes.conf")
+	refused(t, proc.Options{Args: []string{"--cluster-config-file", shared}},
+		"Sorry, the cluster configuration file nodes.conf is already used by a different Redis Cluster node. Please make sure that different nodes use different cluster configuration files.")
+	refused(t, proc.Options{Args: []string{"--cluster-port", strconv.Itoa(running.Port + proc.BusOffset)}},
+		fmt.Sprintf("Failed listening on port %d (cluster), aborting.", running.Port+proc.BusOffset))
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "nodes.conf"), []byte("no nodes\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, proc.Options{Dir: dir}, "Unrecoverable error: corrupted cluster config file")
+	refused(t, proc.Options{Port: 60000}, "Your Redis port number must be 55535 or less.")
+}
