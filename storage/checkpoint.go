@@ -37,7 +37,7 @@ func (e *Engine) Watermark() LSN { return LSN(e.watermark.Load()) }
 // NextStoreDir returns the path at which a store is to be assembled for
 // ReplaceWith. What an earlier attempt left there is still there.
 func (e *Engine) NextStoreDir() (string, error) {
-	name, err := e.currentStore()
+	name, _, err := e.currentStore()
 	if err != nil {
 		return "", err
 	}
@@ -58,7 +58,7 @@ func (e *Engine) ReplaceWith() (LSN, error) {
 	if err := e.finishPending(); err != nil {
 		return 0, err
 	}
-	old, err := e.currentStore()
+	old, _, err := e.currentStore()
 	if err != nil {
 		return 0, err
 	}
@@ -89,7 +89,7 @@ func (e *Engine) swapStore(fresh *pebble.DB, name string) (LSN, *pebble.DB, erro
 	if e.closed.Load() {
 		return 0, nil, errors.Join(ErrClosed, fresh.Close())
 	}
-	if err := writeFile(e.fs, e.opts.Dir, currentFile, name+"\n"); err != nil {
+	if err := e.setCurrentStore(name, true); err != nil {
 		return 0, nil, errors.Join(err, fresh.Close())
 	}
 	for s := range slots.Slot(slots.Count) {
@@ -107,6 +107,9 @@ func (e *Engine) swapStore(fresh *pebble.DB, name string) (LSN, *pebble.DB, erro
 		return 0, nil, e.stop(err) // neither the old nor the new state is whole in memory
 	}
 	if err := e.log.Reset(e.logStart()); err != nil {
+		return 0, nil, e.stop(err)
+	}
+	if err := e.setCurrentStore(name, false); err != nil {
 		return 0, nil, e.stop(err)
 	}
 	return LSN(e.position.LSN), old, nil

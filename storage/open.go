@@ -27,6 +27,7 @@ const (
 	ingestDir   = "ingest" // tables under construction; emptied by Open
 	importDir   = "import" // side files of import records
 	firstStore  = "rows-000001"
+	otherLog    = "log-reset" // in currentFile: the log is not of this store yet
 
 	versionText = "cobble storage 1\n"
 )
@@ -62,7 +63,7 @@ func (e *Engine) open() error {
 		return err
 	}
 	e.table = table
-	name, err := e.currentStore()
+	name, _, err := e.currentStore()
 	if err != nil {
 		return err
 	}
@@ -123,13 +124,24 @@ func (e *Engine) emptyIngestDir() error {
 	return nil
 }
 
-// currentStore returns the name of the store's directory.
-func (e *Engine) currentStore() (string, error) {
+// currentStore returns the name of the store's directory, and whether the log is
+// that of the store before it.
+func (e *Engine) currentStore() (name string, logOfOther bool, err error) {
 	text, err := readFile(e.fs, e.fs.PathJoin(e.opts.Dir, currentFile))
 	if isNotExist(err) {
-		return firstStore, writeFile(e.fs, e.opts.Dir, currentFile, firstStore+"\n")
+		return firstStore, false, e.setCurrentStore(firstStore, false)
 	}
-	return strings.TrimSpace(text), err
+	name, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
+	return name, rest == otherLog, err
+}
+
+// setCurrentStore names the store, and says in the same breath whether the log
+// is still that of the store before.
+func (e *Engine) setCurrentStore(name string, logOfOther bool) error {
+	if logOfOther {
+		name += " " + otherLog
+	}
+	return writeFile(e.fs, e.opts.Dir, currentFile, name+"\n")
 }
 
 func (e *Engine) openStore(name string) (*pebble.DB, error) {
@@ -212,9 +224,19 @@ func (st *slotState) reset(c Counters) {
 }
 
 func (e *Engine) openLog() error {
+	dir := e.fs.PathJoin(e.opts.Dir, logDir)
+	store, stale, err := e.currentStore()
+	if err != nil {
+		return err
+	}
+	if stale { // the crash came between the change of the store and of the log
+		if err := errors.Join(e.fs.RemoveAll(dir), e.fs.MkdirAll(dir, 0o755)); err != nil {
+			return err
+		}
+	}
 	l, err := log.Open(log.Options{
 		FS:           e.fs,
-		Dir:          e.fs.PathJoin(e.opts.Dir, logDir),
+		Dir:          dir,
 		SegmentBytes: e.opts.SegmentBytes,
 		Retain:       e.opts.RetainLog,
 		PinBytes:     e.opts.PinLog,
@@ -232,15 +254,13 @@ func (e *Engine) openLog() error {
 	if torn := l.Recovered(); torn.TornFile != "" {
 		e.opts.Logf("the log ended in the middle of a record, as after a crash: %d bytes of %s dropped", torn.TornBytes, torn.TornFile)
 	}
-	if l.End() >= LSN(e.position.LSN) {
-		if err := l.Follows(e.logStart().Position); err != nil {
-			return fmt.Errorf("the log is not the one that the store was built from: %w", err)
-		}
+	if err := l.Follows(e.logStart().Position); err != nil {
+		return fmt.Errorf("the log is not the one that the store was built from: %w", err)
+	}
+	if !stale {
 		return nil
 	}
-	// The store was replaced, and the log was not reset any more. (Otherwise the
-	// log is synced before the store learns of a record.)
-	return l.Reset(e.logStart())
+	return e.setCurrentStore(store, false)
 }
 
 // logStart is where a log begins that continues what the store holds.
