@@ -2,7 +2,6 @@ package log
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -162,12 +161,6 @@ func renewEmpty(l *Log) {
 func crashSeed(seed uint64, policy Policy, m mutants) error {
 	rng := rand.New(rand.NewPCG(seed, 4711))
 	fs := vfs.NewCrashableMem()
-	if err := fs.MkdirAll("log", 0o755); err != nil {
-		return err
-	}
-	if err := syncDir(fs, ""); err != nil {
-		return err
-	}
 	model := &crashModel{pinned: ^LSN(0)}
 	for life := range 8 {
 		percent := []int{0, 30, 70, 100}[rng.IntN(4)]
@@ -199,14 +192,6 @@ func crashSeed(seed uint64, policy Policy, m mutants) error {
 		model.crash(cp, percent == 100)
 	}
 	return nil
-}
-
-func syncDir(fs vfs.FS, name string) error {
-	d, err := fs.OpenDir(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // crash takes the model back to the crash point. With

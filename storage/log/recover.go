@@ -43,6 +43,9 @@ func Open(opts Options) (*Log, error) {
 		return nil, err
 	}
 	l.dir = dir
+	if err := syncDir(l.fs, l.fs.PathDir(opts.Dir)); err != nil { // Dir may be new
+		return nil, errors.Join(err, dir.Close())
+	}
 	if err := l.recoverSegments(); err != nil {
 		if l.file != nil {
 			err = errors.Join(err, l.file.Close())
@@ -60,6 +63,14 @@ func Open(opts Options) (*Log, error) {
 	go l.syncerLoop()
 	go l.roomLoop()
 	return l, nil
+}
+
+func syncDir(fs vfs.FS, name string) error {
+	d, err := fs.OpenDir(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // recoverSegments reads what is in the directory and opens the last segment
