@@ -26,25 +26,23 @@ func (e *Engine) FlushSlots(now int64, set slots.Set) (LSN, error) {
 	}
 	e.flushing.Lock()
 	defer e.flushing.Unlock()
-	if e.opts.mutant.exciseFirst {
-		if e.pending == nil {
-			e.cut()
-		}
-	} else if err := e.finishPending(); err != nil {
+	if err := e.finishPending(); err != nil {
 		return 0, err
+	}
+	var late func() error
+	if e.opts.mutant.exciseFirst {
+		late = e.ingestLate()
 	}
 	b := format.Barrier{Ranges: ranges}
 	rec := &log.Record{TimeMS: now, Kind: log.KindExcise, Payload: format.AppendExcise(nil, ranges), Essential: true}
 	b.Each(func(s uint16) { rec.Deltas = append(rec.Deltas, log.Delta{Slot: slots.Slot(s)}) })
-	if err := e.barrier(&b, rec, nil, nil); err != nil {
+	if err := e.runBarrier(&b, rec, nil); err != nil {
 		return 0, err
 	}
-	lsn := rec.LSN
-	err := e.applyExcise(&b, lsn)
-	if e.opts.mutant.exciseFirst && err == nil {
-		err = e.finishPending()
+	if late != nil {
+		return rec.LSN, late()
 	}
-	return lsn, err
+	return rec.LSN, nil
 }
 
 func rangesOf(set slots.Set) []format.SlotRange {
@@ -133,19 +131,68 @@ func (e *Engine) dropRangesOf(s slots.Slot) {
 	e.ranges = kept
 }
 
-// applyExcise takes emptied slots out of the store. Until it is done the store's
-// rows of them are not looked at.
-func (e *Engine) applyExcise(b *format.Barrier, lsn LSN) error {
-	if err := e.awaitCommitted(lsn); err != nil {
+// runBarrier carries out a barrier: the record, the rows in memory, the store.
+// What barrier says about its arguments and locks holds.
+func (e *Engine) runBarrier(b *format.Barrier, rec *log.Record, raw []byte) error {
+	w := waitingBarrier{Barrier: *b, lsn: rec.LSN}
+	if rec.Kind == log.KindImport {
+		if err := e.checkSideFiles(b); err != nil {
+			return err
+		}
+		w.busy = make(chan struct{})
+	}
+	if err := e.barrier(b, rec, raw, w.busy); err != nil {
+		if w.busy != nil {
+			close(w.busy)
+		}
 		return err
 	}
+	w.lsn = rec.LSN
+	e.noteSideFiles(b, rec.LSN)
+	e.waiting = append(e.waiting, w)
+	if e.opts.InSync && e.replaying {
+		return nil // the members of the shard have yet to agree on it
+	}
+	return e.finishBarriers()
+}
+
+// waitingBarrier is a barrier that is in the log and in memory, not in the store.
+type waitingBarrier struct {
+	format.Barrier
+	lsn  LSN
+	busy chan struct{}
+}
+
+// finishBarriers brings waiting barriers into the store. Until that is done the
+// store's rows of their slots are not looked at. flushing is held.
+func (e *Engine) finishBarriers() error {
+	for len(e.waiting) > 0 {
+		w := &e.waiting[0]
+		if err := e.awaitCommitted(w.lsn); err != nil {
+			return err
+		}
+		if err := e.retry(func() error { return e.replaceSlots(&w.Barrier) }); err != nil {
+			return err
+		}
+		e.fill(&w.Barrier)
+		if w.busy != nil {
+			close(w.busy)
+		}
+		e.waiting = e.waiting[1:]
+	}
+	return nil
+}
+
+// replaceSlots makes the slots in the store what a barrier says. It may be
+// repeated: what it does is not atomic, but nobody looks at the slots, and after
+// a crash the record is replayed.
+func (e *Engine) replaceSlots(b *format.Barrier) error {
 	for _, r := range b.Ranges {
-		if err := e.retry(func() error { return e.store.Excise(context.Background(), span(r)) }); err != nil {
+		if err := e.store.Excise(context.Background(), span(r)); err != nil {
 			return err
 		}
 	}
-	e.fill(b)
-	return nil
+	return e.ingestSideFiles(b)
 }
 
 // fill lets the store's rows of a barrier's slots be seen again.
@@ -234,13 +281,7 @@ func (e *Engine) applyBarrier(rec *log.Record, raw []byte) error {
 	if err := e.finishPending(); err != nil {
 		return err
 	}
-	if rec.Kind == log.KindImport {
-		return e.importSlots(&b, rec, raw)
-	}
-	if err := e.barrier(&b, rec, raw, nil); err != nil {
-		return err
-	}
-	return e.applyExcise(&b, rec.LSN)
+	return e.runBarrier(&b, rec, raw)
 }
 
 // ApplyRecord appends one encoded record of the primary to the log and applies

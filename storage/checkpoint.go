@@ -96,9 +96,8 @@ func (e *Engine) swapStore(fresh *pebble.DB, name string) (LSN, *pebble.DB, erro
 		e.table.Discard(s)
 		e.watch.touchSlot(s)
 	}
-	e.rangesMu.Lock()
-	e.ranges = nil
-	e.rangesMu.Unlock()
+	e.generation++
+	e.takeChanges()
 	e.stores.Lock()
 	old := e.store
 	e.store = fresh

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"cobble/slots"
 	"cobble/storage/format"
@@ -52,6 +53,9 @@ func (tx *Tx) fillRecord(rec *log.Record) {
 		slot := slots.Slot(format.SlotOf(tx.writes.keyOf(tx.writes.ops[i])))
 		tx.mustOwn(slot)
 		tx.deltaOf(slot) // every slot that is touched has one
+	}
+	if len(tx.deltas) > 1 {
+		slices.SortFunc(tx.deltas, func(a, b delta) int { return int(a.slot) - int(b.slot) })
 	}
 	deltas := rec.Deltas[:0]
 	grows := false
@@ -146,6 +150,7 @@ func (e *Engine) thaw(slot slots.Slot) *slotState {
 	st := &e.slots[slot]
 	if st.generation != e.generation {
 		st.generation, st.frozen = e.generation, st.counters
+		e.changed[slot>>6].Or(1 << (slot & 63))
 	}
 	return st
 }

@@ -49,15 +49,20 @@ type Engine struct {
 	// rows are in the table and its counters are counted, and for writing to cut
 	// a generation: so a cut is one exact state.
 	commits    sync.RWMutex
-	generation uint32 // counts cuts; guarded by commits
+	generation uint32 // counts cuts, from 1; guarded by commits
 	follower   bool   // only ApplyRecord appends; guarded by commits
-	rangesMu   sync.Mutex
-	ranges     []rowRange // range deletions since the last cut
+	// changed are the slots that have changed since the last cut.
+	changed [slots.Count / 64]atomic.Uint64
+
+	rangesMu sync.Mutex
+	ranges   []rowRange // range deletions since the last cut
 
 	// flushing is held by whoever changes the store: one generation or barrier
 	// at a time, in log order.
 	flushing  sync.Mutex
 	pending   *generation // cut, not yet in the store
+	waiting   []waitingBarrier
+	replaying bool
 	watermark atomic.Uint64
 	position  format.Watermark // guarded by flushing
 	imports   uint64           // numbers side files; guarded by flushing

@@ -3,6 +3,8 @@ package storage
 import (
 	"bytes"
 	"context"
+	"errors"
+	"math/bits"
 	"runtime"
 	"slices"
 	"sync"
@@ -17,7 +19,8 @@ import (
 // into the store.
 type generation struct {
 	at     format.Watermark
-	number uint32 // of the generation that began with the cut
+	number uint32       // of the generation that began with the cut
+	slots  []slots.Slot // that have changed, ascending
 	ranges []rowRange
 }
 
@@ -112,25 +115,40 @@ func (e *Engine) cut() bool {
 	}
 	e.table.Cut()
 	e.generation++
-	e.rangesMu.Lock()
-	ranges := e.ranges
-	e.ranges = nil
-	e.rangesMu.Unlock()
+	changed, ranges := e.takeChanges()
 	e.pending = &generation{
 		at: format.Watermark{
 			LSN: uint64(tip.LSN), CRC: tip.CRC,
 			Term: term.Number, TermStart: uint64(term.Start), ReplID: term.ReplID,
 		},
 		number: e.generation,
+		slots:  changed,
 		ranges: ranges,
 	}
 	e.stats.generations.Add(1)
 	return true
 }
 
-// finishPending brings the cut generation into the store, if there is one, trying
-// until it works or the engine closes. flushing is held.
+// takeChanges returns, and forgets, what has changed since the last cut. commits is
+// held for writing.
+func (e *Engine) takeChanges() (changed []slots.Slot, ranges []rowRange) {
+	for i := range e.changed {
+		for w := e.changed[i].Swap(0); w != 0; w &= w - 1 {
+			changed = append(changed, slots.Slot(i*64+bits.TrailingZeros64(w)))
+		}
+	}
+	e.rangesMu.Lock()
+	defer e.rangesMu.Unlock()
+	ranges, e.ranges = e.ranges, nil
+	return changed, ranges
+}
+
+// finishPending brings what waits into the store, barriers or else the cut
+// generation, trying until it works or the engine closes. flushing is held.
 func (e *Engine) finishPending() error {
+	if err := e.finishBarriers(); err != nil {
+		return err
+	}
 	g := e.pending
 	if g == nil {
 		return nil
@@ -142,7 +160,7 @@ func (e *Engine) finishPending() error {
 		e.log.Trim(LSN(g.at.LSN))
 	}
 	if e.opts.mutant.evictDirty {
-		e.settle()
+		e.settle(g)
 	}
 	if err := e.retry(func() error { return e.ingest(g) }); err != nil {
 		return err
@@ -150,7 +168,7 @@ func (e *Engine) finishPending() error {
 	e.position = g.at
 	e.watermark.Store(g.at.LSN)
 	e.pending = nil
-	e.settle()
+	e.settle(g)
 	e.unthrottle()
 	e.table.Trim()
 	start, err := e.log.Trim(LSN(g.at.LSN))
@@ -158,6 +176,26 @@ func (e *Engine) finishPending() error {
 		return err
 	}
 	return e.dropSideFiles(start)
+}
+
+// ingestLate is the mutant of a generation that is cut before a barrier and
+// ingested after it.
+func (e *Engine) ingestLate() func() error {
+	if !e.cut() {
+		return nil
+	}
+	b := e.newTableBuilder("flush")
+	g := e.pending
+	e.pending = nil
+	if err := errors.Join(e.log.Wait(LSN(g.at.LSN), log.Synced), e.build(b, g), b.finish()); err != nil {
+		return func() error { return err }
+	}
+	e.settle(g)
+	e.unthrottle()
+	return func() error {
+		e.position = g.at
+		return e.store.Ingest(context.Background(), b.paths)
+	}
 }
 
 // awaitCommitted returns when the record that ends at lsn cannot be taken back any
@@ -175,12 +213,9 @@ func (e *Engine) awaitCommitted(lsn LSN) error {
 }
 
 // settle makes the rows of the generation that was ingested clean.
-func (e *Engine) settle() {
+func (e *Engine) settle(g *generation) {
 	const rowsPerLock = 512
-	for s := range slots.Slot(slots.Count) {
-		if !e.table.HasFrozen(s) {
-			continue
-		}
+	for _, s := range g.slots {
 		for more := true; more; {
 			e.table.Lock(s)
 			more = e.table.Settle(s, rowsPerLock)
@@ -236,7 +271,7 @@ func (e *Engine) ingest(g *generation) error {
 
 func (e *Engine) build(b *tableBuilder, g *generation) error {
 	ranges := mergedRanges(g.ranges)
-	for s := range slots.Slot(slots.Count) {
+	for _, s := range g.slots {
 		n := 0
 		for n < len(ranges) && slots.Slot(format.SlotOf(ranges[n].lo)) == s {
 			n++
@@ -266,11 +301,10 @@ func (e *Engine) build(b *tableBuilder, g *generation) error {
 	return e.buildHeaders(b, g)
 }
 
-// buildHeaders adds the counters, as of the cut, of every slot that has changed
-// since the last generation.
+// buildHeaders adds the counters, as of the cut, of every slot that has changed.
 func (e *Engine) buildHeaders(b *tableBuilder, g *generation) error {
 	var key, value []byte
-	for s := range slots.Slot(slots.Count) {
+	for _, s := range g.slots {
 		e.table.RLock(s)
 		st := &e.slots[s]
 		c := st.counters
@@ -278,9 +312,6 @@ func (e *Engine) buildHeaders(b *tableBuilder, g *generation) error {
 			c = st.frozen
 		}
 		e.table.RUnlock(s)
-		if uint64(c.LSN) <= e.position.LSN {
-			continue
-		}
 		h := format.Header{LSN: uint64(c.LSN), Keys: uint64(c.Keys), Expires: uint64(c.Expires), Bytes: uint64(c.Bytes), NextOID: c.NextOID}
 		key, value = format.AppendHeaderKey(key[:0], uint16(s)), h.Append(value[:0])
 		if err := b.add(key, value, false); err != nil {

@@ -87,16 +87,15 @@ func (im *Import) Commit(now int64) (LSN, error) {
 	if err := e.finishPending(); err != nil {
 		return 0, err
 	}
-	err := e.importSlots(&b, rec, nil)
+	err := e.runBarrier(&b, rec, nil)
 	return rec.LSN, err
 }
 
 // Abort throws the import away.
 func (im *Import) Abort() { im.build.discard() }
 
-// importSlots appends an import record as barrier does, and brings its side files
-// into the store. flushing is held and no generation is pending.
-func (e *Engine) importSlots(b *format.Barrier, rec *log.Record, raw []byte) error {
+// checkSideFiles returns an error if a file of an import is not there.
+func (e *Engine) checkSideFiles(b *format.Barrier) error {
 	for _, name := range b.Files {
 		path := e.SideFile(name)
 		if _, err := e.fs.Stat(path); isNotExist(err) {
@@ -105,27 +104,12 @@ func (e *Engine) importSlots(b *format.Barrier, rec *log.Record, raw []byte) err
 			return err
 		}
 	}
-	busy := make(chan struct{})
-	defer close(busy)
-	if err := e.barrier(b, rec, raw, busy); err != nil {
-		return err
-	}
-	defer e.fill(b)
-	e.noteSideFiles(b, rec.LSN)
-	if err := e.awaitCommitted(rec.LSN); err != nil {
-		return err
-	}
-	return e.retry(func() error { return e.ingestSideFiles(b) })
+	return nil
 }
 
-// ingestSideFiles may be repeated: what it does is not atomic, but nobody looks
-// at the slots, and after a crash the record is replayed.
+// ingestSideFiles puts the rows of an import into the store, and leaves the side
+// files where they are: others may read the record.
 func (e *Engine) ingestSideFiles(b *format.Barrier) error {
-	for _, r := range b.Ranges {
-		if err := e.store.Excise(context.Background(), span(r)); err != nil {
-			return err
-		}
-	}
 	var paths []string
 	for _, name := range b.Files {
 		path := e.fs.PathJoin(e.opts.Dir, ingestDir, name)
@@ -156,14 +140,15 @@ func (e *Engine) noteSideFiles(b *format.Barrier, lsn LSN) {
 	}
 }
 
-// findSideFiles assigns files of records that are not replayed to the watermark:
-// they go when the log no longer reaches back to it.
+// findSideFiles notes the side files that are there. Which records name them, if
+// any, is not known without reading all of the log: they are kept until the log no
+// longer reaches back to its end of now.
 func (e *Engine) findSideFiles() error {
 	names, err := e.fs.List(e.fs.PathJoin(e.opts.Dir, importDir))
 	e.sideFiles = make(map[string]LSN, len(names))
 	for _, name := range names {
 		if strings.HasSuffix(name, ".sst") {
-			e.sideFiles[name] = LSN(e.position.LSN)
+			e.sideFiles[name] = e.log.End()
 		}
 	}
 	return err

@@ -37,16 +37,20 @@ const (
 func Open(o Options) (*Engine, error) {
 	o.setDefaults()
 	e := &Engine{
-		opts:    o,
-		fs:      o.FS,
-		kick:    make(chan struct{}, 1),
-		logTick: make(chan timeTick, 1),
-		closing: make(chan struct{}),
-		pool:    sync.Pool{New: func() any { return new(Tx) }},
+		opts:       o,
+		generation: 1,
+		fs:         o.FS,
+		kick:       make(chan struct{}, 1),
+		logTick:    make(chan timeTick, 1),
+		closing:    make(chan struct{}),
+		pool:       sync.Pool{New: func() any { return new(Tx) }},
 	}
 	e.throttled.cond.L = &e.throttled.mu
 	if err := e.open(); err != nil {
 		return nil, errors.Join(err, e.closeFiles())
+	}
+	if len(e.waiting) > 0 {
+		e.requestFlush()
 	}
 	e.loops.Add(2)
 	go e.flushLoop()
@@ -58,7 +62,7 @@ func (e *Engine) open() error {
 	if err := e.prepareDir(); err != nil {
 		return err
 	}
-	table, err := cache.New(cache.Config{MaxBytes: e.opts.tableBytes(), Layout: tableLayout, Frequency: e.opts.Frequency})
+	table, err := cache.New(cache.Config{MaxBytes: e.opts.tableBytes(), Reserve: e.opts.reserve, Layout: tableLayout, Frequency: e.opts.Frequency})
 	if err != nil {
 		return err
 	}
@@ -73,10 +77,10 @@ func (e *Engine) open() error {
 	if err := e.readHeaders(); err != nil {
 		return err
 	}
-	if err := e.findSideFiles(); err != nil {
+	if err := e.openLog(); err != nil {
 		return err
 	}
-	if err := e.openLog(); err != nil {
+	if err := e.findSideFiles(); err != nil {
 		return err
 	}
 	return e.replay()
@@ -87,6 +91,11 @@ func (e *Engine) prepareDir() error {
 	dir := e.opts.Dir
 	for _, sub := range []string{"", logDir, ingestDir, importDir} {
 		if err := e.fs.MkdirAll(e.fs.PathJoin(dir, sub), 0o755); err != nil {
+			return err
+		}
+	}
+	for _, d := range []string{e.fs.PathDir(dir), dir} {
+		if err := syncDir(e.fs, d); err != nil {
 			return err
 		}
 	}
@@ -279,6 +288,8 @@ func (e *Engine) replay() error {
 	if e.opts.mutant.replayBelow {
 		from = e.log.Start()
 	}
+	e.replaying = true
+	defer func() { e.replaying = false }()
 	r, err := e.log.NewReader(from)
 	if err != nil {
 		return fmt.Errorf("replay the log from %d: %w", from, err)
@@ -295,7 +306,7 @@ func (e *Engine) replay() error {
 		if err != nil {
 			return fmt.Errorf("replay the log at %d: %w", r.Position(), err)
 		}
-		if e.table.ActiveBytes() >= e.opts.GenerationBytes && r.Position() < e.log.End() {
+		if e.table.ActiveBytes() >= e.opts.GenerationBytes && r.Position() < e.log.End() && !e.opts.InSync {
 			// The state between two records is a generation like any other.
 			if err := e.flushReplayed(entry); err != nil {
 				return err

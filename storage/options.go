@@ -41,7 +41,8 @@ type Options struct {
 	Logf    func(format string, args ...any)
 	OnFatal func(error)
 
-	mutant mutants
+	reserve int64 // address space for rows; 0: all that can be used
+	mutant  mutants
 }
 
 const (
