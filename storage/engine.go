@@ -41,6 +41,7 @@ type Engine struct {
 	sweepFrom atomic.Int64 // the slot where SweepExpired goes on
 
 	encodings encodingLimits
+	holds     holdTable
 
 	pool  sync.Pool
 	slots [slots.Count]slotState
@@ -128,7 +129,7 @@ func (e *Engine) viewOnce(tx *Tx, slot slots.Slot, op Op) (LSN, chan struct{}, e
 	if err == nil {
 		err = tx.err
 	}
-	return st.counters.LSN, nil, err
+	return st.counters.LSN, tx.blocked, err
 }
 
 // Update runs op with the slots (ascending, usually one) locked for writing, at
@@ -174,7 +175,10 @@ func (e *Engine) updateOnce(tx *Tx, op Op) (LSN, chan struct{}, error) {
 		err = tx.err
 	}
 	if err != nil || len(tx.cold) > 0 || len(tx.writes.ops) == 0 {
-		return lsn, nil, err
+		return lsn, tx.blocked, err
+	}
+	if held := e.holds.blocks(tx); held != nil && !e.opts.mutant.holdsIgnored {
+		return 0, held, nil
 	}
 	lsn, err = e.commit(tx)
 	return lsn, nil, err
@@ -186,6 +190,7 @@ func (e *Engine) prepareRetry(tx *Tx, busy chan struct{}) (again bool, err error
 	if busy != nil {
 		select {
 		case <-busy:
+			tx.restart()
 			return true, nil
 		case <-e.closing:
 			return false, ErrClosed

@@ -80,6 +80,7 @@ func (o *Options) blockBytes() int64 { return o.Budget / 10 * 2 }
 // mutants are rules that tests switch off one at a time to prove that the crash
 // harness would notice.
 type mutants struct {
+	holdsIgnored     bool // writers do not wait for holds
 	memtableRow      bool // one row of a generation goes through Pebble's memtable
 	exciseFirst      bool // a generation cut before an excise is ingested after it
 	newerThanCut     bool // C is read before commits are stopped

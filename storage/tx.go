@@ -44,10 +44,13 @@ type Tx struct {
 	loaded   []loadedRow // rows loaded for earlier runs
 	attempts int
 	record   log.Record
+	through  *Hold         // the hold that does not stop this transaction
+	blocked  chan struct{} // closed when another's hold, that stopped it, is released
 }
 
 // restart forgets what a run did, but not what was loaded for it.
 func (tx *Tx) restart() {
+	tx.through, tx.blocked = nil, nil
 	tx.writes.reset()
 	tx.deltas, tx.cold, tx.err, tx.expired = tx.deltas[:0], tx.cold[:0], nil, 0
 	tx.untouch, tx.hits, tx.misses = false, 0, 0
