@@ -35,6 +35,8 @@ type Server struct {
 
 	lock *os.File // held on the data directory
 
+	deliveries deliveries // MIGRATE's connections
+
 	accepting sync.WaitGroup
 	sessions  sync.WaitGroup
 	cron      sync.WaitGroup
@@ -87,6 +89,7 @@ func Start(settings *config.Config, log *Logger) (*Server, error) {
 		return nil, s.failed("Fatal error opening the store in %s: %v", settings.Text("dir"), err)
 	}
 	s.env = command.NewEnv(engine, settings, s.process())
+	s.env.Deliver = s.deliveries.deliver
 	s.follow()
 	if err := s.joinCluster(); err != nil {
 		s.closeListeners()
@@ -262,6 +265,7 @@ func (s *Server) Close() error {
 	s.accepting.Wait()
 	s.sessions.Wait()
 	s.leaveCluster()
+	s.deliveries.close()
 	err := s.env.Engine.Close()
 	s.unlockDir()
 	return err

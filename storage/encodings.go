@@ -14,11 +14,11 @@ const (
 	defaultHashValue   = 64
 )
 
-// SetHashLimits sets hash-max-listpack-entries and hash-max-listpack-value (bytes).
-func (e *Engine) SetHashLimits(entries, value int64) {
-	e.encodings.hashEntries.Store(entries - defaultHashEntries)
-	e.encodings.hashValue.Store(value - defaultHashValue)
-}
+// SetHashEntries sets hash-max-listpack-entries.
+func (e *Engine) SetHashEntries(n int64) { e.encodings.hashEntries.Store(n - defaultHashEntries) }
+
+// SetHashValue sets hash-max-listpack-value, bytes.
+func (e *Engine) SetHashValue(n int64) { e.encodings.hashValue.Store(n - defaultHashValue) }
 
 // hash returns the number of fields and the length of a field or value, bytes, up
 // to which a hash is a listpack.

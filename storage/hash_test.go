@@ -427,7 +427,8 @@ func TestHashEncoding(t *testing.T) {
 	set("long", "f", strings.Repeat("x", inlineHashBytes))
 	check("long", format.EncHashtable, format.Rows)
 
-	e.SetHashLimits(1, 2)
+	e.SetHashEntries(1)
+	e.SetHashValue(2)
 	set("few", "a", "bb")
 	check("few", format.EncListpack, format.Inline)
 	set("few", "b", "bb")

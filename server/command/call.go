@@ -148,19 +148,29 @@ func (c *Command) AppendKeys(dst []int, args [][]byte) ([]int, error) {
 
 const errInvalidKeys Error = "ERR Invalid arguments specified for command"
 
+// find returns the position after the keyword, searched forwards or, from a negative
+// start, backwards; 0 if it is not there.
+func (s *KeySpec) find(args [][]byte) int {
+	at, step := s.StartFrom, 1
+	if at < 0 {
+		at, step = len(args)+at, -1
+	}
+	for ; at > 0 && at < len(args)-1; at += step {
+		if bytes.EqualFold(args[at], []byte(s.Keyword)) {
+			return at + 1
+		}
+	}
+	return 0
+}
+
 func (s *KeySpec) append(dst []int, args [][]byte) ([]int, error) {
 	begin := s.Index
 	if s.Keyword != "" {
-		begin = 0
-		for i := s.StartFrom; i > 0 && i < len(args)-1; i++ {
-			if bytes.EqualFold(args[i], []byte(s.Keyword)) {
-				begin = i + 1
-				break
-			}
-		}
-		if begin == 0 {
+		if begin = s.find(args); begin == 0 {
 			return dst, nil
 		}
+	} else if len(args) > begin && len(args[begin]) == 0 && s.mayBeEmpty {
+		return dst, nil
 	}
 	if s.KeyNum >= 0 {
 		at := begin + s.KeyNum

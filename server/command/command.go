@@ -64,6 +64,8 @@ type KeySpec struct {
 	Last, Step, Limit int
 	KeyNum            int // -1: a range
 	FirstKey          int // offset of the first key after the begin, with KeyNum
+
+	mayBeEmpty bool // an empty argument at Index is no key (MIGRATE)
 }
 
 // Key is the specification of one key (or a run of them): arguments first to last

@@ -29,6 +29,8 @@ type Env struct {
 	WaitReplicas func(c *Call, stop <-chan struct{}) // WAIT's reply; nil counts none
 	ClusterInfo  func() string                       // further lines of INFO cluster
 
+	Deliver Deliver // how MIGRATE reaches other servers; nil: it does not
+
 	// WriteGate holds the error that refuses writes now (no replicas, disk), nil for none.
 	WriteGate atomic.Pointer[Error]
 	// OverMemory is set while the data exceeds maxmemory.
@@ -75,6 +77,8 @@ func NewEnv(engine *storage.Engine, settings *config.Config, process Process) *E
 	e.activeSweep.Store(true)
 	e.follow("slowlog-log-slower-than", func(v config.Value) { e.slowMicros.Store(v.Int) })
 	e.follow("latency-tracking", func(v config.Value) { e.trackTimes.Store(v.Int != 0) })
+	e.follow("hash-max-listpack-entries", func(v config.Value) { engine.SetHashEntries(v.Int) })
+	e.follow("hash-max-listpack-value", func(v config.Value) { engine.SetHashValue(v.Int) })
 	e.follow("requirepass", func(v config.Value) { e.password.Store(&v.Text) })
 	e.follow("slowlog-max-len", func(v config.Value) { e.Slow.setMax(v.Int) })
 	e.follow("latency-monitor-threshold", func(v config.Value) { e.Latency.threshold.Store(v.Int) })

@@ -26,6 +26,7 @@ var families = []func() []Command{
 	aclCommands,
 	dumpCommands,
 	clusterCommands,
+	migrateCommands,
 }
 
 // NewTable builds the table.
