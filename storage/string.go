@@ -16,6 +16,9 @@ const (
 	MaxString = 512 << 20
 
 	subChunk = 'c'
+
+	// chunkOverhead is what a chunk takes in a write set beside its bytes, at most.
+	chunkOverhead = 32
 )
 
 // embstrLimit is the length up to which Redis reports "embstr".
@@ -61,6 +64,7 @@ func (tx *Tx) fillString(e *Entry, enc format.Enc, value []byte) {
 	e.Meta.OID = tx.newOID(e.Slot)
 	e.Meta.Bytes = uint64(len(value))
 	e.Meta.Count = uint64(chunksOf(int64(len(value))))
+	tx.writes.reserve(len(value) + int(e.Meta.Count)*chunkOverhead)
 	for idx := int64(0); len(value) > 0; idx++ {
 		n := min(ChunkSize, len(value))
 		tx.putRow(tx.chunkKey(e, e.Meta.OID, idx), value[:n])

@@ -15,6 +15,31 @@ func (tx *Tx) StringGet(key []byte) (value []byte, ok bool, err error) {
 	return value, true, err
 }
 
+// StringPeek is StringGet for a value that stands in one row. Of a longer one it
+// returns the length, for StringAppendTo.
+func (tx *Tx) StringPeek(key []byte) (value []byte, long int64, ok bool, err error) {
+	e, err := tx.LookupType(key, format.String)
+	if err != nil || !e.Live {
+		return nil, 0, false, err
+	}
+	if e.Meta.Layout == format.Inline {
+		return e.Meta.Inline, 0, true, nil
+	}
+	return nil, int64(e.Meta.Bytes), true, nil
+}
+
+// StringAppendTo appends the value of a string to dst. It belongs to a StringPeek
+// and is not counted as another lookup.
+func (tx *Tx) StringAppendTo(dst, key []byte) ([]byte, error) {
+	hits, misses := tx.hits, tx.misses
+	e, err := tx.LookupType(key, format.String)
+	tx.hits, tx.misses = hits, misses
+	if err != nil || !e.Live {
+		return dst, err
+	}
+	return tx.appendRange(dst, &e, 0, stringLen(&e.Meta))
+}
+
 // StringLen returns the length of a string, 0 for no key.
 func (tx *Tx) StringLen(key []byte) (int64, error) {
 	e, err := tx.LookupType(key, format.String)

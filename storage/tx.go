@@ -98,6 +98,10 @@ func (tx *Tx) getRow(key []byte) (value []byte, ok bool, err error) {
 // putRow sets a row. Key and value are copied.
 func (tx *Tx) putRow(key, value []byte) {
 	tx.mustWrite()
+	if len(tx.writes.arena)+len(key)+len(value) > log.MaxRecordBytes {
+		tx.fail(ErrTooLarge)
+		return
+	}
 	tx.writes.put(key, value)
 }
 

@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"math/bits"
+	"slices"
 
 	"cobble/storage/format"
 )
@@ -93,6 +94,9 @@ func (w *writeSet) reindex() {
 		w.note(i)
 	}
 }
+
+// reserve makes room for n more bytes at once.
+func (w *writeSet) reserve(n int) { w.arena = slices.Grow(w.arena, n) }
 
 func (w *writeSet) put(key, value []byte)  { w.add(format.OpSet, key, value) }
 func (w *writeSet) del(key []byte)         { w.add(format.OpDelete, key, nil) }

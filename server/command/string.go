@@ -82,22 +82,32 @@ func (c *Call) bulkOrNull(value []byte, ok bool) {
 }
 
 func get(c *Call, tx *storage.Tx) error {
-	value, ok, err := tx.StringGet(c.Args[1])
+	return c.stringOf(tx, c.Args[1])
+}
+
+// stringOf writes the value of a string key, a long one without another copy.
+func (c *Call) stringOf(tx *storage.Tx, key []byte) error {
+	value, long, ok, err := tx.StringPeek(key)
 	if err != nil {
 		return err
 	}
-	c.bulkOrNull(value, ok)
-	return nil
+	if long == 0 {
+		c.bulkOrNull(value, ok)
+		return nil
+	}
+	return c.Out.BulkOf(int(long), func(dst []byte) ([]byte, error) { return tx.StringAppendTo(dst, key) })
 }
 
 func mget(c *Call, tx *storage.Tx) error {
 	c.Out.Array(len(c.Args) - 1)
 	for _, key := range c.Args[1:] {
-		value, ok, err := tx.StringGet(key)
-		if err != nil && err != storage.ErrWrongType {
+		switch err := c.stringOf(tx, key); err {
+		case nil:
+		case storage.ErrWrongType:
+			c.Out.Null()
+		default:
 			return err
 		}
-		c.bulkOrNull(value, ok && err == nil)
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package resp
 
 import (
+	"io"
+	"slices"
 	"strconv"
 
 	"github.com/tidwall/redcon"
@@ -53,6 +55,19 @@ func (w *Writer) Int(n int64) { w.buf = redcon.AppendInt(w.buf, n) }
 
 // Bulk writes a bulk string.
 func (w *Writer) Bulk(b []byte) { w.buf = redcon.AppendBulk(w.buf, b) }
+
+// BulkOf writes a bulk string of n bytes that fill appends.
+func (w *Writer) BulkOf(n int, fill func(dst []byte) ([]byte, error)) error {
+	w.head('$', n)
+	w.buf = slices.Grow(w.buf, n+2)
+	from := len(w.buf)
+	var err error
+	if w.buf, err = fill(w.buf); err == nil && len(w.buf) != from+n {
+		err = io.ErrShortWrite
+	}
+	w.buf = append(w.buf, '\r', '\n')
+	return err
+}
 
 // BulkString writes a bulk string.
 func (w *Writer) BulkString(s string) { w.buf = redcon.AppendBulkString(w.buf, s) }

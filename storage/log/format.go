@@ -51,7 +51,7 @@ const (
 	flagCmd = 1 << 0
 
 	// MaxRecordBytes bounds one record, encoded.
-	MaxRecordBytes = 512 << 20
+	MaxRecordBytes = 1 << 30
 	maxTimeMS      = 1<<48 - 1
 )
 
