@@ -25,6 +25,9 @@ func (s *Server) runCron() {
 		case now := <-tick.C:
 			s.limitOutputs(now.UnixMilli())
 			s.weigh()
+			if s.node != nil {
+				s.node.repl.gate(now)
+			}
 			if n%10 == 0 {
 				last = s.rates(last, now)
 				s.closeIdle(now.UnixMilli())

@@ -19,7 +19,9 @@ import (
 type node struct {
 	srv    *Server
 	driver *driver.Driver
-	tasks  chan func() // what the machine wants done to the data, in order
+	repl   *replication
+	tasks  chan func()   // what the machine wants done to the data, in order
+	ready  chan struct{} // closed when driver is set, or will not be
 	done   chan struct{}
 }
 
@@ -32,13 +34,18 @@ func (s *Server) joinCluster() error {
 	if !s.settings.Bool("cluster-enabled") {
 		return nil
 	}
-	n := &node{srv: s, tasks: make(chan func(), taskQueue), done: make(chan struct{})}
-	go n.work()
+	n := &node{srv: s, tasks: make(chan func(), taskQueue), ready: make(chan struct{}), done: make(chan struct{})}
+	s.env.Engine.SetFollower(true) // until the machine has said what this node is
 	options, err := s.clusterOptions()
+	if err == nil {
+		n.repl, err = newReplication(n)
+	}
+	go n.work()
 	if err == nil {
 		options.Hooks = n.hooks()
 		n.driver, err = driver.Start(options)
 	}
+	close(n.ready)
 	if err != nil {
 		close(n.tasks)
 		<-n.done
@@ -46,6 +53,7 @@ func (s *Server) joinCluster() error {
 	}
 	s.node = n
 	s.env.Cluster = n.commands()
+	s.env.Replication, s.env.WaitReplicas = n.repl.info, n.repl.wait
 	for _, name := range machineSettings {
 		s.settings.Watch(name, func(config.Value) error {
 			// The new values are in force when this has returned; the settings are
@@ -155,8 +163,11 @@ func (s *Server) clusterSettings() driver.Settings {
 // work does to the data what the machine decided, in its order and off its goroutine.
 func (n *node) work() {
 	defer close(n.done)
+	<-n.ready
 	for task := range n.tasks {
-		task()
+		if n.driver != nil { // else the start has failed
+			task()
+		}
 	}
 }
 
@@ -164,18 +175,27 @@ func (n *node) hooks() driver.Hooks {
 	s := n.srv
 	return driver.Hooks{
 		Publish: func(_ *cluster.View, route *slots.View) { s.env.View.Store(route) },
-		BecomePrimary: func(cluster.BecomePrimary) {
+		BecomePrimary: func(b cluster.BecomePrimary) {
 			s.log.SetRole('M')
-			n.tasks <- func() { s.env.Engine.SetFollower(false) }
+			n.tasks <- func() { n.repl.becomePrimary(b) }
 		},
-		BecomeReplica: func(cluster.BecomeReplica) {
+		BecomeReplica: func(b cluster.BecomeReplica) {
 			s.log.SetRole('S')
-			n.tasks <- func() { s.env.Engine.SetFollower(true) }
+			n.tasks <- func() { n.repl.becomeReplica(b) }
 		},
 		DropSlots: func(set slots.Set) { n.tasks <- func() { n.flush(set) } },
-		FlushData: func() { n.tasks <- func() { n.flush(slots.Full()) } },
-		Position: func() cluster.Position {
-			return cluster.Position{Offset: uint64(s.env.Engine.Log().End())}
+		FlushData: func() {
+			n.tasks <- func() {
+				n.repl.leave()
+				n.flush(slots.Full())
+			}
+		},
+		PauseWrites:  func(until time.Time, paused func(uint64)) { n.tasks <- func() { n.repl.hold(until, paused) } },
+		ResumeWrites: func() { n.tasks <- n.repl.resume },
+		Position:     n.repl.position,
+		Stream: func(from cluster.ID, _ []byte, conn net.Conn) {
+			<-n.ready
+			n.repl.serve(from, conn)
 		},
 		Log:   func(level byte, line string) { s.log.Printf(levelOf(level), "%s", line) },
 		Fatal: func(error) { s.askToStop(command.ShutdownRequest{NoSave: true, Now: true}) },
@@ -228,6 +248,7 @@ func (s *Server) leaveCluster() {
 	s.node.driver.Close()
 	close(s.node.tasks)
 	<-s.node.done
+	s.node.repl.close()
 }
 
 // startReason is how an error of the cluster's start reads in the log.

@@ -237,6 +237,9 @@ func seed() uint64 {
 	return binary.BigEndian.Uint64(b[:])
 }
 
+// Now is the machine's clock, see now.
+func (d *Driver) Now() cluster.Time { return d.now() }
+
 // now is the machine's clock: the wall clock at the start plus monotonic time
 // since, so that it never steps back.
 func (d *Driver) now() cluster.Time {

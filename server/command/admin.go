@@ -190,7 +190,8 @@ func lolwut(c *Call) error {
 
 // wait is WAIT numreplicas timeout. Inside EXEC it counts and does not wait.
 func wait(c *Call) error {
-	if _, err := strconv.ParseInt(string(c.Args[1]), 10, 64); err != nil {
+	replicas, err := strconv.Atoi(string(c.Args[1]))
+	if err != nil {
 		return ErrNotInteger
 	}
 	timeout, err := strconv.ParseInt(string(c.Args[2]), 10, 64)
@@ -207,7 +208,7 @@ func wait(c *Call) error {
 		c.Out.Int(0)
 		return nil
 	}
-	c.Later = func(stop <-chan struct{}) { c.Env.WaitReplicas(c, stop) }
+	c.Later = func(stop <-chan struct{}) { c.Env.WaitReplicas(c, replicas, timeout, stop) }
 	return nil
 }
 

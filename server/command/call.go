@@ -25,10 +25,11 @@ type Call struct {
 	// no harm; stop is closed when the client is gone. Afterwards the reply is complete.
 	Later func(stop <-chan struct{})
 
-	keys  []int // positions of the keys in Args
-	start int   // where the reply begins in Out
-	route slots.Request
-	one   [1]slots.Slot
+	fenced int   // how often the command met ErrFollower
+	keys   []int // positions of the keys in Args
+	start  int   // where the reply begins in Out
+	route  slots.Request
+	one    [1]slots.Slot
 
 	replyFrom int   // where the reply of this command begins in Out
 	began     int64 // Process.Nanos when it began

@@ -142,6 +142,8 @@ func ErrorText(err error) string {
 		return "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 	case storage.ErrNoKey:
 		return string(ErrNoKey)
+	case storage.ErrFollower:
+		return "READONLY You can't write against a read only replica."
 	case storage.ErrDiskFull:
 		return "MISCONF Errors writing to the log: the disk is full. Commands that add data are disabled until space is freed."
 	}

@@ -3,13 +3,15 @@ package command
 import (
 	"fmt"
 	"strings"
+
+	"cobble/storage"
 )
 
 // Execute runs one command of the session, or queues it in a transaction, and
 // writes the reply. If it sets Later, the reply is only complete when Later has
 // run. Args must stay unchanged until the reply is complete.
 func (c *Call) Execute(args [][]byte) {
-	c.Args, c.Later = args, nil
+	c.Args, c.Later, c.fenced = args, nil, 0
 	c.replyFrom = c.Out.Len()
 	if err := c.admit(); err != nil {
 		c.reject(err)
@@ -36,6 +38,11 @@ func (c *Call) perform() {
 	}
 	c.began = c.Env.Process.Nanos()
 	err := c.invoke()
+	if err == storage.ErrFollower && c.fenced < fencedTries {
+		c.Out.CutTo(c.replyFrom)
+		c.Later = c.again
+		return
+	}
 	if err == nil && c.Later != nil {
 		later := c.Later
 		c.Later = func(stop <-chan struct{}) {
@@ -52,6 +59,29 @@ func (c *Call) perform() {
 	}
 	c.account(err)
 	c.finish()
+}
+
+// A write that found the log closed to this node's own writes is tried again, so
+// often and after so many milliseconds each, for the node's role is about to change
+// or a manual failover holds it back.
+const (
+	fencedTries = 400
+	fencedWait  = 5
+)
+
+// again runs a fenced command once more: by then it is let in, or redirected.
+func (c *Call) again(stop <-chan struct{}) {
+	c.Later = nil
+	c.fenced++
+	if c.Env.Pause.active.Load() && c.paused() {
+		c.Env.Pause.wait(c, stop)
+	} else {
+		select {
+		case <-c.Env.Process.After(fencedWait):
+		case <-stop:
+		}
+	}
+	c.perform()
 }
 
 // invoke runs the command itself.

@@ -25,9 +25,10 @@ type Env struct {
 	Cluster *Cluster // nil: not a node of a cluster
 
 	// Replication and WaitReplicas are the cluster's, if there is one.
-	Replication  func() Replication
-	WaitReplicas func(c *Call, stop <-chan struct{}) // WAIT's reply; nil counts none
-	ClusterInfo  func() string                       // further lines of INFO cluster
+	Replication func() Replication
+	// WaitReplicas replies to WAIT; nil counts no replica.
+	WaitReplicas func(c *Call, replicas int, timeoutMS int64, stop <-chan struct{})
+	ClusterInfo  func() string // further lines of INFO cluster
 
 	Deliver Deliver // how MIGRATE reaches other servers; nil: it does not
 

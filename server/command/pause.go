@@ -11,7 +11,7 @@ type Pause struct {
 	active atomic.Bool // something may be paused; the only thing the hot path looks at
 
 	mu      sync.Mutex
-	until   [2]int64 // Unix milliseconds, by pauseKind
+	until   [3]int64 // Unix milliseconds, by pauseKind
 	changed chan struct{}
 }
 
@@ -20,6 +20,7 @@ type pauseKind int
 const (
 	pauseWrites pauseKind = iota
 	pauseAll
+	pauseFailover // writes, whatever CLIENT UNPAUSE says
 )
 
 // Writes holds writes back until the given time, Unix milliseconds, at least.
@@ -28,6 +29,9 @@ func (p *Pause) Writes(until int64) { p.hold(pauseWrites, until) }
 // All holds every command back until the given time, Unix milliseconds, at least.
 func (p *Pause) All(until int64) { p.hold(pauseAll, until) }
 
+// Failover holds writes back until the given time, Unix milliseconds, or EndFailover.
+func (p *Pause) Failover(until int64) { p.hold(pauseFailover, until) }
+
 func (p *Pause) hold(kind pauseKind, until int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -35,12 +39,19 @@ func (p *Pause) hold(kind pauseKind, until int64) {
 	p.active.Store(true)
 }
 
-// End lets everybody go on.
-func (p *Pause) End() {
+// End lets everybody go on whom CLIENT PAUSE holds back.
+func (p *Pause) End() { p.end(pauseWrites, pauseAll) }
+
+// EndFailover ends Failover.
+func (p *Pause) EndFailover() { p.end(pauseFailover) }
+
+func (p *Pause) end(kinds ...pauseKind) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.until = [2]int64{}
-	p.active.Store(false)
+	for _, kind := range kinds {
+		p.until[kind] = 0
+	}
+	p.active.Store(p.until != [3]int64{})
 	if p.changed != nil {
 		close(p.changed)
 		p.changed = nil
@@ -54,9 +65,9 @@ func (p *Pause) left(now int64, writes bool) (int64, <-chan struct{}) {
 	defer p.mu.Unlock()
 	left := p.until[pauseAll] - now
 	if writes {
-		left = max(left, p.until[pauseWrites]-now)
+		left = max(left, p.until[pauseWrites]-now, p.until[pauseFailover]-now)
 	}
-	if max(p.until[pauseAll], p.until[pauseWrites]) <= now {
+	if max(p.until[pauseAll], p.until[pauseWrites], p.until[pauseFailover]) <= now {
 		p.active.Store(false)
 	}
 	if left > 0 && p.changed == nil {

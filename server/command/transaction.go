@@ -175,8 +175,11 @@ func execMulti(c *Call) error {
 		return Error("ERR EXEC without MULTI")
 	}
 	cmd, args := c.Cmd, c.Args
+	again := false
 	defer func() {
-		c.discard()
+		if !again {
+			c.discard()
+		}
 		c.Cmd, c.Args, c.inExec = cmd, args, false
 	}()
 	if t.dirty {
@@ -196,6 +199,7 @@ func execMulti(c *Call) error {
 		}
 		if n > 0 || run.watch {
 			if err := run.segment(rest[:n]); err != nil {
+				again = err == storage.ErrFollower && len(rest) == len(t.queue) && c.fenced < fencedTries
 				return err
 			}
 			if run.failed {
