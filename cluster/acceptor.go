@@ -14,12 +14,11 @@ func (m *Machine) serving(d *domain) bool {
 		(d.Complete == d.Electors.Ver || m.mutated(MutateServeEarly))
 }
 
-// frozen reports whether a next set was accepted here: from then on no shard
-// proposal of this version may succeed through this node, so that whoever
-// copies the registers misses nothing.
-func (m *Machine) frozen(d *domain) bool {
+// changing reports whether a next set was accepted here and is not known to be
+// decided.
+func (d *domain) changing() bool {
 	r := d.find(ID{})
-	return r != nil && r.Electors != nil && !m.mutated(MutateNoFreeze)
+	return r != nil && r.Electors != nil
 }
 
 func (m *Machine) member() Member { return Member{m.id(), m.incarnation} }
@@ -242,7 +241,7 @@ func (m *Machine) admit(cluster ID, ver uint64, key ID) (*domain, Refused) {
 		no.Why, no.Electors = RefusedElectors, d.Electors
 		return nil, no
 	}
-	if !m.serving(d) || !key.IsZero() && m.frozen(d) {
+	if !m.serving(d) {
 		no.Why = RefusedBusy
 		m.wakeBy(m.now)
 		return nil, no
@@ -323,8 +322,8 @@ func (m *Machine) accept(from Member, body Accept) {
 	m.rememberRegister(d, r)
 	m.answer(from.ID, Accepted{Cluster: body.Cluster, Key: body.Key, Ballot: body.Ballot})
 	if body.Key.IsZero() {
-		m.frozenAt = m.now
-		m.wakeBy(m.now.After(unfreezeAfter))
+		m.changeAt = m.now
+		m.wakeBy(m.now.After(changeHangs))
 	}
 }
 

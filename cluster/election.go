@@ -248,7 +248,7 @@ func (m *Machine) obey(config *ShardConfig) {
 	if own.IsPrimary() && m.mutated(MutateNoStepDown) {
 		return
 	}
-	if n := m.find(config.Primary.ID); n != nil {
+	if n := m.find(config.Primary.ID); n != nil && n.record.Shard == own.Shard {
 		m.serve(n, own.Shard, config.Term)
 	}
 }

@@ -3,7 +3,7 @@ package cluster
 import "sort"
 
 const (
-	unfreezeAfter Duration = 300 // a change of the set that hangs this long is finished by anybody
+	changeHangs   Duration = 300 // a change of the set that hangs this long is finished by anybody
 	copyRetry     Duration = 200
 	electorPeriod Duration = 100
 	electorTurn   Duration = 400 // between the attempts of two electors at the same change
@@ -81,12 +81,13 @@ func (m *Machine) install(e *Electors) {
 	m.wakeBy(m.now)
 }
 
-// copying is the transfer of a set's registers out of the frozen set before it.
+// copying is the transfer of a set's registers out of the set before it.
 type copying struct {
 	set       *Electors // its Prev are asked
 	nonce     uint64
 	retryAt   Time
 	from      []ID
+	lacking   []ID   // members that miss registers themselves
 	registers Domain // only Registers is used: the greatest accepted of each
 	complete  bool
 }
@@ -110,15 +111,19 @@ func (m *Machine) newCopying(set *Electors) *copying {
 }
 
 // copyTo gives all registers to a member of the next set. The set named in the
-// request is decided, so this node serves the old one no more.
+// request is decided, so from now on this node serves the old one no more: what
+// a majority of the old set has not accepted by now is never decided there.
 func (m *Machine) copyTo(from Member, body Copy) {
 	e := body.Electors
 	if e == nil {
 		return
 	}
-	m.learnElectors(e)
+	if !m.mutated(MutateNoFreeze) {
+		m.learnElectors(e)
+	}
 	d := m.domainOf(e.Cluster)
-	if d == nil || d.Complete+1 < e.Ver || d.Electors.Ver < e.Ver {
+	if d == nil || d.Complete+1 < e.Ver {
+		m.answer(from.ID, CopyOK{Cluster: e.Cluster, Nonce: body.Nonce}) // misses registers itself
 		return
 	}
 	reply := CopyOK{Cluster: e.Cluster, Ver: e.Ver, Nonce: body.Nonce, Epoch: m.currentEpoch}
@@ -133,17 +138,20 @@ func (m *Machine) copyTo(from Member, body Copy) {
 // copied merges one member's registers; a majority of them misses nothing.
 func (m *Machine) copied(from Member, body CopyOK) {
 	c := m.findCopying(body.Cluster, body.Nonce)
-	if c == nil || c.complete || c.set.Ver != body.Ver {
+	prev := Electors{}
+	if c != nil {
+		prev.Members = c.set.Prev
+	}
+	if c == nil || c.complete || !prev.Includes(from) {
 		return
 	}
-	prev := Electors{Members: c.set.Prev}
-	if !prev.Includes(from) {
+	if body.Ver == 0 {
+		c.lacking = appendOnce(c.lacking, from.ID)
 		return
 	}
-	for _, id := range c.from {
-		if id == from.ID {
-			return
-		}
+	c.lacking = without(c.lacking, from.ID)
+	if c.set.Ver != body.Ver || len(appendOnce(c.from, from.ID)) == len(c.from) {
+		return
 	}
 	m.currentEpoch = max(m.currentEpoch, body.Epoch)
 	c.from = append(c.from, from.ID)
@@ -154,6 +162,26 @@ func (m *Machine) copied(from Member, body CopyOK) {
 	}
 	c.complete = len(c.from) >= prev.Majority()
 	m.wakeBy(m.now)
+}
+
+// appendOnce returns ids with id.
+func appendOnce(ids []ID, id ID) []ID {
+	for _, other := range ids {
+		if other == id {
+			return ids
+		}
+	}
+	return append(ids, id)
+}
+
+// without returns ids less id.
+func without(ids []ID, id ID) []ID {
+	for i, other := range ids {
+		if other == id {
+			return append(ids[:i], ids[i+1:]...)
+		}
+	}
+	return ids
 }
 
 func (m *Machine) findCopying(cluster ID, nonce uint64) *copying {
@@ -185,7 +213,7 @@ func (m *Machine) electorTimers() {
 		if r == nil || r.Electors == nil {
 			continue
 		}
-		if due := m.frozenAt.After(unfreezeAfter + Duration(m.rank(d.Electors))*unfreezeAfter); m.now < due {
+		if due := m.changeAt.After(changeHangs + Duration(m.rank(d.Electors))*changeHangs); m.now < due {
 			m.wakeBy(due)
 		} else {
 			m.propose(&proposal{why: forElectors, cluster: d.Cluster, set: d.Electors})
@@ -249,7 +277,7 @@ func electorsWanted(n int) int {
 func (m *Machine) repairElectors() {
 	e := m.inForce()
 	d := m.domainOf(e.Cluster)
-	if d != nil && m.frozen(d) || m.mergePending() && m.leaving == nil {
+	if d != nil && d.changing() || m.mergePending() && m.leaving == nil {
 		m.repairAt = 0
 		return
 	}

@@ -61,11 +61,15 @@ func (m *Machine) manualFailover(mode FailoverMode) Result {
 // must not equal a term that the register gives to another node meanwhile.
 const takeoverStep = 1 << 20
 
+func (m *Machine) takeoverTerm() uint64 {
+	return m.self().Term + takeoverStep + uint64(m.random.Below(takeoverStep))
+}
+
 // takeOver promotes this replica without asking anybody. The register is
 // brought in line as soon as electors answer (confirmTimer).
 func (m *Machine) takeOver() {
 	m.currentEpoch++
-	term := m.self().Term + takeoverStep + uint64(m.random.Below(takeoverStep))
+	term := m.takeoverTerm()
 	var claims slots.Set
 	if primary := m.find(m.self().Primary); primary != nil {
 		claims = primary.owned

@@ -254,6 +254,11 @@ func (m *Machine) leaveTimers() {
 		return
 	}
 	m.leaving = nil
+	if m.now >= l.until && !l.command.Hard && m.voteNeeded(l) {
+		m.reply(l.number, Result{Err: "ERR the other electors do not answer and this node's vote may be needed. " +
+			"Try again, or use CLUSTER RESET HARD"})
+		return
+	}
 	m.reply(l.number, m.reset(l.command))
 }
 
@@ -314,7 +319,7 @@ func (m *Machine) reset(command Reset) Result {
 		m.remove(m.me)
 		m.currentEpoch, epoch = 0, 0
 		id = m.random.ID()
-		own.ID = id
+		own.ID, own.Cluster, own.Shard = id, m.random.ID(), m.random.ID() // the old id keeps what its last words said
 		m.me = m.insert(&own)
 	}
 	m.amend(true, func(r *Record) { r.ConfigEpoch, r.Addr = epoch, addr })

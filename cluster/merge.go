@@ -4,10 +4,11 @@ import "sort"
 
 // Two clusters that met become one: the one with the greater id dissolves into
 // the other. That is one decision in its own register (key zero), so it
-// dissolves into exactly one; the decision freezes its registers. Any of its
-// electors then copies the registers from a majority and proposes each to the
-// survivor, which takes it if it has none of that shard. If the survivor was
-// itself dissolved in between, its frozen register goes before the carried one.
+// dissolves into exactly one. Any of its electors then copies the registers
+// from a majority, whose members thereby learn of the decision and serve no
+// more, and proposes each to the survivor, which takes it if it has none of
+// that shard. If the survivor was itself dissolved in between, its register
+// goes before the carried one.
 
 // merging is what this node does to merge clusters, elect electors and carry
 // registers over.
@@ -95,7 +96,7 @@ func (m *Machine) woo() {
 		m.foreignSince = m.now
 	}
 	d := m.domainOf(e.Cluster)
-	mayAsk := d != nil && m.serving(d) && !m.frozen(d) && m.yields(e.Cluster, least)
+	mayAsk := d != nil && m.serving(d) && !d.changing() && m.yields(e.Cluster, least)
 	if !mayAsk && m.lostSince == 0 {
 		m.suit = nil
 		return
@@ -158,12 +159,7 @@ func (m *Machine) readOK(from Member, body ReadOK) {
 	if !set.Includes(from) || body.Electors == nil || body.Electors.Ver != set.Ver {
 		return
 	}
-	for _, id := range s.answers {
-		if id == from.ID {
-			return
-		}
-	}
-	s.answers = append(s.answers, from.ID)
+	s.answers = appendOnce(s.answers, from.ID)
 	e := m.inForce()
 	if len(s.answers) >= set.Majority() && m.lostLongEnough() {
 		m.adopt(s.cluster, m.electorsLost(e))

@@ -154,7 +154,7 @@ type (
 	// CopyOK answers Copy.
 	CopyOK struct {
 		Cluster   ID
-		Ver       uint64 // of the set that was asked for
+		Ver       uint64 // of the set that was asked for; 0: the speaker misses registers itself
 		Nonce     uint64
 		Epoch     uint64
 		Registers []Register

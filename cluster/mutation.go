@@ -18,7 +18,7 @@ const (
 	MutateAmnesiac                            // an elector without its acceptor file votes on
 	MutateBlindChange                         // a proposer ignores the value that was accepted before
 	MutateServeEarly                          // a new elector serves before it copied the registers
-	MutateNoFreeze                            // electors serve on after accepting the next set
+	MutateNoFreeze                            // electors serve the old set on after they gave a copy to the next
 	MutateKeepTerm                            // a promotion does not raise the term
 	MutateUnsavedClaims                       // the own record is told before it is durable
 	MutateReuseBoot                           // a restart does not raise the boot count

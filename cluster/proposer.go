@@ -7,7 +7,7 @@ type paxos struct {
 	rounds        uint64 // last one used
 	reserved      uint64 // durable bound of rounds
 	proposals     []*proposal
-	frozenAt      Time // last time a next set was accepted here
+	changeAt      Time // last time a next set was accepted here
 
 	known     []*Electors // greatest decided set known of every cluster
 	confirmed bool        // the register confirmed this primary in this life
@@ -50,13 +50,15 @@ type proposal struct {
 const (
 	proposalTimeout Duration = 500
 	proposalBackoff Duration = 20
+	absentPause     Duration = 200 // the register is still to be carried over
 	roundsBlock              = 256
 )
 
-// propose starts a proposal unless one for the same register is under way.
+// propose starts a proposal unless one for the same register and purpose is
+// under way.
 func (m *Machine) propose(p *proposal) *proposal {
 	for _, other := range m.proposals {
-		if other.key == p.key && other.cluster == p.cluster && !other.done {
+		if other.why == p.why && other.key == p.key && other.cluster == p.cluster && !other.done {
 			return nil
 		}
 	}
@@ -110,7 +112,7 @@ func (m *Machine) running(cluster ID, ballot Ballot) *proposal {
 // quorum returns how many electors decide.
 func (m *Machine) quorum(e *Electors) int {
 	if m.mutated(MutateSmallMajority) {
-		return (len(e.Members) + 1) / 2
+		return max(1, len(e.Members)/2)
 	}
 	return e.Majority()
 }
@@ -153,7 +155,8 @@ func (m *Machine) promised(from Member, epoch uint64, body Promise) {
 	}
 	value, ok := m.choose(p)
 	if !ok {
-		m.again(p)
+		p.retryAt = m.now.After(absentPause)
+		m.wakeBy(p.retryAt)
 		return
 	}
 	p.phase2, p.value = true, value
@@ -183,7 +186,7 @@ func (m *Machine) choose(p *proposal) (Register, bool) {
 		if now == nil {
 			return value, false // not carried over from a dissolved cluster yet
 		}
-		if now.Primary.ID == p.election.Primary && now.Term == p.election.Term {
+		if now.Primary.ID == p.election.Primary && now.Term == p.election.Term || m.gone(now) {
 			next := &ShardConfig{
 				Shard: p.key, Ver: now.Ver + 1, Term: now.Term + 1,
 				Epoch: max(p.epoch, m.currentEpoch) + 1, Primary: m.member(), Slots: p.election.Slots,
@@ -203,7 +206,15 @@ func (m *Machine) choose(p *proposal) (Register, bool) {
 		if now == nil {
 			return value, false
 		}
-		if own.IsPrimary() && own.Shard == p.key && own.Term > now.Term {
+		switch {
+		case !own.IsPrimary() || own.Shard != p.key:
+		case m.gone(now):
+			m.currentEpoch = max(p.epoch, m.currentEpoch) + 1
+			value.Config = &ShardConfig{
+				Shard: p.key, Ver: now.Ver + 1, Term: max(now.Term, own.Term) + 1, Epoch: m.currentEpoch,
+				Primary: m.member(), Slots: own.Slots,
+			}
+		case own.Term > now.Term:
 			value.Config = &ShardConfig{Shard: p.key, Ver: now.Ver + 1, Term: own.Term, Epoch: own.ConfigEpoch, Primary: m.member(), Slots: own.Slots}
 		}
 	case forImport:
@@ -217,6 +228,16 @@ func (m *Machine) choose(p *proposal) (Register, bool) {
 		return value, value.Electors != nil
 	}
 	return value, true
+}
+
+// gone reports whether the primary that config names has left the shard: it won
+// an election and was reset or forgotten before anybody, even it, knew.
+func (m *Machine) gone(config *ShardConfig) bool {
+	if config.Primary.ID == m.id() {
+		return false
+	}
+	n := m.find(config.Primary.ID)
+	return n == nil || n.record.Shard != config.Shard
 }
 
 // accepted is the end of phase 2: the value is decided.

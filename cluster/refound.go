@@ -28,7 +28,14 @@ func (m *Machine) electorsLost(e *Electors) bool {
 	}
 	d := m.domainOf(e.Cluster)
 	prev := Electors{Members: e.Prev}
-	return d != nil && e.Includes(m.member()) && d.Complete < e.Ver && m.present(e.Prev) < prev.Majority()
+	if d == nil || !e.Includes(m.member()) || d.Complete == e.Ver {
+		return false
+	}
+	sources := m.present(e.Prev)
+	if d.copying != nil {
+		sources -= len(d.copying.lacking)
+	}
+	return sources < prev.Majority()
 }
 
 // present counts the members that are known in the same incarnation.
@@ -135,7 +142,8 @@ func (m *Machine) adopt(cluster ID, lost bool) {
 // firstConfig is what an unregistered shard's register begins with.
 func (m *Machine) firstConfig(epoch uint64, claims *slots.Set) *ShardConfig {
 	own := m.self()
+	term := m.takeoverTerm()
 	return &ShardConfig{
-		Shard: own.Shard, Ver: takeoverStep + own.Term, Term: own.Term + takeoverStep, Epoch: epoch, Primary: m.member(), Slots: claims,
+		Shard: own.Shard, Ver: term, Term: term, Epoch: epoch, Primary: m.member(), Slots: claims,
 	}
 }

@@ -41,9 +41,9 @@ type ShardConfig struct {
 }
 
 // Electors is the set of nodes that decide for a domain (= a cluster). A set
-// of version v+1 is decided in the register (key zero) of version v; from the
-// moment an elector accepted it, that elector answers no shard proposal of
-// version v any more. Immutable.
+// of version v+1 is decided in the register (key zero) of version v. Its members
+// serve once they copied all registers from a majority of version v, and who
+// gave a copy serves version v no more. Immutable.
 type Electors struct {
 	Cluster ID
 	Ver     uint64

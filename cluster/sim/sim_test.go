@@ -5,7 +5,15 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"cobble/cluster"
 )
+
+// stories are the ways to hurt a cluster.
+var stories = []struct {
+	name string
+	run  func(seed uint64, bugs cluster.Mutation, trace func(string)) *World
+}{{"Drill", Drill}, {"Chaos", Chaos}, {"Turmoil", Turmoil}}
 
 // seeds returns how many seeds to run: COBBLE_SEEDS, or a small slice.
 func seeds(few int) uint64 {
@@ -21,24 +29,32 @@ func firstSeed() uint64 {
 }
 
 // TestSim runs random clusters through random faults. COBBLE_SEEDS sets how
-// many, COBBLE_SEED the first one, COBBLE_TRACE=1 prints a single seed's story.
+// many, COBBLE_SEED the first one, COBBLE_STORY picks one story, and
+// COBBLE_TRACE=1 prints everything that happens.
 func TestSim(t *testing.T) {
-	began := time.Now()
-	first, count := firstSeed(), seeds(200)
-	steps, bad := 0, 0
-	for seed := first; seed < first+count; seed++ {
-		var trace func(string)
-		if os.Getenv("COBBLE_TRACE") != "" {
-			trace = func(line string) { t.Log(line) }
+	for _, story := range stories {
+		if only := os.Getenv("COBBLE_STORY"); only != "" && only != story.name {
+			continue
 		}
-		w := Chaos(seed, 0, trace)
-		steps += w.steps
-		if len(w.Failures) > 0 {
-			t.Errorf("seed %d: %v\n%s", seed, w.Failures, w.Summary())
-			if bad++; bad >= 10 {
-				t.FailNow()
+		t.Run(story.name, func(t *testing.T) {
+			began := time.Now()
+			first, count := firstSeed(), seeds(60)
+			steps, bad := 0, 0
+			for seed := first; seed < first+count; seed++ {
+				var trace func(string)
+				if os.Getenv("COBBLE_TRACE") != "" {
+					trace = func(line string) { t.Log(line) }
+				}
+				w := story.run(seed, 0, trace)
+				steps += w.steps
+				if len(w.Failures) > 0 {
+					t.Errorf("seed %d: %v\n%s", seed, w.Failures, w.Summary())
+					if bad++; bad >= 10 {
+						t.FailNow()
+					}
+				}
 			}
-		}
+			t.Logf("%d seeds, %d steps, %.0f seeds/s", count, steps, float64(count)/time.Since(began).Seconds())
+		})
 	}
-	t.Logf("%d seeds, %d steps, %.0f seeds/s", count, steps, float64(count)/time.Since(began).Seconds())
 }
