@@ -20,6 +20,7 @@ type RedisCommand struct {
 	Name                string // "CLIENT KILL"
 	Container           bool   // only its subcommands can be called
 	Group, Arity, Since string
+	Sentinel            bool // Redis itself has it in Sentinel mode only
 	Write, Deprecated   bool
 	RequestPolicy       string
 	ResponsePolicy      string
@@ -39,7 +40,7 @@ func RedisCommands() ([]RedisCommand, error) {
 	for _, l := range lines[1:] {
 		get := func(name string) string { return l[column[name]] }
 		all = append(all, RedisCommand{
-			Name: get("name"), Container: strings.HasPrefix(get("cluster_note"), "container"), Group: get("group"), Arity: get("arity"), Since: get("since"),
+			Name: get("name"), Container: strings.Contains(get("cluster_note"), "container"), Group: get("group"), Sentinel: strings.HasPrefix(get("cluster_note"), "sentinel"), Arity: get("arity"), Since: get("since"),
 			Write: get("write") == "w", Deprecated: get("deprecated") != "", RequestPolicy: get("request_policy"), ResponsePolicy: get("response_policy"),
 		})
 	}
@@ -65,6 +66,9 @@ func (t *Table) WriteDocs(to io.Writer) error {
 	groups := map[string][]RedisCommand{}
 	callable, here := 0, 0
 	for _, r := range all {
+		if r.Sentinel {
+			continue
+		}
 		groups[r.Group] = append(groups[r.Group], r)
 		if !r.Container {
 			callable++

@@ -18,6 +18,12 @@ func helpOf(container, text string) func(c *Call) error {
 	}
 }
 
+// with is the row with other flags than its family's.
+func (c Command) with(flags Flags) Command {
+	c.Flags = flags
+	return c
+}
+
 const clientHelp = `
 CACHING (YES|NO)
     Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.
