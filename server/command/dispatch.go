@@ -20,9 +20,11 @@ func (c *Call) Execute(args [][]byte) {
 	}
 	if c.Env.Pause.active.Load() && c.paused() {
 		c.Later = func(stop <-chan struct{}) {
-			c.Env.Pause.wait(c, stop)
+			goOn := c.Env.Pause.wait(c, stop)
 			c.Later = nil
-			c.perform()
+			if goOn {
+				c.perform()
+			}
 		}
 		return
 	}

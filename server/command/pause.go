@@ -87,19 +87,19 @@ func (c *Call) mayWrite() bool {
 	return c.Cmd.Flags&writes != 0 || c.Cmd.Name == "exec" && c.Client.multi.flags&writes != 0
 }
 
-// wait blocks until the command of c may run, or stop is closed.
-func (p *Pause) wait(c *Call, stop <-chan struct{}) {
+// wait blocks until the command of c may run (true), or stop is closed.
+func (p *Pause) wait(c *Call, stop <-chan struct{}) bool {
 	for {
 		left, changed := p.left(c.Env.Process.Micros()/1000, c.mayWrite())
 		if left <= 0 {
-			return
+			return true
 		}
 		timer := c.Env.Process.After(left)
 		select {
 		case <-changed:
 		case <-timer:
 		case <-stop:
-			return
+			return false
 		}
 	}
 }
