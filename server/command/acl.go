@@ -18,7 +18,7 @@ func aclCommands() []Command {
 		Sub: []Command{
 			sub("cat", -2, 0, "Lists the ACL categories, or the commands inside a category.", aclCat),
 			sub("getuser", 3, Admin, "Lists the ACL rules of a user.", aclGetUser),
-			sub("help", 2, 0, "Returns helpful text about the different subcommands.", helpOf("ACL", aclHelp)).with(Loading|Stale),
+			sub("help", 2, 0, "Returns helpful text about the different subcommands.", helpOf("ACL", aclHelp)).with(Loading | Stale),
 			sub("list", 2, Admin, "Dumps the effective rules in ACL file format.", aclList),
 			sub("users", 2, Admin, "Lists all ACL users.", aclUsers),
 			sub("whoami", 2, 0, "Returns the authenticated username of the current connection.", aclWhoAmI),

@@ -15,7 +15,11 @@ func newTestCall(t testing.TB) (*Call, func(args ...string) string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = engine.Close() })
-	env := NewEnv(engine, config.New(), testProcess())
+	settings := config.New()
+	if err := settings.Load([]string{"--enable-debug-command", "yes"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	env := NewEnv(engine, settings, testProcess())
 	c := NewCall(env, &Client{})
 	c.Now = 1_700_000_000_000
 	return c, func(args ...string) string {

@@ -24,7 +24,7 @@ func clientCommands() []Command {
 			sub("caching", 3, 0, "6.0.0", "Instructs the server whether to track the keys in the next request.", clientCaching),
 			sub("getname", 2, 0, "2.6.9", "Returns the name of the connection.", clientGetName),
 			sub("getredir", 2, 0, "6.0.0", "Returns the client ID to which the connection's tracking notifications are redirected.", clientGetRedir),
-			sub("help", 2, 0, "5.0.0", "Returns helpful text about the different subcommands.", helpOf("CLIENT", clientHelp)).with(Loading|Stale),
+			sub("help", 2, 0, "5.0.0", "Returns helpful text about the different subcommands.", helpOf("CLIENT", clientHelp)).with(Loading | Stale),
 			sub("id", 2, 0, "5.0.0", "Returns the unique client ID of the connection.", clientID),
 			sub("info", 2, 0, "6.2.0", "Returns information about the connection.", clientInfoCommand, "nondeterministic_output"),
 			kill, list,
@@ -230,10 +230,7 @@ func (c *Client) Unblocked() (wait <-chan string, done func()) {
 	return ch, func() { c.unblock.CompareAndSwap(&ch, nil) }
 }
 
-func clientCaching(c *Call) error {
-	if !equalFold(c.Args[2], "yes") && !equalFold(c.Args[2], "no") {
-		return ErrSyntax
-	}
+func clientCaching(*Call) error {
 	return Error("ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled")
 }
 

@@ -27,24 +27,11 @@ func configCommands() []Command {
 }
 
 func configGet(c *Call) error {
-	patterns := c.Args[2:]
-	exact := func(name string) bool {
-		for _, p := range patterns {
-			if equalFold(p, name) {
-				return true
-			}
-		}
-		return false
+	var patterns []string
+	for _, arg := range c.Args[2:] {
+		patterns = append(patterns, string(arg))
 	}
-	match := func(name string) bool {
-		for _, p := range patterns {
-			if matchFold(string(p), name) {
-				return true
-			}
-		}
-		return false
-	}
-	found := c.Env.Config.Get(exact, match)
+	found := c.Env.Config.Get(patterns, matchFold)
 	c.Out.Map(len(found))
 	for _, p := range found {
 		c.Out.BulkString(p.Name)

@@ -201,10 +201,15 @@ func (c *Call) reject(err error) {
 	if c.Client.multi.on {
 		c.Client.multi.dirty = true
 	}
-	c.Out.Error(ErrorText(err))
+	text := ErrorText(err)
 	if c.Cmd != nil {
 		c.Env.Stats.of(c.Cmd).rejected.Add(1)
+		if c.Cmd.Name == "exec" { // it ends the transaction, whatever is wrong with it
+			c.discard()
+			text = "EXECABORT Transaction discarded because of: " + strings.TrimPrefix(text, "ERR ")
+		}
 	}
+	c.Out.Error(text)
 	c.Env.Stats.countError(err)
 }
 

@@ -354,7 +354,11 @@ func commandList(c *Call) error {
 			names = append(names, cmd.FullName())
 		}
 	}
-	c.Out.Set(len(names))
+	if len(c.Args) > 2 {
+		c.Out.Array(len(names))
+	} else {
+		c.Out.Set(len(names))
+	}
 	for _, name := range names {
 		c.Out.BulkString(name)
 	}

@@ -120,43 +120,25 @@ func newPair(t testing.TB, proto int) *pair {
 	return p
 }
 
-// newRunner returns a Call on an engine of its own and a function that checks the
-// arity and runs one command, as a session would.
+// newRunner returns a Call on an engine of its own and a function that runs one
+// command as a session would.
 func newRunner(t testing.TB) (*Call, func(args ...string) string) {
 	c, _ := newTestCall(t)
-	return c, func(args ...string) string {
-		c.Out.Reset()
-		c.Args = c.Args[:0]
-		for _, a := range args {
-			c.Args = append(c.Args, []byte(a))
-		}
-		if err := runAny(t, c); err != nil {
-			c.Out.CutTo(0)
-			c.Out.Error(ErrorText(err))
-		}
-		return string(c.Out.Bytes())
-	}
+	return c, func(args ...string) string { return execute(c, args...) }
 }
 
-func runAny(t testing.TB, c *Call) error {
-	t.Helper()
-	if c.Cmd = c.Env.Table.Find(c.Args[0]); c.Cmd == nil {
-		t.Fatalf("no command %q", c.Args[0])
+// execute runs one command of the session and returns the raw reply.
+func execute(c *Call, args ...string) string {
+	c.Out.Reset()
+	split := make([][]byte, len(args))
+	for i, a := range args {
+		split[i] = []byte(a)
 	}
-	if len(c.Cmd.Sub) > 0 && len(c.Args) > 1 {
-		sub := c.Cmd.FindSub(c.Args[1])
-		if sub == nil {
-			return Error(fmt.Sprintf("ERR unknown subcommand '%s'. Try %s HELP.", c.Args[1], strings.ToUpper(c.Cmd.Name)))
-		}
-		c.Cmd = sub
+	c.Execute(split)
+	for c.Later != nil {
+		c.Later(nil)
 	}
-	if n := c.Cmd.Arity; n > 0 && n != len(c.Args) || len(c.Args) < -n {
-		return Error("ERR wrong number of arguments for '" + c.Cmd.FullName() + "' command")
-	}
-	if c.Cmd.Serve != nil {
-		return c.Cmd.Serve(c)
-	}
-	return c.Run()
+	return string(c.Out.Bytes())
 }
 
 // same runs a command (words, quoted as Go strings where they need it) on both and

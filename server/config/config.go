@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -115,20 +116,28 @@ func (c *Config) Watch(name string, apply func(Value) error) {
 // Pair is a setting and its value as text.
 type Pair struct{ Name, Value string }
 
-// Get returns the settings whose name match accepts, by name and by alias. A
-// hidden setting needs the exact name, so exact is asked with it first.
-func (c *Config) Get(exact func(name string) bool, match func(name string) bool) []Pair {
+// Get returns the settings that patterns name, by name or by alias, each once. A
+// pattern without * ? [ is a name in any case, is printed as it was given, and
+// finds hidden settings too; others are matched by match, without regard to case.
+func (c *Config) Get(patterns []string, match func(pattern, name string) bool) []Pair {
 	var found []Pair
-	for i := range rows {
-		s := &rows[i]
-		for _, name := range []string{s.Name, s.Alias} {
-			if name == "" {
-				continue
+	seen := map[string]bool{}
+	for _, pattern := range patterns {
+		if !strings.ContainsAny(pattern, "*?[") {
+			if row, ok := find(pattern); ok && !seen[strings.ToLower(pattern)] {
+				seen[strings.ToLower(pattern)] = true
+				found = append(found, Pair{pattern, c.values[row].Load().Text})
 			}
-			if s.is(Hidden) && !exact(name) || !exact(name) && !match(name) {
-				continue
+			continue
+		}
+		for i := range rows {
+			for _, name := range []string{rows[i].Name, rows[i].Alias} {
+				if name == "" || rows[i].is(Hidden) || seen[name] || !match(pattern, name) {
+					continue
+				}
+				seen[name] = true
+				found = append(found, Pair{name, c.values[i].Load().Text})
 			}
-			found = append(found, Pair{name, c.values[i].Load().Text})
 		}
 	}
 	return found

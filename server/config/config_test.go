@@ -196,7 +196,7 @@ func TestPrintedForms(t *testing.T) {
 
 func TestGetHidesHidden(t *testing.T) {
 	c := New()
-	all := c.Get(func(string) bool { return false }, func(string) bool { return true })
+	all := c.Get([]string{"*", "p*"}, func(string, string) bool { return true })
 	names := map[string]bool{}
 	for _, p := range all {
 		names[p.Name] = true
@@ -204,8 +204,11 @@ func TestGetHidesHidden(t *testing.T) {
 	if !names["slave-priority"] || !names["replica-priority"] || names["watchdog-period"] {
 		t.Error("CONFIG GET *: aliases belong in, hidden settings do not")
 	}
-	one := c.Get(func(name string) bool { return name == "watchdog-period" }, func(string) bool { return false })
-	if len(one) != 1 {
+	if len(names) != len(all) {
+		t.Error("a setting stands in the reply twice")
+	}
+	one := c.Get([]string{"Watchdog-Period", "nosuch"}, nil)
+	if len(one) != 1 || one[0].Name != "Watchdog-Period" {
 		t.Errorf("by its name a hidden setting is shown: %v", one)
 	}
 }
