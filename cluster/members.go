@@ -61,6 +61,13 @@ func (m *Machine) hello(e Receive, body Hello) {
 		m.learnOwnIP(e.LocalIP)
 		m.unban(r.ID)
 	}
+	if r.Addr.IP == "" && e.RemoteIP != "" {
+		// A node that does not know its own address yet can be told to others under
+		// the one it speaks from, until its next record names it.
+		seen := *r
+		seen.Addr.IP = e.RemoteIP
+		r = &seen
+	}
 	fresh := m.find(r.ID) == nil
 	m.learn(r)
 	n := m.find(r.ID)

@@ -262,7 +262,7 @@ func TestQueueBounds(t *testing.T) {
 	for i := range controlFrames + 5 {
 		q.put([]byte{byte(i), byte(i >> 8)})
 	}
-	if !q.putBulk([]byte("12345")) || !q.putBulk([]byte("12345")) || q.putBulk([]byte("1")) {
+	if !q.putBulk([]byte("12345")) || !q.putBulk([]byte("67890")) || q.putBulk([]byte("1")) {
 		t.Fatal("bulk does not keep its bound")
 	}
 	first := q.take()
