@@ -104,5 +104,5 @@ func ourDigest(t testing.TB, p *pair, key string) string {
 }
 
 func TestHashAndRestoreRowsAreRedis(t *testing.T) {
-	sameRows(t, append(hashCommands(), dumpCommands()...))
+	sameRows(t, append(append(hashCommands(), dumpCommands()...), migrateCommands()...))
 }

@@ -49,7 +49,11 @@ func describe(cmd *Command) string {
 			}
 		}
 		sort.Strings(kf)
-		keys = append(keys, fmt.Sprintf("%s index %d last %d step %d limit %d", kf, k.Index, k.Last, k.Step, k.Limit))
+		begin := fmt.Sprintf("index %d", k.Index)
+		if k.Keyword != "" {
+			begin = fmt.Sprintf("keyword %s from %d", k.Keyword, k.StartFrom)
+		}
+		keys = append(keys, fmt.Sprintf("%s %s last %d step %d limit %d", kf, begin, k.Last, k.Step, k.Limit))
 	}
 	categories := strings.Fields(cmd.Categories)
 	for _, c := range []struct {
@@ -93,7 +97,11 @@ func describeInfo(info []any) (string, []any) {
 	}
 	var keys []string
 	for _, k := range info[8].([]any) {
-		keys = append(keys, fmt.Sprintf("%s index %s last %s step %s limit %s", list(field(k, "flags")), field(k, "begin_search", "spec", "index"),
+		begin := fmt.Sprintf("index %s", field(k, "begin_search", "spec", "index"))
+		if field(k, "begin_search", "type") == "keyword" {
+			begin = fmt.Sprintf("keyword %s from %s", field(k, "begin_search", "spec", "keyword"), field(k, "begin_search", "spec", "startfrom"))
+		}
+		keys = append(keys, fmt.Sprintf("%s %s last %s step %s limit %s", list(field(k, "flags")), begin,
 			field(k, "find_keys", "spec", "lastkey"), field(k, "find_keys", "spec", "keystep"), field(k, "find_keys", "spec", "limit")))
 	}
 	name := info[0].(string)
