@@ -23,6 +23,8 @@ var debugRows = []debugRow{
 	{"set-active-expire", 3, 3, debugSetActiveExpire},
 	{"populate", 3, 5, debugPopulate},
 	{"object", 3, 3, debugObject},
+	{"digest", 2, 2, debugDigest},
+	{"digest-value", 2, 1 << 20, debugDigestValue},
 	{"log", 3, 3, debugLog},
 	{"error", 3, 3, debugError},
 	{"protocol", 3, 3, debugProtocol},
@@ -41,6 +43,10 @@ var debugRows = []debugRow{
 }
 
 const debugHelp = `
+DIGEST
+    Output a hex signature representing the current DB content.
+DIGEST-VALUE <key> [<key> ...]
+    Output a hex signature of the values of all the specified keys.
 ERROR <string>
     Return a Redis protocol error with <string> as message.
 LOADAOF
@@ -69,9 +75,6 @@ STRINGMATCH-LEN <len> <pattern>
     Match a string of <len> times the letter a with <pattern>.`
 
 func debugCommand(c *Call) error {
-	if more := debugKeyed(c); more != nil {
-		return more(c)
-	}
 	for i := range debugRows {
 		row := &debugRows[i]
 		if equalFold(c.Args[1], row.name) && len(c.Args) >= row.min && len(c.Args) <= row.max {
@@ -80,9 +83,6 @@ func debugCommand(c *Call) error {
 	}
 	return Error(fmt.Sprintf("ERR unknown subcommand or wrong number of arguments for '%s'. Try DEBUG HELP.", c.Args[1]))
 }
-
-// debugKeyed finds the subcommands that read keys.
-func debugKeyed(*Call) func(*Call) error { return nil }
 
 func debugOK(c *Call) error {
 	c.Out.OK()
