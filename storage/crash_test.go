@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -35,6 +36,8 @@ const (
 	crashRounds  = 4
 	crashWriters = 3
 	crashRows    = 40 // long-lived rows of a slot
+	// crashPatience is far beyond what a round takes.
+	crashPatience = 30 * time.Second
 )
 
 // crashMode is one way to run the harness.
@@ -209,12 +212,24 @@ func (r *crashRun) round() error {
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
 	go r.disturb(done)
+	stuck := time.After(crashPatience)
 	for r.ops.Store(0); r.ops.Load() < crashAt && !r.stop.Load(); {
-		time.Sleep(20 * time.Microsecond)
+		select {
+		case <-stuck:
+			return errors.New("the writers are stuck")
+		case <-time.After(50 * time.Microsecond):
+		}
 	}
 	image, floor, ceiling := r.crash()
 	r.stop.Store(true)
-	<-done
+	select {
+	case <-done:
+	case <-time.After(crashPatience):
+		return errors.New("the writers do not end")
+	}
+	if n := r.e.Stats().FlushErrors; n > 0 {
+		return fmt.Errorf("%d attempts to flush failed", n)
+	}
 	r.e.log.Commit(r.e.log.End()) // or Close would wait for it
 	r.e.Close()
 	if r.err != nil {
@@ -680,6 +695,44 @@ func TestCrash(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+		})
+	}
+}
+
+// TestCrashMutants switches off one rule at a time. The harness must notice within
+// a bounded number of seeds, or it proves nothing.
+func TestCrashMutants(t *testing.T) {
+	everysec, inSync := crashModes[0], crashModes[2]
+	for _, m := range []struct {
+		name   string
+		mode   crashMode
+		mutant mutants
+	}{
+		{"a row in the memtable behind an ingested watermark", everysec, mutants{memtableRow: true}},
+		{"a generation ingested after an excise that it was cut before", everysec, mutants{exciseFirst: true}},
+		{"a row newer than the cut in a generation", everysec, mutants{newerThanCut: true}},
+		{"an ingest before the log is synced", everysec, mutants{ingestBeforeSync: true}},
+		{"a dirty row evicted", everysec, mutants{evictDirty: true}},
+		{"rows clean between table and store", everysec, mutants{settleEarly: true}},
+		{"a stale row admitted", everysec, mutants{admitStale: true}},
+		{"a flush past the commit", inSync, mutants{flushPastCommit: true}},
+		{"headers missing from the generation", everysec, mutants{headersMissing: true}},
+		{"replay from below the watermark", everysec, mutants{replayBelow: true}},
+		{"the log trimmed before the ingest", everysec, mutants{trimEarly: true}},
+		{"a range deletion that outlives its slot", everysec, mutants{keepRanges: true}},
+		{"older rows of a generation under its range deletion", everysec, mutants{rowsUnderRange: true}},
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			mode := m.mode
+			mode.mutant = m.mutant
+			const bound = 200
+			for seed := range uint64(bound) {
+				if err := runCrashes(seed, mode); err != nil {
+					t.Logf("caught by seed %d: %v", seed, err)
+					return
+				}
+			}
+			t.Errorf("not noticed in %d seeds", bound)
 		})
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"cobble/slots"
 	"cobble/storage/format"
 	"cobble/storage/log"
@@ -257,6 +259,11 @@ func (e *Engine) ingest(g *generation) error {
 	if err == nil {
 		err = b.finish()
 	}
+	if err == nil && e.opts.mutant.settleEarly {
+		e.settle(g)
+		e.table.Trim()
+		runtime.Gosched()
+	}
 	if err == nil {
 		err = e.pace()
 	}
@@ -281,7 +288,7 @@ func (e *Engine) build(b *tableBuilder, g *generation) error {
 		err := e.table.Frozen(s, func(key, value []byte, absent bool) error {
 			if first && !absent {
 				first = false
-				return e.store.Set(key, value, nil)
+				return e.store.Set(key, value, pebble.NoSync)
 			}
 			return b.add(key, value, absent)
 		})

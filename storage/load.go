@@ -114,6 +114,9 @@ func (e *Engine) load(tx *Tx) error {
 	for i := range rows {
 		k := tableKey(rows[i].key)
 		e.table.Lock(k.Slot)
+		if e.opts.mutant.admitStale {
+			rows[i].epoch = e.table.Epoch(k.Slot)
+		}
 		e.table.Admit(k, rows[i].value, !rows[i].ok, rows[i].epoch, now)
 		e.table.Unlock(k.Slot)
 	}

@@ -86,6 +86,8 @@ type mutants struct {
 	newerThanCut     bool // C is read before commits are stopped
 	ingestBeforeSync bool // a generation is ingested before the log is synced
 	evictDirty       bool // rows are clean when they are cut, not when they are ingested
+	settleEarly      bool // rows are clean when tables are built, before the ingest
+	admitStale       bool // what a reader brings is admitted, however old
 	flushPastCommit  bool // a generation is ingested before it is committed
 	headersMissing   bool // headers are not part of the generation
 	replayBelow      bool // recovery replays from the start of the log
