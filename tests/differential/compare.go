@@ -18,7 +18,7 @@ var rules = map[string]rule{
 	"KEYS": anyOrder, "SMEMBERS": anyOrder, "HKEYS": anyOrder, "HVALS": anyOrder, "SINTER": anyOrder, "SUNION": anyOrder, "SDIFF": anyOrder,
 	"HGETALL": pairsAnyOrder, "CONFIG GET": pairsAnyOrder, "SCAN": scanned, "HSCAN": scannedPairs, "SSCAN": scanned, "ZSCAN": scannedPairs,
 	"RANDOMKEY": shape, "HRANDFIELD": shape, "SRANDMEMBER": shape, "SPOP": shape, "TIME": shape, "DUMP": shape, "OBJECT IDLETIME": shape,
-	"OBJECT FREQ": shape, "CLIENT ID": shape, "MEMORY USAGE": shape, "CLIENT LIST": shape, "CLIENT INFO": shape, "INFO": shape,
+	"OBJECT FREQ": shape, "CLIENT ID": shape, "MEMORY USAGE": shape, "CLIENT LIST": shape, "CLIENT INFO": shape, "INFO": shape, "SLOWLOG LEN": shape, "OBJECT REFCOUNT": shape,
 	"HELLO": hello, "COMMAND GETKEYSANDFLAGS": flagsAnyOrder, "CLIENT TRACKINGINFO": flagsAnyOrder,
 }
 

@@ -42,19 +42,22 @@ type servers struct {
 
 func start(t *testing.T) *servers {
 	t.Helper()
-	redis := proc.StartServers(t, 2, proc.Options{Program: proc.Redis})
-	subject := proc.StartServers(t, 1, proc.Options{Program: subjectProgram()})
-	all := append(redis.Servers, subject.Servers...)
-	var nodes []*proc.Server
-	for _, s := range all {
-		if _, err := s.Try("CLUSTER", "ADDSLOTSRANGE", "0", "16383"); err != nil {
-			t.Logf("the subject serves every slot without being told: %v", err)
-			continue
-		}
-		nodes = append(nodes, s)
+	o := proc.Options{Program: subjectProgram()}
+	subject := proc.Start(t, o)
+	if _, err := subject.Try("CLUSTER", "INFO"); err != nil {
+		t.Logf("compared without cluster mode, which the subject does not have: %v", err)
+		o.Standalone = true
+		o.Args = []string{"--databases", "1"}
 	}
-	for _, s := range nodes {
-		proc.WaitOK(t, s)
+	o.Program = proc.Redis
+	all := append(proc.StartServers(t, 2, o).Servers, subject)
+	if !o.Standalone {
+		for _, s := range all {
+			s.Do("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+		}
+		for _, s := range all {
+			proc.WaitOK(t, s)
+		}
 	}
 	return &servers{oracle: all[0].Addr, twin: all[1].Addr, subject: all[2].Addr}
 }

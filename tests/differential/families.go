@@ -57,7 +57,7 @@ var families = prepared(
 		"CLUSTER word", "CLUSTER", "READONLY", "READWRITE", "ASKING", "CONFIG GET word", "CONFIG SET word word", "CONFIG word", "CONFIG",
 		"OBJECT", "MEMORY USAGE key", "MEMORY word", "LATENCY word", "SLOWLOG GET word", "SLOWLOG word", "SLOWLOG LEN", "NOSUCHCOMMAND word value",
 		"CONFIG SET MAXMEMORY word", "DEBUG word", "WAIT 0 int", "LOLWUT VERSION int word", "SWAPDB db db", "INFO NOTHING", "SHUTDOWN word",
-		"MONITOR word", "SUBSTR word", "DEBUG SLEEP 0", "DEBUG JMAP", "DEBUG STRINGMATCH-LEN 10 word", "CLIENT KILL word", "CLIENT KILL ID word", "CLIENT LIST word",
+		"MONITOR word", "SUBSTR word", "DEBUG SLEEP 0", "CLIENT KILL word", "CLIENT KILL ID word", "CLIENT LIST word",
 		"CLIENT UNPAUSE", "CLIENT TRACKING word", "CLIENT CACHING word", "CLIENT GETREDIR", "CLIENT TRACKINGINFO", "CLIENT UNBLOCK word",
 	}},
 )

@@ -19,9 +19,9 @@ type known struct {
 var newer = []known{
 	{
 		name: "bits of nothing", commands: []string{"BITCOUNT", "BITPOS"},
-		why: "7.2 checks the arguments even when the key does not exist (redis #11734)",
+		why: "7.2 checks the arguments before the key, even when it does not exist (redis #11734)",
 		applies: func(_ []string, oracle, subject reply) bool {
-			return oracle.Kind == respconn.Integer && subject.Err() != nil
+			return subject.Err() != nil && (oracle.Kind == respconn.Integer || strings.HasPrefix(oracle.Text, "WRONGTYPE"))
 		},
 	},
 	{
@@ -38,10 +38,30 @@ var newer = []known{
 			return isEncoding(args) && oracle.Text == "hashtable" && subject.Text == "listpack"
 		},
 	},
+	{
+		name: "HELLO reads first", commands: []string{"HELLO"},
+		why: "7.2 reads all options before it authenticates",
+		applies: func(_ []string, oracle, subject reply) bool {
+			return strings.HasPrefix(oracle.Text, "WRONGPASS") && strings.HasPrefix(subject.Text, "ERR Syntax error in HELLO option")
+		},
+	},
+	{
+		name: "keys of a short command", commands: []string{"COMMAND"},
+		why: "7.2 takes COMMAND GETKEYS of a command without arguments, and then says that it is invalid",
+		applies: func(args []string, oracle, subject reply) bool {
+			return len(args) == 3 && strings.HasPrefix(oracle.Text, "ERR wrong number of arguments for 'command|getkeys") &&
+				strings.HasPrefix(subject.Text, "ERR ")
+		},
+	},
 }
 
 // deliberate are differences that Cobble means to have.
 var deliberate = []known{
+	{
+		name: "LOLWUT", commands: []string{"LOLWUT"},
+		why:     "the art ends with the server's name and version",
+		applies: func(_ []string, oracle, subject reply) bool { return oracle.Kind == subject.Kind },
+	},
 	{
 		name: "whole error texts",
 		why:  "Redis cuts an error message at a NUL byte of an argument that it quotes; Cobble shows the argument whole",
