@@ -166,6 +166,13 @@ func (tx *Tx) BitPos(key []byte, on bool, r BitRange) (int64, error) {
 		}
 		return 0, nil
 	}
+	if r.First < 0 && !r.Open { // unlike in BITCOUNT, ends before the beginning are the beginning, whatever their order
+		length := stringLen(&e.Meta)
+		if r.Bits {
+			length *= 8
+		}
+		r.First, r.Last = max(r.First, -length), max(r.Last, -length)
+	}
 	first, last, ok := r.resolve(stringLen(&e.Meta))
 	if !ok {
 		return -1, nil

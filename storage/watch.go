@@ -11,7 +11,7 @@ import (
 // session's goroutine; commits mark it from others.
 type Watcher struct {
 	dirty atomic.Bool
-	keys  []watchedKey
+	keys  []watchedKey // changed under the table's mu
 }
 
 type watchedKey struct {
@@ -47,7 +47,8 @@ func (t *watchTable) touch(db uint8, key []byte) {
 	t.mu.Unlock()
 }
 
-// touchSlot marks the watchers of all keys of a slot: it was emptied or replaced.
+// touchSlot marks the watchers of all keys of a slot that were there when they were watched: it was emptied or
+// replaced. To those that watched a key that was absent nothing has changed.
 func (t *watchTable) touchSlot(slot slots.Slot) {
 	if t.count.Load() == 0 {
 		return
@@ -58,10 +59,21 @@ func (t *watchTable) touchSlot(slot slots.Slot) {
 			continue
 		}
 		for _, w := range list {
-			w.dirty.Store(true)
+			if w.sawLive(name) {
+				w.dirty.Store(true)
+			}
 		}
 	}
 	t.mu.Unlock()
+}
+
+func (w *Watcher) sawLive(name string) bool {
+	for _, k := range w.keys {
+		if k.name == name {
+			return k.live
+		}
+	}
+	return false
 }
 
 func watchName(db uint8, key []byte) string { return string(append([]byte{db}, key...)) }
@@ -79,9 +91,9 @@ func (tx *Tx) Watch(w *Watcher, key []byte) error {
 	if err != nil {
 		return err
 	}
-	w.keys = append(w.keys, watchedKey{name, entry.Live})
 	t := &tx.engine.watch
 	t.mu.Lock()
+	w.keys = append(w.keys, watchedKey{name, entry.Live})
 	if t.keys == nil {
 		t.keys = map[string][]*Watcher{}
 	}
@@ -125,7 +137,7 @@ func (e *Engine) Unwatch(w *Watcher) {
 			t.keys[k.name] = list
 		}
 	}
-	t.mu.Unlock()
 	w.keys = w.keys[:0]
+	t.mu.Unlock()
 	w.dirty.Store(false)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"cobble/storage"
 )
 
 // RedisVersion is the version of Redis whose behaviour clients should expect.
@@ -184,18 +186,23 @@ func swapDB(c *Call) error {
 }
 
 func lolwut(c *Call) error {
+	if len(c.Args) > 2 && fold(c.Args[1], "VERSION") {
+		if _, ok := storage.ParseInt(c.Args[2]); !ok {
+			return ErrNotInteger
+		}
+	}
 	c.Out.Verbatim("txt", fmt.Sprintf("Cobble ver. %s\nRedis ver. %s\n", c.Env.Process.Version, RedisVersion))
 	return nil
 }
 
 // wait is WAIT numreplicas timeout. Inside EXEC it counts and does not wait.
 func wait(c *Call) error {
-	replicas, err := strconv.Atoi(string(c.Args[1]))
-	if err != nil {
+	n, ok := storage.ParseInt(c.Args[1])
+	if !ok {
 		return ErrNotInteger
 	}
-	timeout, err := strconv.ParseInt(string(c.Args[2]), 10, 64)
-	if err != nil {
+	timeout, ok := storage.ParseInt(c.Args[2])
+	if !ok {
 		return Error("ERR timeout is not an integer or out of range")
 	}
 	if timeout < 0 {
@@ -208,7 +215,7 @@ func wait(c *Call) error {
 		c.Out.Int(0)
 		return nil
 	}
-	c.Later = func(stop <-chan struct{}) { c.Env.WaitReplicas(c, replicas, timeout, stop) }
+	c.Later = func(stop <-chan struct{}) { c.Env.WaitReplicas(c, int(n), timeout, stop) }
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"cobble/storage"
 )
 
 func clientCommands() []Command {
@@ -191,16 +193,16 @@ func clientUnpause(c *Call) error {
 }
 
 func clientUnblock(c *Call) error {
-	id, err := strconv.ParseInt(string(c.Args[2]), 10, 64)
-	if err != nil {
-		return ErrNotInteger
-	}
 	reason := "TIMEOUT"
 	if len(c.Args) == 4 {
 		reason = strings.ToUpper(string(c.Args[3]))
 	}
 	if len(c.Args) > 4 || reason != "TIMEOUT" && reason != "ERROR" {
 		return Error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
+	}
+	id, ok := storage.ParseInt(c.Args[2])
+	if !ok {
+		return ErrNotInteger
 	}
 	c.Env.Clients.mu.Lock()
 	other := c.Env.Clients.all[uint64(id)]

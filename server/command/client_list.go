@@ -124,10 +124,10 @@ func (f *clientFilter) matches(cl, me *Client, now int64) bool {
 }
 
 func (f *clientFilter) parse(args [][]byte) error {
-	if len(args)%2 != 0 {
-		return ErrSyntax
-	}
 	for ; len(args) > 0; args = args[2:] {
+		if len(args) == 1 {
+			return ErrSyntax
+		}
 		value := string(args[1])
 		switch strings.ToLower(string(args[0])) {
 		case "id":
@@ -176,6 +176,9 @@ func clientKill(c *Call) error {
 	f := clientFilter{skipMe: true}
 	old := len(c.Args) == 3 // CLIENT KILL addr:port
 	if old {
+		if len(c.Args[2]) == 0 { // which as a filter would mean anyone
+			return Error("ERR No such client")
+		}
 		f.addr, f.skipMe = string(c.Args[2]), false
 	} else if err := f.parse(c.Args[2:]); err != nil {
 		return err

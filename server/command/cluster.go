@@ -1,9 +1,8 @@
 package command
 
 import (
-	"strconv"
-
 	"cobble/cluster"
+	"cobble/storage"
 )
 
 // Cluster is this node's part in a cluster, as the CLUSTER commands use it. Its
@@ -184,8 +183,8 @@ func clusterCountFailureReports(c *Call) error {
 
 // parseInteger reads a number as most CLUSTER subcommands do.
 func parseInteger(arg []byte) (int64, error) {
-	n, err := strconv.ParseInt(string(arg), 10, 64)
-	if err != nil {
+	n, ok := storage.ParseInt(arg)
+	if !ok {
 		return 0, ErrNotInteger
 	}
 	return n, nil

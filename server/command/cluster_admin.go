@@ -15,8 +15,8 @@ func slotOf(key []byte) slots.Slot { return slots.Of(key) }
 const errSlot Error = "ERR Invalid or out of range slot"
 
 func parseSlot(arg []byte) (slots.Slot, error) {
-	n, err := strconv.ParseInt(string(arg), 10, 64)
-	if err != nil || n < 0 || n >= slots.Count {
+	n, ok := storage.ParseInt(arg)
+	if !ok || n < 0 || n >= slots.Count {
 		return 0, errSlot
 	}
 	return slots.Slot(n), nil

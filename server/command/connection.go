@@ -2,8 +2,9 @@ package command
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
+
+	"cobble/storage"
 )
 
 func connectionCommands() []Command {
@@ -63,13 +64,25 @@ func reset(c *Call) error {
 	return nil
 }
 
+const errInt32 Error = "ERR value is out of range, value must between -2147483648 and 2147483647"
+
+// parseInt32 reads what Redis reads as an int.
+func parseInt32(arg []byte) (int64, error) {
+	n, ok := storage.ParseInt(arg)
+	switch {
+	case !ok:
+		return 0, ErrNotInteger
+	case n != int64(int32(n)):
+		return 0, errInt32
+	}
+	return n, nil
+}
+
 func selectDB(c *Call) error {
-	n, err := strconv.ParseInt(string(c.Args[1]), 10, 64)
+	n, err := parseInt32(c.Args[1])
 	switch {
 	case err != nil:
-		return ErrNotInteger
-	case n != int64(int32(n)):
-		return Error("ERR value is out of range, value must between -2147483648 and 2147483647")
+		return err
 	case c.Env.Config.Bool("cluster-enabled") && n != 0:
 		return Error("ERR SELECT is not allowed in cluster mode")
 	case n < 0 || n >= c.Env.Config.Int("databases"):
@@ -115,8 +128,8 @@ func auth(c *Call) error {
 func hello(c *Call) error {
 	proto := int64(c.Out.Proto())
 	if len(c.Args) > 1 {
-		var err error
-		if proto, err = strconv.ParseInt(string(c.Args[1]), 10, 64); err != nil {
+		var ok bool
+		if proto, ok = storage.ParseInt(c.Args[1]); !ok {
 			return Error("ERR Protocol version is not an integer or out of range")
 		}
 		if proto != 2 && proto != 3 {

@@ -91,27 +91,32 @@ func renameNX(c *Call, tx *storage.Tx) error {
 
 const (
 	errDBIndex    Error = "ERR DB index is out of range"
+	errCopyDB     Error = "ERR Copying to another database is not allowed in cluster mode"
 	errSameObject Error = "ERR source and destination objects are the same"
 )
 
 func copyKey(c *Call, tx *storage.Tx) error {
-	replace := false
+	replace, db := false, int64(0)
 	for i := 3; i < len(c.Args); i++ {
 		switch {
 		case fold(c.Args[i], "REPLACE"):
 			replace = true
 		case fold(c.Args[i], "DB") && i+1 < len(c.Args):
 			i++
-			db, ok := storage.ParseInt(c.Args[i])
-			if !ok {
-				return ErrNotInteger
+			n, err := parseInt32(c.Args[i])
+			if err != nil {
+				return err
 			}
-			if db != 0 { // there is one database
+			if n < 0 || n >= c.Env.Config.Int("databases") {
 				return errDBIndex
 			}
+			db = n
 		default:
 			return ErrSyntax
 		}
+	}
+	if db != 0 { // there is one database
+		return errCopyDB
 	}
 	if string(c.Args[1]) == string(c.Args[2]) {
 		return errSameObject

@@ -323,10 +323,30 @@ func commandGetKeysAndFlags(c *Call) error {
 		for _, at := range found {
 			c.Out.Array(2)
 			c.Out.Bulk(c.Args[2+at])
-			c.statusSet(cmd.Keys[i].Flags.names())
+			c.statusSet(actualFlags(cmd, c.Args[2:], cmd.Keys[i].Flags).names())
 		}
 	}
 	return nil
+}
+
+// actualFlags are the flags of a key in one call, where they depend on the options.
+func actualFlags(cmd *Command, args [][]byte, flags KeyFlags) KeyFlags {
+	has := func(names ...string) bool {
+		return slices.ContainsFunc(args[1:], func(arg []byte) bool {
+			return slices.ContainsFunc(names, func(name string) bool { return fold(arg, name) })
+		})
+	}
+	switch cmd.Name {
+	case "set":
+		if !has("GET") {
+			return KeyOW | KeyUpdate
+		}
+	case "bitfield":
+		if !has("SET", "INCRBY") {
+			return KeyRO | KeyAccess
+		}
+	}
+	return flags &^ KeyVariableFlags
 }
 
 func commandList(c *Call) error {

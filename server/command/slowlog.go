@@ -2,9 +2,10 @@ package command
 
 import (
 	"fmt"
-	"strconv"
 	"sync"
 	"sync/atomic"
+
+	"cobble/storage"
 )
 
 // SlowLog keeps the slowest commands' arguments. It is safe from any goroutine.
@@ -81,11 +82,11 @@ func shortened(arg []byte) string {
 func slowlogGet(c *Call) error {
 	count := int64(10)
 	if len(c.Args) > 3 {
-		return Error("ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.")
+		return Error("ERR unknown subcommand or wrong number of arguments for '" + string(c.Args[1]) + "'. Try SLOWLOG HELP.")
 	}
 	if len(c.Args) == 3 {
-		var err error
-		if count, err = strconv.ParseInt(string(c.Args[2]), 10, 64); err != nil || count < -1 {
+		var ok bool
+		if count, ok = storage.ParseInt(c.Args[2]); !ok || count < -1 {
 			return Error("ERR count should be greater than or equal to -1")
 		}
 	}

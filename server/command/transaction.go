@@ -81,6 +81,10 @@ func (c *Call) unwatch() {
 func watch(c *Call) error {
 	t := &c.Client.multi
 	if t.on {
+		if c.Env.View.Load().Enabled && c.crosses(c.Args[1:]) { // routing comes first, and spoils the transaction
+			t.dirty = true
+			return slots.CrossSlot
+		}
 		return Error("ERR WATCH inside MULTI is not allowed")
 	}
 	for _, key := range c.Args[1:] {
@@ -123,6 +127,10 @@ func (c *Call) queue() {
 		return
 	}
 	t := &c.Client.multi
+	if t.dirty || t.watch.Dirty() { // EXEC will fail whatever else is queued
+		c.Out.Status("QUEUED")
+		return
+	}
 	size := 0
 	for _, arg := range c.Args {
 		size += len(arg)
@@ -182,6 +190,9 @@ func execMulti(c *Call) error {
 		}
 		c.Cmd, c.Args, c.inExec = cmd, args, false
 	}()
+	if c.queueCrosses() {
+		return slots.CrossSlot
+	}
 	if t.dirty {
 		return Error("EXECABORT Transaction discarded because of previous errors.")
 	}
@@ -214,6 +225,33 @@ func execMulti(c *Call) error {
 		rest = rest[1:]
 	}
 	return nil
+}
+
+// queueCrosses reports whether the queue has keys of several slots, which a node of a cluster refuses whatever else is
+// wrong with the transaction.
+func (c *Call) queueCrosses() bool {
+	if !c.Env.View.Load().Enabled {
+		return false
+	}
+	first, some := slots.Slot(0), false
+	for _, q := range c.Client.multi.queue {
+		if q.cmd.Run == nil {
+			continue
+		}
+		keys, err := q.cmd.AppendKeys(c.keys[:0], q.args)
+		c.keys = keys
+		if err != nil {
+			continue
+		}
+		for _, at := range keys {
+			slot := slots.Of(q.args[at])
+			if some && slot != first {
+				return true
+			}
+			first, some = slot, true
+		}
+	}
+	return false
 }
 
 // execAllowed makes the checks that Redis makes of a whole transaction again at EXEC.

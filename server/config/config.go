@@ -166,9 +166,9 @@ func (c *Config) Set(pairs []Pair, allowProtected bool) error {
 		}
 		switch s := &rows[row]; {
 		case s.is(Immutable):
-			return &SetError{p.Name, "can't set immutable config"}
+			return &SetError{strings.ToLower(p.Name), "can't set immutable config"}
 		case s.is(Protected) && !allowProtected:
-			return &SetError{p.Name, "can't set protected config"}
+			return &SetError{strings.ToLower(p.Name), "can't set protected config"}
 		}
 		for _, before := range changed {
 			if before == row {
@@ -181,7 +181,7 @@ func (c *Config) Set(pairs []Pair, allowProtected bool) error {
 	for i, p := range pairs {
 		v, err := rows[changed[i]].parse([]string{p.Value}, c.values[changed[i]].Load())
 		if err != nil {
-			return &SetError{p.Name, err.Error()}
+			return &SetError{strings.ToLower(p.Name), err.Error()}
 		}
 		parsed[i] = v
 	}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/tidwall/redcon"
 )
@@ -47,8 +48,9 @@ func (w *Writer) OK() { w.buf = append(w.buf, "+OK\r\n"...) }
 // Status writes a simple string; s has no CR or LF.
 func (w *Writer) Status(s string) { w.buf = redcon.AppendString(w.buf, s) }
 
-// Error writes an error reply: text begins with its code ("ERR …").
-func (w *Writer) Error(text string) { w.buf = redcon.AppendError(w.buf, text) }
+// Error writes an error reply: text begins with its code ("ERR …"). Line ends around it are dropped, those in it
+// become spaces.
+func (w *Writer) Error(text string) { w.buf = redcon.AppendError(w.buf, strings.Trim(text, "\r\n")) }
 
 // Int writes an integer.
 func (w *Writer) Int(n int64) { w.buf = redcon.AppendInt(w.buf, n) }

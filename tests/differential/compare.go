@@ -18,8 +18,8 @@ var rules = map[string]rule{
 	"KEYS": anyOrder, "SMEMBERS": anyOrder, "HKEYS": anyOrder, "HVALS": anyOrder, "SINTER": anyOrder, "SUNION": anyOrder, "SDIFF": anyOrder,
 	"HGETALL": pairsAnyOrder, "CONFIG GET": pairsAnyOrder, "SCAN": scanned, "HSCAN": scannedPairs, "SSCAN": scanned, "ZSCAN": scannedPairs,
 	"RANDOMKEY": shape, "HRANDFIELD": shape, "SRANDMEMBER": shape, "SPOP": shape, "TIME": shape, "DUMP": shape, "OBJECT IDLETIME": shape,
-	"OBJECT FREQ": shape, "CLIENT ID": shape, "MEMORY USAGE": shape, "CLIENT LIST": shape, "CLIENT INFO": shape, "INFO": shape, "SLOWLOG LEN": shape, "OBJECT REFCOUNT": shape,
-	"HELLO": hello, "COMMAND GETKEYSANDFLAGS": flagsAnyOrder, "CLIENT TRACKINGINFO": flagsAnyOrder,
+	"OBJECT FREQ": shape, "CLIENT ID": shape, "MEMORY USAGE": shape, "CLIENT LIST": shape, "CLIENT INFO": shape, "INFO": shape, "SLOWLOG LEN": shape, "SLOWLOG GET": kindOnly, "OBJECT REFCOUNT": shape,
+	"HELLO": hello, "COMMAND INFO": flagsAnyOrder, "COMMAND COUNT": kindOnly, "COMMAND GETKEYSANDFLAGS": flagsAnyOrder, "CLIENT TRACKINGINFO": flagsAnyOrder,
 }
 
 // lifetimes are commands whose answer moves with the clock: how far apart two positive answers may be.

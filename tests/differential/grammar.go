@@ -179,14 +179,28 @@ func (f *family) without(lacks func(name string) bool) (*family, []string) {
 	kept := &family{name: f.name, sessions: f.sessions}
 	var missing []string
 	for _, r := range f.rows {
-		if lacks(r.name) {
-			missing = append(missing, r.name)
+		name := r.name
+		if first, ok := firstLiteral(r.args); ok && !lacks(r.name+"|") {
+			name += "|" + first
+		}
+		if lacks(name) {
+			missing = append(missing, name)
 			continue
 		}
 		kept.rows = append(kept.rows, r)
 		kept.total += r.weight
 	}
 	return kept, missing
+}
+
+// firstLiteral is the word that a row always begins with: a subcommand, if the command has any.
+func firstLiteral(n node) (string, bool) {
+	s, ok := n.(inOrder)
+	if !ok || len(s) == 0 {
+		return "", false
+	}
+	l, ok := s[0].(literal)
+	return string(l), ok
 }
 
 // command makes one command, mostly well-formed.

@@ -42,7 +42,7 @@ var newer = []known{
 		name: "HELLO reads first", commands: []string{"HELLO"},
 		why: "7.2 reads all options before it authenticates",
 		applies: func(_ []string, oracle, subject reply) bool {
-			return strings.HasPrefix(oracle.Text, "WRONGPASS") && strings.HasPrefix(subject.Text, "ERR Syntax error in HELLO option")
+			return strings.HasPrefix(oracle.Text, "WRONGPASS") && (strings.HasPrefix(subject.Text, "ERR Syntax error in HELLO option") || strings.HasPrefix(subject.Text, "ERR Client names"))
 		},
 	},
 	{
@@ -58,9 +58,16 @@ var newer = []known{
 // deliberate are differences that Cobble means to have.
 var deliberate = []known{
 	{
+		name: "RESTORE of an overflowing lifetime", commands: []string{"RESTORE"},
+		why: "Redis adds the lifetime to the time without looking, and the key is long dead; Cobble refuses",
+		applies: func(args []string, _, subject reply) bool {
+			return len(args) > 2 && len(args[2]) == 19 && subject.Text == "ERR Invalid TTL value, must be >= 0"
+		},
+	},
+	{
 		name: "LOLWUT", commands: []string{"LOLWUT"},
 		why:     "the art ends with the server's name and version",
-		applies: func(_ []string, oracle, subject reply) bool { return oracle.Kind == subject.Kind },
+		applies: func(_ []string, oracle, subject reply) bool { return subject.Err() == nil },
 	},
 	{
 		name: "whole error texts",
