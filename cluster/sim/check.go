@@ -13,7 +13,7 @@ type checker interface {
 
 func newCheckers() []checker {
 	registers := newRegisterChecker()
-	return []checker{registers, newRecordChecker(), &verdictChecker{}, newRoleChecker(registers)}
+	return []checker{registers, newRecordChecker(), &verdictChecker{registers}, newRoleChecker(registers)}
 }
 
 // recordChecker: one version of a record has one content, in every message of
@@ -59,8 +59,10 @@ func sameRecord(a, b *cluster.Record) bool {
 func (c *recordChecker) published(*World, *Host)                       {}
 func (c *recordChecker) promoted(*World, *Host, cluster.BecomePrimary) {}
 
-// verdictChecker: FAIL is said only with the reports of a majority of electors.
-type verdictChecker struct{}
+// verdictChecker: FAIL is said only with the reports of a majority of electors,
+// of the set in force when the message leaves or of the one before, for the
+// message may have waited for the disk.
+type verdictChecker struct{ registers *registerChecker }
 
 func (c *verdictChecker) sent(w *World, h *Host, msg *cluster.Message) {
 	body, is := msg.Body.(cluster.Fail)
@@ -68,15 +70,21 @@ func (c *verdictChecker) sent(w *World, h *Host, msg *cluster.Message) {
 		return
 	}
 	electors := h.machine.View().Electors
+	before := c.registers.sets[setKey{electors.Cluster, electors.Ver - 1}]
+	if !backed(electors, body.Reporters) && (before == nil || !backed(before, body.Reporters)) {
+		w.fail("n%d says FAIL without a majority of %d electors", h.index, len(electors.Members))
+	}
+}
+
+// backed reports whether a majority of e is among ids.
+func backed(e *cluster.Electors, ids []cluster.ID) bool {
 	count := 0
-	for _, id := range body.Reporters {
-		if _, member := electors.Has(id); member {
+	for _, id := range ids {
+		if _, member := e.Has(id); member {
 			count++
 		}
 	}
-	if count < electors.Majority() {
-		w.fail("n%d says FAIL with %d of %d electors", h.index, count, len(electors.Members))
-	}
+	return count >= e.Majority()
 }
 
 func (c *verdictChecker) published(*World, *Host)                       {}

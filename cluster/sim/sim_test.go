@@ -13,7 +13,7 @@ import (
 var stories = []struct {
 	name string
 	run  func(seed uint64, bugs cluster.Mutation, trace func(string)) *World
-}{{"Drill", Drill}, {"Chaos", Chaos}, {"Turmoil", Turmoil}}
+}{{"Drill", Drill}, {"Chaos", Chaos}, {"Turmoil", Turmoil}, {"Rotation", Rotation}}
 
 // seeds returns how many seeds to run: COBBLE_SEEDS, or a small slice.
 func seeds(few int) uint64 {

@@ -43,3 +43,45 @@ func Turmoil(seed uint64, mutation cluster.Mutation, trace func(string)) *World 
 	w.recover()
 	return w
 }
+
+// Rotation lets electors be replaced after a moment of absence, over and over,
+// while the same shard's primary changes all the time: what one set decided,
+// the next must know.
+func Rotation(seed uint64, mutation cluster.Mutation, trace func(string)) *World {
+	r := cluster.NewRandom(seed ^ 0x726f7461)
+	w := New(seed, 6, mutation, func(c *cluster.Config) {
+		c.RequireFullCoverage, c.NodeTimeout, c.ElectorPatience = false, 300, 50
+	})
+	w.trace = trace
+	w.StartWrites()
+	if why := w.Create(1, 5); why != "" {
+		w.fail("create: %s", why)
+		return w
+	}
+	w.Run(500)
+	w.Net.Drop, w.Net.MaxDelay = int(r.Below(150)), 1000+r.Below(20_000)
+	for range 60 {
+		i := int(r.Below(int64(len(w.Hosts))))
+		h := w.Hosts[i]
+		switch r.Below(8) {
+		case 0, 1, 2, 3, 4:
+			w.Do(i, cluster.Failover{Mode: cluster.FailoverForce})
+		case 5:
+			h.crash(w)
+			w.After(200+r.Below(1000), func(w *World) { h.revive(w) })
+		case 6:
+			h.pausedUntil = w.now + r.Below(1_500_000)
+		case 7:
+			for o := range w.Hosts {
+				w.Cut(i, o, true)
+			}
+			w.After(300+r.Below(1000), (*World).Heal)
+		}
+		w.Run(r.Below(150))
+		if len(w.Failures) > 0 {
+			return w
+		}
+	}
+	w.recover()
+	return w
+}
