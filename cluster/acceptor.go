@@ -156,7 +156,7 @@ func (m *Machine) loadAcceptor(saved *AcceptorState, known *Electors) {
 			m.foundDomain()
 			return
 		}
-		m.known = []*Electors{known}
+		m.setKnown([]*Electors{known})
 		if m.mutated(MutateAmnesiac) {
 			if old, is := known.Has(m.id()); is {
 				m.incarnation = old.Inc
@@ -167,7 +167,7 @@ func (m *Machine) loadAcceptor(saved *AcceptorState, known *Electors) {
 		return
 	}
 	if known != nil {
-		m.known = []*Electors{known}
+		m.setKnown([]*Electors{known})
 	}
 	m.incarnation, m.rounds, m.reserved = saved.Incarnation, saved.Rounds, saved.Rounds
 	for i := range saved.Domains {
@@ -181,7 +181,8 @@ func (m *Machine) loadAcceptor(saved *AcceptorState, known *Electors) {
 // freshAcceptor begins a new incarnation that has promised nothing.
 func (m *Machine) freshAcceptor() {
 	m.incarnation = m.random.Uint64() | 1
-	m.domains, m.known, m.proposals, m.confirmed = nil, nil, nil, false
+	m.domains, m.proposals, m.confirmed = nil, nil, false
+	m.setKnown(nil)
 	m.remember(AcceptorUpdate{Identity: m.incarnation})
 }
 
@@ -192,7 +193,7 @@ func (m *Machine) foundDomain() {
 	e := &Electors{Cluster: own.Cluster, Ver: 1, Members: []Member{m.member()}}
 	d := m.newDomain(e)
 	d.Complete = 1
-	m.known = []*Electors{e}
+	m.setKnown([]*Electors{e})
 	config := &ShardConfig{Shard: own.Shard, Ver: 1, Term: own.Term, Epoch: own.ConfigEpoch, Primary: m.member()}
 	m.rounds++
 	ballot := Ballot{m.rounds, m.incarnation}

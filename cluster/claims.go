@@ -1,6 +1,11 @@
 package cluster
 
-import "cobble/slots"
+import (
+	"math/bits"
+	"sort"
+
+	"cobble/slots"
+)
 
 // Who owns a slot follows from the records alone, so nodes with equal tables
 // agree: among the primaries that claim it, leave out those whose shard has a
@@ -45,7 +50,8 @@ func (m *Machine) supersede(shard ID, touched *slots.Set) {
 	}
 }
 
-// reassign recomputes the owner of every slot of touched.
+// reassign recomputes the owner of every slot of touched: the best claimant
+// takes what it claims, the next takes of the rest, and so on.
 func (m *Machine) reassign(touched *slots.Set) {
 	if touched.Empty() {
 		return
@@ -57,16 +63,25 @@ func (m *Machine) reassign(touched *slots.Set) {
 		}
 	}
 	m.claimants = claimants
-	touched.Each(func(slot slots.Slot) bool {
-		var best *node
-		for _, n := range claimants {
-			if n.record.Slots.Has(slot) && (best == nil || m.outranks(n.record, best.record)) {
-				best = n
-			}
+	sort.Slice(claimants, func(i, j int) bool { return m.outranks(claimants[i].record, claimants[j].record) })
+	rest := *touched
+	for i := range m.overrides {
+		if o := &m.overrides[i]; rest.Has(o.slot) && (o.owner.IsZero() || m.find(o.owner) != nil) {
+			var one slots.Set
+			one.Add(o.slot)
+			rest.Remove(o.slot)
+			m.assign(&one, m.find(o.owner))
 		}
-		m.assign(slot, m.overridden(slot, best))
-		return true
-	})
+	}
+	for _, n := range claimants {
+		gained := rest
+		for i := range gained {
+			gained[i] &= n.record.Slots[i]
+			rest[i] &^= gained[i]
+		}
+		m.assign(&gained, n)
+	}
+	m.assign(&rest, nil)
 }
 
 // outranks reports whether a's claim beats b's.
@@ -77,38 +92,39 @@ func (m *Machine) outranks(a, b *Record) bool {
 	return a.ID.Less(b.ID)
 }
 
-func (m *Machine) overridden(slot slots.Slot, owner *node) *node {
-	for i := range m.overrides {
-		if o := &m.overrides[i]; o.slot == slot {
-			if o.owner.IsZero() {
-				return nil
-			}
-			if n := m.find(o.owner); n != nil {
-				return n
-			}
+// assign makes owner (nil: nobody) the owner of set.
+func (m *Machine) assign(set *slots.Set, owner *node) {
+	changed := false
+	for _, n := range m.nodes {
+		if n == owner || n.ownedCount == 0 || !n.owned.Intersects(set) {
+			continue
+		}
+		before := n.ownedCount
+		n.owned.Subtract(set)
+		n.ownedCount = n.owned.Len()
+		m.assigned -= before - n.ownedCount
+		n.ownedShared = nil
+		changed = true
+	}
+	number := uint16(0)
+	if owner != nil {
+		number = owner.num
+		before := owner.ownedCount
+		owner.owned.Union(set)
+		owner.ownedCount = owner.owned.Len()
+		m.assigned += owner.ownedCount - before
+		if owner.ownedCount != before {
+			owner.ownedShared = nil
+			changed = true
 		}
 	}
-	return owner
-}
-
-func (m *Machine) assign(slot slots.Slot, owner *node) {
-	old := m.numbers[m.owner[slot]]
-	if old == owner {
+	if !changed {
 		return
 	}
-	if old != nil {
-		old.owned.Remove(slot)
-		old.ownedCount--
-		old.ownedShared = nil
-		m.assigned--
-	}
-	m.owner[slot] = 0
-	if owner != nil {
-		owner.owned.Add(slot)
-		owner.ownedCount++
-		owner.ownedShared = nil
-		m.assigned++
-		m.owner[slot] = owner.num
+	for i, word := range set {
+		for ; word != 0; word &= word - 1 {
+			m.owner[i<<6+bits.TrailingZeros64(word)] = number
+		}
 	}
 	m.ownerShared = nil
 	m.changed.view, m.changed.claims = true, true

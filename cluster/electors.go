@@ -34,7 +34,15 @@ func (m *Machine) finalCluster(cluster ID) ID {
 
 // inForce returns the set this node obeys. While the set of the cluster that
 // took its own in is unknown, that is still the old set.
-func (m *Machine) inForce() *Electors { return m.latest(m.finalCluster(m.self().Cluster)) }
+func (m *Machine) inForce() *Electors {
+	if m.force == nil {
+		m.force = m.latest(m.finalCluster(m.self().Cluster))
+	}
+	return m.force
+}
+
+// setKnown replaces the known sets.
+func (m *Machine) setKnown(known []*Electors) { m.known, m.force = known, nil }
 
 // learnElectors hears of a decided set.
 func (m *Machine) learnElectors(e *Electors) {
@@ -53,7 +61,7 @@ func (m *Machine) learnElectors(e *Electors) {
 		}
 	}
 	sort.Slice(kept, func(i, j int) bool { return kept[i].Cluster.Less(kept[j].Cluster) })
-	m.known = kept
+	m.setKnown(kept)
 	m.changed.view, m.changed.table = true, true
 	m.install(e)
 	if now := m.finalCluster(m.self().Cluster); now != m.self().Cluster && m.me != nil {

@@ -10,6 +10,7 @@ type paxos struct {
 	changeAt      Time // last time a next set was accepted here
 
 	known     []*Electors // greatest decided set known of every cluster
+	force     *Electors   // what inForce returns; nil: to be looked up
 	confirmed bool        // the register confirmed this primary in this life
 	confirming
 }

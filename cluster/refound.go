@@ -102,8 +102,9 @@ func (m *Machine) refound() {
 	d.Complete = 1
 	m.rememberDomain(d)
 	m.salvage(m.domainOf(m.inForce().Cluster), d)
-	m.known = append(m.known, e)
-	sort.Slice(m.known, func(i, j int) bool { return m.known[i].Cluster.Less(m.known[j].Cluster) })
+	known := append(m.known[:len(m.known):len(m.known)], e)
+	sort.Slice(known, func(i, j int) bool { return known[i].Cluster.Less(known[j].Cluster) })
+	m.setKnown(known)
 	m.adopt(cluster, true)
 }
 

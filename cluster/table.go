@@ -9,6 +9,7 @@ import (
 // node is what this machine knows about a member, itself included.
 type node struct {
 	num      uint16 // index in Machine.numbers, 0 is nobody
+	word     uint64 // first bytes of the id
 	record   *Record
 	remoteIP string // where it spoke from, until it knows its own address
 
@@ -32,11 +33,25 @@ func (n *node) addr() Addr {
 }
 
 // find returns the node with that id, or nil.
-func (m *Machine) find(id ID) *node { return m.byID[id] }
+func (m *Machine) find(id ID) *node {
+	if len(m.nodes) > fewNodes {
+		return m.byID[id]
+	}
+	word := id.word()
+	for _, n := range m.nodes {
+		if n.word == word && n.record.ID == id {
+			return n
+		}
+	}
+	return nil
+}
+
+// fewNodes is up to how many nodes looking at each is faster than a map.
+const fewNodes = 16
 
 // insert adds a node that is not in the table yet.
 func (m *Machine) insert(r *Record) *node {
-	n := &node{record: &Record{ID: r.ID}}
+	n := &node{record: &Record{ID: r.ID}, word: r.ID.word()}
 	if last := len(m.freeNumbers) - 1; last >= 0 {
 		n.num = m.freeNumbers[last]
 		m.freeNumbers = m.freeNumbers[:last]
@@ -77,6 +92,9 @@ func (m *Machine) replace(n *node, r *Record) {
 	old := n.record
 	m.table ^= recordHash(old) ^ recordHash(r)
 	n.record = r
+	if n == m.me {
+		m.force = nil
+	}
 	if r.ConfigEpoch > m.currentEpoch {
 		m.currentEpoch = r.ConfigEpoch
 	}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"os"
+	"runtime/debug"
 	"strconv"
 	"testing"
 	"time"
@@ -14,6 +15,12 @@ var stories = []struct {
 	name string
 	run  func(seed uint64, bugs cluster.Mutation, trace func(string)) *World
 }{{"Drill", Drill}, {"Chaos", Chaos}, {"Turmoil", Turmoil}, {"Rotation", Rotation}}
+
+// TestMain trades memory for speed: worlds are small and short-lived.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(800)
+	os.Exit(m.Run())
+}
 
 // seeds returns how many seeds to run: COBBLE_SEEDS, or a small slice.
 func seeds(few int) uint64 {
@@ -38,7 +45,7 @@ func TestSim(t *testing.T) {
 		}
 		t.Run(story.name, func(t *testing.T) {
 			began := time.Now()
-			first, count := firstSeed(), seeds(60)
+			first, count := firstSeed(), seeds(25)
 			steps, bad := 0, 0
 			for seed := first; seed < first+count; seed++ {
 				var trace func(string)
