@@ -89,6 +89,11 @@ func Start(settings *config.Config, log *Logger) (*Server, error) {
 		return nil, s.failed("Fatal error opening the store in %s: %v", settings.Text("dir"), err)
 	}
 	s.env = command.NewEnv(engine, settings, s.process())
+	if err := s.renameCommands(); err != nil {
+		s.closeListeners()
+		s.unlockDir()
+		return nil, errors.Join(s.failed("%v", err), engine.Close())
+	}
 	s.env.Deliver = s.deliveries.deliver
 	s.follow()
 	if err := s.joinCluster(); err != nil {
@@ -127,6 +132,16 @@ func (s *Server) logPolicy() log.Policy {
 		return log.No
 	}
 	return log.EverySec
+}
+
+// renameCommands applies the rename-command lines.
+func (s *Server) renameCommands() error {
+	for _, words := range s.settings.Repeated("rename-command") {
+		if err := s.env.Table.Rename(words[0], words[1]); err != nil {
+			return &config.FileError{Text: "rename-command " + strings.Join(words, " "), Reason: err.Error()}
+		}
+	}
+	return nil
 }
 
 // failed logs why the server does not start.
@@ -197,7 +212,8 @@ func (s *Server) process() command.Process {
 			s.askToStop(r)
 			return nil
 		},
-		Abort: func() bool { return false },
+		Abort:  func() bool { return false },
+		Reload: func() error { return s.env.Engine.Forget() },
 	}
 }
 

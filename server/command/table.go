@@ -1,6 +1,9 @@
 package command
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Table finds commands by name. It is immutable.
 type Table struct {
@@ -57,6 +60,25 @@ func (t *Table) number(c *Command) {
 
 // All returns every row and subcommand. It must not be changed.
 func (t *Table) All() []*Command { return t.all }
+
+// Rename gives a command another name, or takes it away if that is empty
+// (rename-command). It must come before the table is shared.
+func (t *Table) Rename(from, to string) error {
+	from, to = strings.ToLower(from), strings.ToLower(to)
+	row := t.byName[from]
+	if row == nil {
+		return Error("No such command in rename-command")
+	}
+	delete(t.byName, from)
+	if to == "" {
+		return nil
+	}
+	if t.byName[to] != nil {
+		return Error("Target command name already exists")
+	}
+	t.byName[to] = row
+	return nil
+}
 
 // Find returns the row of a command, or nil. Name may be in any case.
 func (t *Table) Find(name []byte) *Command {

@@ -35,14 +35,14 @@ func TestFileThenStdinThenArguments(t *testing.T) {
 	}
 	path := write(t, "# a comment\n\n  PORT 7001\r\nmaxmemory 64mb\nmaxmemory-clients 5%\nrequirepass \"a b\\x41\"\nmasterauth 'it\\'s'\n"+
 		"bind 127.0.0.1 -::1\nsave 60 1\nsave 300 10\nclient-output-buffer-limit replica 1mb 512kb 7\n"+
-		"slave-priority 5\ninclude "+dir+"/a*.conf\ninclude "+dir+"/none*\nuser bob on\nuser eve off\nrename-command GET G\nrdbcompression no\n")
+		"slave-priority 5\ninclude "+dir+"/a*.conf\ninclude "+dir+"/none*\nuser default on >pw ~* +@all\nrename-command GET G\nrdbcompression no\n")
 	c := New()
 	err := c.Load([]string{path, "--port", "7003", "--save", "--appendfsync", "always", "--dir", dir, "-"}, strings.NewReader("port 7002\ntcp-keepalive 11\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"port": "7003", "maxmemory": "67108864", "maxmemory-clients": "5%", "requirepass": "a bA", "masterauth": "it's",
+		"port": "7003", "maxmemory": "67108864", "maxmemory-clients": "5%", "requirepass": "pw", "masterauth": "it's",
 		"bind": "127.0.0.1 -::1", "save": "", "hz": "30", "timeout": "7", "tcp-keepalive": "11", "appendfsync": "always",
 		"client-output-buffer-limit": "normal 0 0 0 slave 1048576 524288 7 pubsub 33554432 8388608 60",
 		"slave-priority":             "5", "replica-priority": "5", "dir": dir,
@@ -51,7 +51,7 @@ func TestFileThenStdinThenArguments(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
-	if users := c.Repeated("user"); len(users) != 2 || users[1][0] != "eve" {
+	if users := c.Repeated("user"); len(users) != 1 || users[0][0] != "default" {
 		t.Errorf("users: %q", users)
 	}
 	if w := c.Warnings(); len(w) != 1 || !strings.Contains(w[0], "rdbcompression") {
@@ -78,6 +78,9 @@ func TestFileErrors(t *testing.T) {
 		"maxclients":                             "wrong number of arguments",
 		"save 1":                                 "Invalid save parameters",
 		"save 0 1":                               "Invalid save parameters",
+		"user bob on":                            "this server has one user: default",
+		"user default on -@all":                  "the rule '-@all' is not supported: the user default may do everything once its password is given",
+		"aclfile users.acl":                      "ACL files are not supported: this server has one user, default, and requirepass for it",
 		"rename-command GET":                     "Bad directive or wrong number of arguments",
 		"client-output-buffer-limit":             "wrong number of arguments",
 		"client-output-buffer-limit normal 1":    "Wrong number of arguments in buffer limit configuration.",

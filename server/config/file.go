@@ -98,14 +98,14 @@ func (l *loader) directive(name string, in []string) error {
 		}
 		l.config.repeated[name] = append(l.config.repeated[name], in)
 		return nil
-	case "user", "loadmodule":
+	case "user":
+		return l.user(in)
+	case "loadmodule":
 		if len(in) == 0 {
 			return errDirective
 		}
 		l.config.repeated[name] = append(l.config.repeated[name], in)
-		if name == "loadmodule" {
-			l.warn(name, "modules cannot be loaded")
-		}
+		l.warn(name, "modules cannot be loaded")
 		return nil
 	case "list-max-ziplist-entries", "list-max-ziplist-value": // gone since Redis 3.2, still accepted by it
 		if len(in) != 1 {
@@ -119,6 +119,32 @@ func (l *loader) directive(name string, in []string) error {
 		return errDirective
 	}
 	return l.setting(row, in)
+}
+
+// user takes the one user there is, default, with at most a password. Rules that
+// restrict anybody are refused: to ignore them would open the server.
+func (l *loader) user(in []string) error {
+	if len(in) == 0 {
+		return errDirective
+	}
+	password := l.config.Text("requirepass")
+	for _, rule := range in[1:] {
+		switch {
+		case in[0] != "default":
+			return Refusal("this server has one user: default")
+		case rule == "on", rule == "~*", rule == "allkeys", rule == "&*", rule == "allchannels", rule == "+@all", rule == "allcommands", rule == "sanitize-payload":
+		case rule == "nopass", rule == "resetpass":
+			password = ""
+		case strings.HasPrefix(rule, ">"):
+			password = rule[1:]
+		default:
+			return Refusal("the rule '" + rule + "' is not supported: the user default may do everything once its password is given")
+		}
+	}
+	l.config.repeated["user"] = append(l.config.repeated["user"], in)
+	row, _ := find("requirepass")
+	l.config.values[row].Store(&Value{Text: password})
+	return nil
 }
 
 func (l *loader) setting(row int, in []string) error {
@@ -139,6 +165,9 @@ func (l *loader) setting(row int, in []string) error {
 		return err
 	}
 	l.config.values[row].Store(v)
+	if s.Name == "aclfile" && v.Text != "" {
+		return Refusal("ACL files are not supported: this server has one user, default, and requirepass for it")
+	}
 	if s.is(Accepted) && v.Text != rows[row].Default && s.Kind != KindSave {
 		l.warn(s.Name, "it has no effect")
 	}

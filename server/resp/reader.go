@@ -76,9 +76,13 @@ const (
 // Space returns room for the next bytes. It invalidates what Next returned.
 func (r *Reader) Space() []byte {
 	if r.start == r.end {
+		full := r.end == len(r.buf) && r.end > 0
 		r.start, r.at, r.end = 0, 0, 0
-		if cap(r.buf) > keepSpace {
+		switch {
+		case len(r.buf) > keepSpace:
 			r.buf = nil
+		case full && len(r.buf) < keepSpace: // a client that fills its buffer is given a larger one
+			r.buf = make([]byte, min(4*len(r.buf), keepSpace))
 		}
 	}
 	if len(r.buf)-r.end >= minSpace {
@@ -88,7 +92,7 @@ func (r *Reader) Space() []byte {
 	if r.start > 0 && len(r.buf)-pending >= max(minSpace, len(r.buf)/2) {
 		copy(r.buf, r.buf[r.start:r.end])
 	} else {
-		grown := make([]byte, max(4*minSpace, r.wanted(pending)))
+		grown := make([]byte, r.wanted(pending))
 		copy(grown, r.buf[r.start:r.end])
 		r.buf = grown
 	}

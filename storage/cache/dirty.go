@@ -125,6 +125,13 @@ func (t *Table) Settle(slot slots.Slot, limit int) (more bool) {
 	return false
 }
 
+// HasDirty reports whether the slot has rows that are not known to be stored. Its
+// lock must be held.
+func (t *Table) HasDirty(slot slots.Slot) bool {
+	s := &t.slots[slot]
+	return len(s.dirty[0].rows)+len(s.dirty[1].rows) > 0
+}
+
 // Discard drops all rows of a slot, dirty or not: something that covers them
 // was logged. The slot's write lock must be held, and no generation may be cut
 // and not settled.
