@@ -1,0 +1,153 @@
+package metamorphic
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+
+	"cobble/slots"
+)
+
+// groups is how many hash tags the keys of a plan have, each in a slot of its own.
+const groups = 12
+
+// keysPerGroup is small, so that operations meet.
+const keysPerGroup = 5
+
+// step is one transaction on the keys of one group.
+type step struct {
+	group    int
+	commands [][]string
+}
+
+// plan is what a seed does.
+type plan struct {
+	rng  *rand.Rand
+	name string // part of its keys
+	tags [groups]string
+}
+
+func newPlan(seed uint64) *plan {
+	p := &plan{rng: rand.New(rand.NewPCG(seed, 14)), name: fmt.Sprint("s", seed)}
+	firsts := []slots.Slot{0, 5461, 10923} // of the nodes of a new cluster
+	for g := range groups {
+		want := firsts[g%3] + slots.Slot(g/3)
+		for tag := 0; p.tags[g] == ""; tag++ {
+			if slots.Of(fmt.Append(nil, tag)) == want {
+				p.tags[g] = strconv.Itoa(tag)
+			}
+		}
+	}
+	return p
+}
+
+func (p *plan) key(group, i int) string {
+	return fmt.Sprintf("%s:%d:{%s}", p.name, i, p.tags[group])
+}
+
+// sequenceKey holds the number of the last step of a group that was executed.
+func (p *plan) sequenceKey(group int) string {
+	return fmt.Sprintf("%s:sequence:{%s}", p.name, p.tags[group])
+}
+
+func (p *plan) next() step {
+	s := step{group: p.rng.IntN(groups)}
+	for range 1 + p.rng.IntN(3) {
+		s.commands = append(s.commands, p.command(s.group))
+	}
+	return s
+}
+
+func (p *plan) field() string { return fmt.Sprint("f", p.rng.IntN(40)) }
+
+func (p *plan) text() string {
+	switch p.rng.IntN(5) {
+	case 0:
+		return strconv.FormatInt(p.rng.Int64()>>p.rng.IntN(64), 10)
+	case 1:
+		return strings.Repeat(string(rune('a'+p.rng.IntN(26))), p.rng.IntN(300))
+	case 2:
+		return strings.Repeat("long", p.rng.IntN(5000))
+	default:
+		return fmt.Sprint("v", p.rng.IntN(1000))
+	}
+}
+
+func (p *plan) small() string { return strconv.Itoa(p.rng.IntN(2000) - 1000) }
+
+// templates are the commands; what begins with $ is filled in by fill. There is no
+// command whose reply depends on time, on chance, or on how a value is laid out.
+var templates = strings.Split(strings.TrimSpace(`
+SET $key $text
+SET $key $text
+SET $key $text NX GET
+SET $key $text XX
+GET $key
+GETDEL $key
+GETSET $key $text
+SETNX $key $text
+APPEND $key $text
+STRLEN $key
+SETRANGE $key $offset $text
+GETRANGE $key $small $small
+INCR $key
+INCRBY $key $small
+DECRBY $key $small
+INCRBYFLOAT $key 0.5
+MSET $key $text $key $text
+MSETNX $key $text $key $text
+MGET $key $key $key
+SETBIT $key $offset 1
+GETBIT $key $offset
+BITCOUNT $key
+DEL $key
+DEL $key $key
+UNLINK $key
+EXISTS $key $key $key
+TYPE $key
+RENAME $key $key
+RENAMENX $key $key
+COPY $key $key
+COPY $key $key REPLACE
+HSET $key $field $text
+HSET $key $field $text $field $text $field $text $field $small
+HSET $key $field $small $field $small $field $text $field $small
+HSETNX $key $field $text
+HMSET $key $field $text
+HGET $key $field
+HMGET $key $field $field $field
+HGETALL $key
+HKEYS $key
+HVALS $key
+HLEN $key
+HSTRLEN $key $field
+HEXISTS $key $field
+HDEL $key $field $field
+HINCRBY $key $field $small
+HINCRBYFLOAT $key $field 0.25
+`), "\n")
+
+func (p *plan) command(group int) []string {
+	words := strings.Fields(templates[p.rng.IntN(len(templates))])
+	for i, w := range words {
+		switch w {
+		case "$key":
+			// Commands of a type mostly meet keys of that type.
+			k := p.rng.IntN(keysPerGroup)
+			if words[0][0] == 'H' && p.rng.IntN(8) > 0 {
+				k = p.rng.IntN(2)
+			}
+			words[i] = p.key(group, k)
+		case "$text":
+			words[i] = p.text()
+		case "$field":
+			words[i] = p.field()
+		case "$small":
+			words[i] = p.small()
+		case "$offset":
+			words[i] = strconv.Itoa(p.rng.IntN(20000))
+		}
+	}
+	return words
+}
