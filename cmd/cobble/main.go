@@ -9,6 +9,7 @@ import (
 
 	"cobble/server"
 	"cobble/tools/clustertool"
+	"cobble/tools/demo"
 )
 
 // build is set by the linker to the commit the binary was made from.
@@ -32,6 +33,7 @@ type command func(args []string, stdout, stderr io.Writer) int
 var commands = map[string]command{
 	"server":  server.Main,
 	"cluster": clusterMain,
+	"demo":    demo.Main,
 	"docs":    server.Docs, // for make docs; not in the usage
 }
 
