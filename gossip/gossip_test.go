@@ -256,14 +256,13 @@ func TestLongPartitionHeals(t *testing.T) {
 				far[hostPort(loopback, b.port.Number())] = true
 			}
 		}
-		cut := func(addr string) bool { return far[addr] }
-		a.port.cut.Store(&cut)
+		a.port.Cut(func(addr string) bool { return far[addr] })
 	}
 	eventually(t, "each side sees only itself", allSee(nodes, func(a, b *node) bool { return side(a) == side(b) }))
 	// Gossip to the dead must have ended too, or that would do the mending.
 	time.Sleep(300 * time.Millisecond)
 	for _, a := range nodes {
-		a.port.cut.Store(nil)
+		a.port.Cut(nil)
 	}
 	eventually(t, "whole again", allSee(nodes, everybody))
 }

@@ -39,8 +39,7 @@ type Port struct {
 	closed   atomic.Bool
 	wg       sync.WaitGroup
 
-	// cut, when set by a test, drops traffic to and from an address.
-	cut atomic.Pointer[func(addr string) bool]
+	cut atomic.Pointer[func(addr string) bool] // see Cut
 }
 
 // Listen opens the bus port on every address of addrs (IP literals; "" is
@@ -187,7 +186,7 @@ func (p *Port) receive(c *net.UDPConn) {
 			}
 			continue // an ICMP error of an earlier send; the socket lives
 		}
-		if t := p.current.Load(); n > 0 && t != nil {
+		if t := p.current.Load(); n > 0 && t != nil && !p.isCut(from.String()) {
 			t.takePacket(append([]byte(nil), buf[:n]...), from, time.Now())
 		}
 	}
@@ -226,6 +225,16 @@ func (p *Port) dial(addr string, timeout time.Duration) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("cut")}
 	}
 	return net.DialTimeout("tcp", addr, timeout)
+}
+
+// Cut drops packets to and from the addresses for which out is true, and refuses
+// to dial them, until the next Cut; nil lifts it. For tests of partitions.
+func (p *Port) Cut(out func(addr string) bool) {
+	if out == nil {
+		p.cut.Store(nil)
+		return
+	}
+	p.cut.Store(&out)
 }
 
 func (p *Port) isCut(addr string) bool {

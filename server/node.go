@@ -224,7 +224,7 @@ func levelOf(mark byte) Level {
 func (n *node) commands() *command.Cluster {
 	d := n.driver
 	return &command.Cluster{
-		View: d.View, FreshView: d.FreshView, Do: d.Do,
+		View: d.View, FreshView: d.FreshView, Do: d.Do, Cut: d.Cut,
 		Links: func() (out []command.ClusterLink) {
 			for _, l := range d.Links() {
 				out = append(out, command.ClusterLink{ToPeer: l.ToPeer, ID: l.ID, Created: l.Created.UnixMilli(), Allocated: l.Allocated})

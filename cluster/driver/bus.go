@@ -34,14 +34,15 @@ type bus struct {
 	conf busConfig
 	wg   sync.WaitGroup
 	done chan struct{}
-	cut  atomic.Pointer[func(addr string) bool] // tests: the network is broken towards addr
+	cut  atomic.Pointer[cut] // who is out of reach, for tests
 
 	mu      sync.Mutex
 	closed  bool
 	links   map[cluster.ID]*link // by peer
 	guests  map[string]*link     // handshakes, by address
 	inbound map[*inbound]struct{}
-	refused map[string]time.Time // addresses whose refusal was logged, and when
+	streams map[*streamConn]struct{} // given away and not yet closed
+	refused map[string]time.Time     // addresses whose refusal was logged, and when
 
 	tokens atomic.Uint64
 	counts counts
@@ -51,7 +52,7 @@ func newBus(conf busConfig) *bus {
 	return &bus{
 		conf: conf, done: make(chan struct{}),
 		links: map[cluster.ID]*link{}, guests: map[string]*link{},
-		inbound: map[*inbound]struct{}{}, refused: map[string]time.Time{},
+		inbound: map[*inbound]struct{}{}, streams: map[*streamConn]struct{}{}, refused: map[string]time.Time{},
 	}
 }
 
@@ -170,6 +171,7 @@ func (b *bus) disconnect(id cluster.ID) {
 			_ = in.conn.Close()
 		}
 	}
+	b.endStreams(func(peer cluster.ID) bool { return peer == id })
 }
 
 // disconnectAll closes every connection: this node is another one from now on.
@@ -187,6 +189,7 @@ func (b *bus) disconnectAll() {
 	for in := range b.inbound {
 		_ = in.conn.Close()
 	}
+	b.endStreams(func(cluster.ID) bool { return true })
 }
 
 // close ends all connections and waits for their goroutines, those of stream
@@ -202,11 +205,6 @@ func (b *bus) close() {
 	b.mu.Unlock()
 	b.disconnectAll()
 	b.wg.Wait()
-}
-
-func (b *bus) isCut(addr string) bool {
-	f := b.cut.Load()
-	return f != nil && (*f)(addr)
 }
 
 var errUntrusted = errors.New("without cluster-secret the bus talks to loopback addresses only")
@@ -225,7 +223,7 @@ func (b *bus) dial(addr string, timeout time.Duration) (net.Conn, identity, erro
 		return nil, identity{}, errUntrusted
 	}
 	if b.isCut(addr) {
-		return nil, identity{}, errors.New("cut")
+		return nil, identity{}, errCut
 	}
 	return dialBus(addr, timeout, b.conf.me(), b.conf.secret)
 }

@@ -341,7 +341,7 @@ func FuzzStranger(f *testing.F) {
 			_ = them.Close()
 		}()
 		_ = us.SetDeadline(time.Now().Add(time.Second))
-		if _, err := answer(us, identity{}, []byte("secret")); err == nil {
+		if _, err := answer(us, identity{}, []byte("secret"), func(cluster.ID) bool { return false }); err == nil {
 			t.Fatal("admitted")
 		}
 		_ = us.Close()

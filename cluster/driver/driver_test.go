@@ -225,3 +225,37 @@ func TestSecondDriverOnTheSameFile(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 }
+
+// A cut that lasts beyond the node timeout: the side without a majority of
+// electors stops serving, the other goes on, and afterwards all agree again.
+func TestPartition(t *testing.T) {
+	t.Parallel()
+	nodes := createCluster(t, 6)
+	var left, right []cluster.ID
+	for i, n := range nodes {
+		if i < 2 {
+			left = append(left, n.View().Myself().ID)
+		} else {
+			right = append(right, n.View().Myself().ID)
+		}
+	}
+	for i, n := range nodes {
+		if i < 2 {
+			n.Cut(right)
+		} else {
+			n.Cut(left)
+		}
+	}
+	down := func(n *node) bool { return n.View().State == cluster.StateFail }
+	flags := func(n *node, of cluster.ID) bool { x := n.View().Node(of); return x.PFail || x.Fail }
+	eventually(t, "the smaller side stops, both miss the other", func() bool {
+		return down(nodes[0]) && down(nodes[1]) && flags(nodes[0], right[0]) && flags(nodes[5], left[0]) && flags(nodes[5], left[1])
+	})
+	if err := slots.Route(nodes[0].routes(), slots.Request{Slot: 0}); err == nil {
+		t.Fatal("a primary in the minority still serves its slots")
+	}
+	for _, n := range nodes {
+		n.Cut(nil)
+	}
+	waitAgreed(t, nodes)
+}

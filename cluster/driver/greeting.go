@@ -24,6 +24,8 @@ type refusedError struct{ text string }
 
 func (e *refusedError) Error() string { return "refused by the peer: " + e.text }
 
+var errCut = errors.New("cut off")
+
 var errSecret = errors.New("the peer does not have this cluster's secret")
 
 func mac(secret []byte, role byte, dialled, accepted *hello) []byte {
@@ -74,8 +76,8 @@ func greet(conn net.Conn, me identity, secret []byte) (identity, error) {
 
 // answer opens a connection from the accepting side, its first byte consumed.
 // An error that the peer can do something about is told to it. The caller has
-// set a deadline.
-func answer(conn net.Conn, me identity, secret []byte) (identity, error) {
+// set a deadline. Of peers that are cut off nothing is heard until then.
+func answer(conn net.Conn, me identity, secret []byte, cutOff func(cluster.ID) bool) (identity, error) {
 	refuse := func(err error) (identity, error) {
 		_, _ = conn.Write(appendFrame(nil, frameRefused, []byte(err.Error())))
 		return identity{}, err
@@ -101,6 +103,10 @@ func answer(conn net.Conn, me identity, secret []byte) (identity, error) {
 	theirs, err := parseHello(body)
 	if err != nil {
 		return identity{}, err
+	}
+	if cutOff(theirs.id) {
+		_, err := io.Copy(io.Discard, conn)
+		return identity{}, errors.Join(errCut, err)
 	}
 	mine := newHello(me)
 	out := appendFrame(nil, frameHelloOK, mine.append(nil), mac(secret, 'a', &theirs, &mine))

@@ -53,7 +53,7 @@ func (b *bus) accept(conn net.Conn) {
 		b.noteRefusal(remote.IP.String(), errUntrusted)
 		return
 	}
-	them, err := answer(conn, b.conf.me(), b.conf.secret)
+	them, err := answer(conn, b.conf.me(), b.conf.secret, b.isCutFrom)
 	if err != nil {
 		b.noteRefusal(remote.IP.String(), err)
 		return
@@ -95,7 +95,7 @@ func (b *bus) serve(in *inbound, remoteIP string) (given bool) {
 		if closed || b.conf.stream == nil {
 			return false
 		}
-		go b.conf.stream(in.from.id, body, in.conn)
+		go b.conf.stream(in.from.id, body, b.giveAway(in.conn, in.from.id))
 		return true
 	}
 	r := bufio.NewReaderSize(in.conn, inboundReadSize)
@@ -169,5 +169,5 @@ func (b *bus) dialStream(to cluster.ID, a cluster.Addr, header []byte) (net.Conn
 		return nil, err
 	}
 	_ = conn.SetWriteDeadline(time.Time{})
-	return conn, nil
+	return b.giveAway(conn, to), nil
 }

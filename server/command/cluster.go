@@ -14,6 +14,7 @@ type Cluster struct {
 	Do       func(stop <-chan struct{}, admin cluster.Admin) cluster.Result
 	Links    func() []ClusterLink
 	Messages func() []ClusterMessages // counts of the bus, for CLUSTER INFO
+	Cut      func(nodes []cluster.ID) // breaks the network to these nodes, for DEBUG PARTITION
 }
 
 // ClusterLink is one entry of CLUSTER LINKS.

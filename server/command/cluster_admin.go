@@ -262,3 +262,21 @@ func clusterGetKeysInSlot(c *Call) error {
 	c.LSN = max(c.LSN, lsn)
 	return err
 }
+
+// debugPartition is DEBUG PARTITION [node-id …].
+func debugPartition(c *Call) error {
+	if c.Env.Cluster == nil {
+		return errNoCluster
+	}
+	var nodes []cluster.ID
+	for _, arg := range c.Args[2:] {
+		n, err := c.knownNode(arg)
+		if err != nil {
+			return err
+		}
+		nodes = append(nodes, n.ID)
+	}
+	c.Env.Cluster.Cut(nodes)
+	c.Out.OK()
+	return nil
+}

@@ -31,6 +31,7 @@ var debugRows = []debugRow{
 	{"stringmatch-len", 4, 4, debugStringMatchLen},
 	{"reload", 2, 8, debugReload},
 	{"loadaof", 2, 2, debugReload},
+	{"partition", 2, 1 << 14, debugPartition},
 	{"panic", 2, 2, func(*Call) error { panic("DEBUG PANIC was asked for") }},
 	{"segfault", 2, 2, func(*Call) error { var p *int; *p = 0; return nil }},
 	{"assert", 2, 2, func(*Call) error { panic("assertion failed: DEBUG ASSERT was asked for") }},
@@ -57,6 +58,9 @@ OBJECT <key>
     Show how the value of <key> is kept.
 PANIC
     Crash the server simulating a panic.
+PARTITION [<node-id> ...]
+    Cut this node off from the nodes given and no others, as if the network
+    between them were broken. Cut both sides.
 POPULATE <count> [<prefix>] [<size>]
     Create <count> string keys named <prefix>:<num> (prefix "key") where there
     are none. If <size> is given the value is padded or cut to it.
