@@ -105,7 +105,7 @@ func (tx *Tx) BitCount(key []byte, r BitRange) (count int64, err error) {
 		return 0, err
 	}
 	first, last, ok := r.resolve(stringLen(&e.Meta))
-	if !ok {
+	if !ok || !r.Open && r.First < 0 && r.Last < 0 && r.First > r.Last { // BITPOS has no such rule
 		return 0, nil
 	}
 	err = tx.eachPiece(&e, first>>3, last>>3, func(at int64, piece []byte) bool {
@@ -165,13 +165,6 @@ func (tx *Tx) BitPos(key []byte, on bool, r BitRange) (int64, error) {
 			return -1, nil
 		}
 		return 0, nil
-	}
-	if r.First < 0 && !r.Open { // unlike in BITCOUNT, ends before the beginning are the beginning, whatever their order
-		length := stringLen(&e.Meta)
-		if r.Bits {
-			length *= 8
-		}
-		r.First, r.Last = max(r.First, -length), max(r.Last, -length)
 	}
 	first, last, ok := r.resolve(stringLen(&e.Meta))
 	if !ok {

@@ -56,6 +56,9 @@ func (tx *Tx) StringRange(key []byte, first, last int64) ([]byte, error) {
 	if err != nil || !e.Live {
 		return nil, err
 	}
+	if first < 0 && last < 0 && first > last {
+		return nil, nil
+	}
 	first, last, ok := clampRange(first, last, stringLen(&e.Meta))
 	if !ok {
 		return nil, nil
@@ -69,9 +72,6 @@ func (tx *Tx) StringRange(key []byte, first, last int64) ([]byte, error) {
 // clampRange makes positions, negative ones from the end, fit a length; ok is
 // false if nothing is between them.
 func clampRange(first, last, length int64) (int64, int64, bool) {
-	if first < 0 && last < 0 && first > last {
-		return 0, 0, false
-	}
 	if first < 0 {
 		first = max(first+length, 0)
 	}

@@ -62,6 +62,10 @@ func TestBitmapRepliesAreRedis(t *testing.T) {
 		BITPOS s 1 1 x
 		BITPOS s 1 1 2 x
 		BITPOS s 1 1 2 BIT x
+		BITPOS s 1 -8 -12
+		BITPOS s 1 -8 -12 BIT
+		BITPOS s 0 -80 -90 BIT
+		BITCOUNT s -80 -90
 		BITPOS none 1
 		BITPOS none 0
 		BITPOS none 0 5 7
@@ -138,7 +142,7 @@ func TestBitmapsAreRedis(t *testing.T) {
 	key := func() string { return fmt.Sprintf("{t}%d", rnd.IntN(4)) }
 	const chunk = storage.ChunkSize
 	byteAt := func() int64 {
-		return []int64{0, 0, chunk, 3 * chunk, 40 * chunk}[rnd.IntN(5)] + rnd.Int64N(20) - 10
+		return []int64{0, 0, chunk, 3 * chunk, 40 * chunk, -chunk}[rnd.IntN(6)] + rnd.Int64N(20) - 10
 	}
 	bitAt := func() int64 { return max(0, byteAt()*8+rnd.Int64N(8)) }
 	num := func(n int64) string { return fmt.Sprint(n) }

@@ -27,6 +27,8 @@ func genericCommands() []Command {
 			Summary: "Gives a key another name unless a key has that name.", Complexity: "O(1)", Run: renameNX},
 		{Name: "copy", Arity: -3, Flags: Write | DenyOOM, Categories: "@keyspace", Keys: append(Key(KeyRO|KeyAccess, 1, 1, 1), Key(KeyOW|KeyUpdate, 2, 2, 1)...), Group: "generic", Since: "6.2.0",
 			Summary: "Copies the value of a key to another key.", Complexity: "O(N) where N is the number of elements of the value.", Run: copyKey},
+		{Name: "move", Arity: 3, Flags: Write | Fast, Categories: "@keyspace", Keys: changesKey, Group: "generic", Since: "1.0.0",
+			Summary: "Moves a key to another database, where there is one.", Complexity: "O(1)", Run: move},
 		{Name: "object", Arity: -2, Group: "generic", Since: "2.2.3", Summary: "Tells how the values of keys are kept.", Complexity: "Depends on the subcommand.", Sub: objectCommands()},
 	}
 	return append(append(rows, expireCommands()...), keyspaceCommands()...)
@@ -90,10 +92,26 @@ func renameNX(c *Call, tx *storage.Tx) error {
 }
 
 const (
-	errDBIndex    Error = "ERR DB index is out of range"
-	errCopyDB     Error = "ERR Copying to another database is not allowed in cluster mode"
-	errSameObject Error = "ERR source and destination objects are the same"
+	errDBIndex     Error = "ERR DB index is out of range"
+	errCopyDB      Error = "ERR Copying to another database is not allowed in cluster mode"
+	errMoveCluster Error = "ERR MOVE is not allowed in cluster mode"
+	errSameObject  Error = "ERR source and destination objects are the same"
 )
+
+// move is MOVE, which has no other database to move a key to.
+func move(c *Call, _ *storage.Tx) error {
+	if c.Env.View.Load().Enabled {
+		return errMoveCluster
+	}
+	n, err := parseInt32(c.Args[2])
+	if err != nil {
+		return err
+	}
+	if n != 0 {
+		return errDBIndex
+	}
+	return errSameObject
+}
 
 func copyKey(c *Call, tx *storage.Tx) error {
 	replace, db := false, int64(0)

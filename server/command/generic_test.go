@@ -43,7 +43,15 @@ func TestGenericRepliesAreRedis(t *testing.T) {
 		COPY e{t} b{t} DB 99
 		COPY e{t} b{t} DB -1
 		COPY e{t} e{t} DB 0
+		MOVE e{t} 0
+		MOVE none 0
+		MOVE none x
+		MOVE e{t} 99
+		MOVE e{t} -1
+		MOVE e{t} 99999999999
 		COPY e{t} b{t} bogus
+		COPY e{t} b{t} DB 99999999999
+		EXPIRE e{t} 10 "\r\nbad\r\nword\r\n"
 		OBJECT ENCODING e{t}
 		OBJECT ENCODING zz
 		OBJECT REFCOUNT e{t}
