@@ -177,6 +177,9 @@ func TestGenericRepliesAreRedis(t *testing.T) {
 		SCAN ""
 		SCAN 99999999999999999999999
 		SCAN " 1"
+		SCAN "\x00"
+		SCAN "0\x00x"
+		SCAN -
 		FLUSHDB ASYNC
 		FLUSHDB x
 		DBSIZE

@@ -1,6 +1,8 @@
 package command
 
 import (
+	"bytes"
+
 	"cobble/server/glob"
 	"cobble/slots"
 	"cobble/storage"
@@ -29,9 +31,11 @@ func splitCursor(cursor uint64) (position uint64, slot slots.Slot) {
 	return cursor >> slotBits & (1<<positionBits - 1), slots.Slot(cursor & (slots.Count - 1))
 }
 
-// parseCursor reads an unsigned integer as C's strtoul does, blanks excepted.
+// parseCursor reads an unsigned integer as C's strtoul does, blanks excepted; a C
+// string ends at its first zero byte.
 func parseCursor(b []byte) (uint64, bool) {
 	negative := false
+	b, _, _ = bytes.Cut(b, []byte{0})
 	if len(b) > 0 && (b[0] == '-' || b[0] == '+') {
 		negative = b[0] == '-'
 		if b = b[1:]; len(b) == 0 {
