@@ -1,0 +1,60 @@
+package faults
+
+import (
+	"testing"
+
+	"cobble/tests/proc"
+)
+
+// TestKillAllAlways kills all six processes at once under load with appendfsync always: every acknowledged write is back.
+func TestKillAllAlways(t *testing.T) { killAll(t, number("COBBLE_ROUNDS", 3), "always") }
+
+// TestKillAllEverysec does the same with the default: a dead process loses nothing either, since what was acknowledged
+// was handed to the kernel (only a dead machine could lose the last second).
+func TestKillAllEverysec(t *testing.T) { killAll(t, number("COBBLE_ROUNDS", 2), "everysec") }
+
+func killAll(t *testing.T, rounds int, policy string) {
+	c := proc.StartCluster(t, 3, 1, options("--appendonly", "yes", "--appendfsync", policy))
+	w := startWorkload(t, c, 4000, 8)
+	for range rounds {
+		w.waitWrites(t, 1500)
+		c.Each(func(s *proc.Server) { s.Kill9() })
+		w.halt()
+		c.Each(func(s *proc.Server) { s.Restart() })
+		c.WaitOK()
+		w.verify(t)
+		if t.Failed() {
+			return
+		}
+		w.resume()
+	}
+	w.halt()
+}
+
+// resume starts the writers again after halt, above every number sent before.
+func (w *workload) resume() {
+	for i := range w.tried {
+		w.base.Store(max(w.base.Load(), w.tried[i].Load()))
+	}
+	w.stop = make(chan struct{})
+	const writers = 8
+	for i := range writers {
+		w.wg.Go(func() { w.write(i, writers) })
+	}
+}
+
+// TestRestartAll stops all six gently and starts them again: the same cluster, the same data.
+func TestRestartAll(t *testing.T) {
+	c := proc.StartCluster(t, 3, 1, options())
+	w := startWorkload(t, c, 3000, 4)
+	w.waitWrites(t, 3000)
+	w.halt()
+	c.Each(func(s *proc.Server) {
+		if code := s.Stop(); code != 0 {
+			t.Errorf("port %d: exit code %d after SIGTERM", s.Port, code)
+		}
+	})
+	c.Each(func(s *proc.Server) { s.Restart() })
+	c.WaitOK()
+	w.verify(t)
+}
