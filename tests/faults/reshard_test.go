@@ -13,7 +13,7 @@ import (
 // TestReshardUnderLoad moves slots with stock redis-cli while clients write: no key is lost or wrong, and clients see
 // no error but TRYAGAIN.
 func TestReshardUnderLoad(t *testing.T) {
-	keys, moved := number("COBBLE_KEYS", 20_000), number("COBBLE_SLOTS", 200)
+	keys, moved := number("COBBLE_KEYS", 10_000), number("COBBLE_SLOTS", 50)
 	c := proc.StartCluster(t, 3, 1, options())
 	w := startWorkload(t, c, keys, 6)
 	fill(t, w)
