@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"cobble/slots"
@@ -18,13 +19,16 @@ type client struct {
 	seeds []string
 	conns map[string]*respconn.Conn
 	owner map[slots.Slot]string
-	turn  int // which seed to ask next
+	last  string // address of the node that executed the last pipeline
+	turn  int    // which seed to ask next
+	// replicated makes a step count as done only when a replica has it.
+	replicated *atomic.Bool
 
 	redirects, asks, refusals, breaks, resolved int // what it met
 }
 
 func newClient(seeds []string) *client {
-	return &client{seeds: seeds, conns: map[string]*respconn.Conn{}, owner: map[slots.Slot]string{}}
+	return &client{replicated: new(atomic.Bool), seeds: seeds, conns: map[string]*respconn.Conn{}, owner: map[slots.Slot]string{}}
 }
 
 func (c *client) close() {
@@ -50,22 +54,52 @@ func (c *client) transact(slot slots.Slot, sequenceKey string, number int, comma
 			if len(exec.Elems) != len(commands)+1 {
 				return nil, false, fmt.Errorf("EXEC replied %v after %v", exec, replies)
 			}
-			return exec.Elems[:len(commands)], true, nil
+			if c.isReplicated(slot) {
+				return exec.Elems[:len(commands)], true, nil
+			}
 		case !sent:
 			return nil, false, err
 		}
 		// The connection broke behind the request.
-		got, _, err := c.send(slot, [][]string{{"GET", sequenceKey}})
-		for err != nil && got == nil {
-			if got, _, err = c.send(slot, [][]string{{"GET", sequenceKey}}); err != nil && strings.HasPrefix(err.Error(), "gave up") {
-				return nil, false, err
-			}
+		got, err := c.read(slot, "GET", sequenceKey)
+		if err != nil {
+			return nil, false, err
 		}
 		if got[0].Text == strconv.Itoa(number) {
 			c.resolved++
 			return nil, false, nil
 		}
 	}
+}
+
+// read sends a command that does no harm when it is executed twice.
+func (c *client) read(slot slots.Slot, command ...string) (replies []respconn.Reply, err error) {
+	for sent := true; sent; {
+		if replies, sent, err = c.send(slot, [][]string{command}); err == nil {
+			break
+		}
+	}
+	return replies, err
+}
+
+// isReplicated waits until a replica has what was last done in a slot; it is false
+// if the connection to the primary breaks meanwhile.
+func (c *client) isReplicated(slot slots.Slot) bool {
+	conn := c.conns[c.last]
+	for c.replicated.Load() {
+		r, err := conn.Do("WAIT", "1", "100")
+		if err != nil {
+			c.breaks++
+			conn.Close()
+			delete(c.conns, c.last)
+			c.forget(slot)
+			return false
+		}
+		if r.Text != "0" {
+			break
+		}
+	}
+	return true
 }
 
 // send sends a pipeline until a node executes it. It fails with sent true if the
@@ -103,6 +137,7 @@ func (c *client) send(slot slots.Slot, pipeline [][]string) (replies []respconn.
 		replies = replies[len(commands)-len(pipeline):]
 		asking, err = c.redirected(slot, replies)
 		if err == nil {
+			c.last = addr
 			return replies, true, nil
 		}
 		last = err

@@ -2,10 +2,12 @@ package metamorphic
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"cobble/slots"
@@ -82,7 +84,7 @@ func (r *run) contents(t *testing.T) map[string]string {
 		for i := range keysPerGroup {
 			key := r.plan.key(g, i)
 			for _, name := range []string{"GET", "HGETALL"} {
-				replies, _, err := r.client.send(slot, [][]string{{name, key}})
+				replies, err := r.client.read(slot, name, key)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -159,6 +161,113 @@ func TestClusterIsOneNodeWhileSlotsMove(t *testing.T) {
 	}
 	m.end()
 	t.Logf("%d slots moved", m.moved.Load())
+}
+
+// killEvery is after how many steps another node is killed.
+const killEvery = 100
+
+// A primary that is killed and started again has everything that it acknowledged,
+// and the half of a move that it was in the middle of.
+func TestClusterIsOneNodeWhilePrimariesAreKilled(t *testing.T) {
+	want := references(t)
+	c := proc.StartCluster(t, 3, 0, proc.Options{})
+	m := startMover(t, c, slotsOf(want[0].plan))
+	rng := rand.New(rand.NewPCG(5, 6))
+	for seed := range seeds(t) {
+		r := newRun(seed, c.Addrs())
+		var killer sync.WaitGroup
+		r.do(t, func(number int) {
+			if number%killEvery == killEvery/2 {
+				killer.Wait()
+				victim := c.Servers[rng.IntN(3)]
+				killer.Go(func() {
+					victim.Kill9()
+					victim.Restart()
+				})
+			}
+		})
+		killer.Wait()
+		c.WaitOK()
+		same(t, "killed primaries", r, want[seed])
+		r.client.close()
+	}
+	m.end()
+	t.Logf("%d slots moved, %d attempts were interrupted", m.moved.Load(), m.interrupted.Load())
+}
+
+// When a primary dies for good its replica goes on, and nothing is lost of what the
+// replica was known to have. (What only the primary had is lost with it: that is
+// what WAIT is for.)
+func TestClusterIsOneNodeWhileReplicasTakeOver(t *testing.T) {
+	want := references(t)
+	c := proc.StartCluster(t, 3, 1, proc.Options{Args: []string{"--cluster-node-timeout", "3000"}})
+	m := startMover(t, c, slotsOf(want[0].plan))
+	defer m.end()
+	for seed := range seeds(t) {
+		r := newRun(seed, c.Addrs())
+		r.client.replicated.Store(true)
+		var killer sync.WaitGroup
+		r.do(t, func(number int) {
+			if number == killEvery {
+				killer.Go(func() { failOver(t, c, m, r.plan, int(seed)) })
+			}
+		})
+		killer.Wait()
+		r.client.replicated.Store(false)
+		same(t, "failovers", r, want[seed])
+		r.client.close()
+	}
+	t.Logf("%d slots moved", m.moved.Load())
+}
+
+// failOver kills a primary whose replica is up to date, waits until that has taken
+// over, and brings the old one back.
+func failOver(t *testing.T, c *proc.Cluster, m *mover, p *plan, which int) {
+	m.mu.Lock() // no slot is open
+	defer m.mu.Unlock()
+	replicate(t, c, p)
+	nodes, servers, err := primaries(c)
+	if err != nil || len(nodes) != 3 {
+		t.Errorf("%d primaries, %v", len(nodes), err)
+		return
+	}
+	victim := nodes[which%3]
+	servers[victim.ID].Kill9()
+	proc.Eventually(t, patience, "a failover", func() error {
+		now, _, err := primaries(c)
+		for _, n := range now {
+			if n.ID == victim.ID {
+				return fmt.Errorf("%s is still a primary", n.ID)
+			}
+		}
+		if err == nil && len(now) != 3 {
+			err = fmt.Errorf("%d primaries", len(now))
+		}
+		return err
+	})
+	servers[victim.ID].Restart()
+	c.WaitOK()
+	replicate(t, c, p)
+}
+
+// replicate waits until all that is in the slots of a plan is at a replica too.
+func replicate(t *testing.T, c *proc.Cluster, p *plan) {
+	other := newClient(c.Addrs())
+	other.replicated.Store(true)
+	defer other.close()
+	for g := range groups {
+		slot := slots.Of([]byte(p.tags[g]))
+		for {
+			_, _, err := other.send(slot, [][]string{{"SET", fmt.Sprintf("replicated:{%s}", p.tags[g]), "x"}})
+			if err != nil {
+				t.Errorf("slot %d: %v", slot, err)
+				return
+			}
+			if other.isReplicated(slot) {
+				break
+			}
+		}
+	}
 }
 
 func slotsOf(p *plan) []slots.Slot {

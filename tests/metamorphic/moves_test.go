@@ -3,7 +3,9 @@ package metamorphic
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,6 +13,7 @@ import (
 
 	"cobble/slots"
 	"cobble/tests/proc"
+	"cobble/tools/respconn"
 	"cobble/tools/topology"
 )
 
@@ -18,14 +21,15 @@ import (
 // redis-cli does, until it is stopped. Whoever holds mu has a cluster in which no
 // slot is open.
 type mover struct {
-	t     *testing.T
-	c     *proc.Cluster
-	slots []slots.Slot
-	rng   *rand.Rand
-	mu    sync.Mutex
-	stop  chan struct{}
-	done  sync.WaitGroup
-	moved atomic.Int64
+	t           *testing.T
+	c           *proc.Cluster
+	slots       []slots.Slot
+	rng         *rand.Rand
+	mu          sync.Mutex
+	stop        chan struct{}
+	done        sync.WaitGroup
+	moved       atomic.Int64
+	interrupted atomic.Int64 // attempts that met a dead node
 }
 
 func startMover(t *testing.T, c *proc.Cluster, list []slots.Slot) *mover {
@@ -85,13 +89,26 @@ func primaries(c *proc.Cluster) (nodes []*topology.Node, servers map[string]*pro
 	return nodes, servers, err
 }
 
-// move moves one slot.
+// do sends one command; a failure to reach the server is not an error of the command.
+func do(s *proc.Server, args ...string) (r respconn.Reply, broken bool, err error) {
+	r, err = s.Try(args...)
+	if err != nil {
+		return r, true, err
+	}
+	if err = r.Err(); err != nil {
+		err = fmt.Errorf("port %d: %q: %w", s.Port, args, err)
+	}
+	return r, false, err
+}
+
+// move moves one slot. If a node dies meanwhile it begins again when all are back:
+// a key that is at the source is then the newer one.
 func (m *mover) move() error {
+	slot := m.slots[m.rng.IntN(len(m.slots))]
 	nodes, servers, err := primaries(m.c)
 	if err != nil {
 		return err
 	}
-	slot := m.slots[m.rng.IntN(len(m.slots))]
 	var from, to *topology.Node
 	for _, n := range nodes {
 		if n.Slots.Has(slot) {
@@ -104,51 +121,63 @@ func (m *mover) move() error {
 	if from == nil {
 		return fmt.Errorf("nobody serves slot %d", slot)
 	}
-	source, target, name := servers[from.ID], servers[to.ID], strconv.Itoa(int(slot))
-	do := func(s *proc.Server, args ...string) error {
-		r, err := s.Try(args...)
-		if err == nil {
-			err = r.Err()
-		}
-		if err != nil {
-			err = fmt.Errorf("port %d: %q: %w", s.Port, args, err)
-		}
-		return err
-	}
-	if err := do(target, "CLUSTER", "SETSLOT", name, "IMPORTING", from.ID); err != nil {
-		return err
-	}
-	if err := do(source, "CLUSTER", "SETSLOT", name, "MIGRATING", to.ID); err != nil {
-		return err
-	}
-	for {
-		r, err := source.Try("CLUSTER", "GETKEYSINSLOT", name, strconv.Itoa(1+m.rng.IntN(3)))
-		if err != nil {
-			return err
-		}
-		keys, err := r.Strs()
-		if err != nil {
-			return err
-		}
-		if len(keys) == 0 {
-			break
-		}
-		args := append([]string{"MIGRATE", "127.0.0.1", strconv.Itoa(target.Port), "", "0", "20000", "KEYS"}, keys...)
-		if err := do(source, args...); err != nil {
-			return err
-		}
-	}
-	m.moved.Add(1)
-	told := []*proc.Server{target, source}
+	told := []*proc.Server{servers[to.ID], servers[from.ID]} // the order is redis-cli's
 	for _, n := range nodes {
 		if n != from && n != to {
 			told = append(told, servers[n.ID])
 		}
 	}
-	for _, s := range told { // in this order, as redis-cli does
-		if err := do(s, "CLUSTER", "SETSLOT", name, "NODE", to.ID); err != nil {
-			return err
+	broken, err := m.moveFrom(from.ID, to.ID, slot, told)
+	for tries := 0; err != nil && broken && tries < 1000; tries++ {
+		m.interrupted.Add(1)
+		time.Sleep(10 * time.Millisecond) // a pause between attempts
+		if broken, err = m.moveFrom(from.ID, to.ID, slot, told); err != nil && strings.Contains(err.Error(), "I'm not the owner of hash slot") {
+			_, err = m.close(to.ID, slot, told) // it was given away before the node died
 		}
 	}
-	return nil
+	m.moved.Add(1)
+	return err
+}
+
+func (m *mover) moveFrom(fromID, toID string, slot slots.Slot, told []*proc.Server) (broken bool, err error) {
+	target, source, name := told[0], told[1], strconv.Itoa(int(slot))
+	if _, broken, err = do(target, "CLUSTER", "SETSLOT", name, "IMPORTING", fromID); err != nil {
+		if !strings.Contains(err.Error(), "already the owner") {
+			return broken, err
+		}
+		return m.close(toID, slot, told)
+	}
+	if _, broken, err = do(source, "CLUSTER", "SETSLOT", name, "MIGRATING", toID); err != nil {
+		return broken, err
+	}
+	for {
+		r, broken, err := do(source, "CLUSTER", "GETKEYSINSLOT", name, strconv.Itoa(1+m.rng.IntN(3)))
+		if err != nil {
+			return broken, err
+		}
+		keys, err := r.Strs()
+		if err != nil {
+			return false, err
+		}
+		if len(keys) == 0 {
+			return m.close(toID, slot, told)
+		}
+		args := []string{"MIGRATE", "127.0.0.1", strconv.Itoa(target.Port), "", "0", "20000", "KEYS"}
+		if m.interrupted.Load() > 0 {
+			args = slices.Insert(args, 6, "REPLACE")
+		}
+		if _, broken, err = do(source, append(args, keys...)...); err != nil {
+			return broken || strings.Contains(err.Error(), "IOERR"), err
+		}
+	}
+}
+
+// close gives the slot away.
+func (m *mover) close(toID string, slot slots.Slot, told []*proc.Server) (broken bool, err error) {
+	for _, s := range told {
+		if _, broken, err = do(s, "CLUSTER", "SETSLOT", strconv.Itoa(int(slot)), "NODE", toID); err != nil {
+			return broken, err
+		}
+	}
+	return false, nil
 }
