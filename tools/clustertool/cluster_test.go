@@ -233,7 +233,10 @@ func (r *rig) testFix(count func() int, keys int) {
 	r.run(exitOK, "check", from.addr)
 }
 
-func TestOnRedis(t *testing.T) { testCluster(t, proc.Redis) }
+func TestOnRedis(t *testing.T) {
+	t.Parallel()
+	testCluster(t, proc.Redis)
+}
 
 func TestPassword(t *testing.T) {
 	c := proc.StartServers(t, 3, proc.Options{Program: proc.Redis, Password: "s3cret", Args: []string{"--requirepass", "s3cret", "--masterauth", "s3cret"}})
@@ -254,4 +257,9 @@ func TestPassword(t *testing.T) {
 		}
 	}
 	r.run(exitOK, "reshard", r.addr(0), "--from", r.addr(0), "--to", r.addr(1), "--slots", "100", "--yes", "-a", "s3cret", "--user", "default")
+}
+
+func TestOnCobble(t *testing.T) {
+	t.Parallel()
+	testCluster(t, proc.Cobble)
 }
