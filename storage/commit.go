@@ -14,7 +14,7 @@ import (
 func (e *Engine) commit(tx *Tx) (LSN, error) {
 	rec := &tx.record
 	tx.fillRecord(rec)
-	if e.full.Load() && !rec.Essential {
+	if e.diskFull() && !rec.Essential {
 		return 0, ErrDiskFull
 	}
 	lsn, err := e.appendAndApply(rec, tx)

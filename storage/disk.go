@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/cockroachdb/errors/oserror"
+	"github.com/cockroachdb/pebble/v2"
 )
 
 func isNotExist(err error) bool { return errors.Is(err, os.ErrNotExist) || oserror.IsNotExist(err) }
@@ -36,6 +37,9 @@ func (e *Engine) checkDisk() {
 	}
 }
 
+// diskFull says that writes that need space are refused.
+func (e *Engine) diskFull() bool { return e.full.Load() || e.noSpace.Load() }
+
 // stop takes the engine out of service: what is in memory or on disk can no longer
 // be trusted to take writes. It returns the error that transactions get from now on.
 func (e *Engine) stop(err error) error {
@@ -43,6 +47,7 @@ func (e *Engine) stop(err error) error {
 	if !e.fatal.CompareAndSwap(nil, &err) {
 		return *e.fatal.Load()
 	}
+	close(e.stopped)
 	e.opts.Logf("the engine stops: %v", err)
 	e.unthrottle()
 	if e.opts.OnFatal != nil {
@@ -57,6 +62,12 @@ func (e *Engine) failure() error {
 		return *p
 	}
 	return nil
+}
+
+// noteDamage hears of a damaged table. Whoever reads the rows gets the error.
+func (e *Engine) noteDamage(info pebble.DataCorruptionInfo) {
+	e.stats.damaged.Add(1)
+	e.opts.Logf("damaged data on disk: %v", info)
 }
 
 // storeLogger is Pebble's logger.

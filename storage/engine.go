@@ -79,10 +79,12 @@ type Engine struct {
 	kick      chan struct{}
 	logTick   chan timeTick
 	closing   chan struct{}
+	stopped   chan struct{} // closed when fatal is set
 	loops     sync.WaitGroup
 	closed    atomic.Bool
 	fatal     atomic.Pointer[error]
-	full      atomic.Bool // the disk: growing writes are refused
+	full      atomic.Bool // the disk, by its free space: growing writes are refused
+	noSpace   atomic.Bool // the flusher was told so
 	garbage   garbageQueue
 	stats     engineCounters
 }

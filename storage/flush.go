@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"cobble/slots"
 	"cobble/storage/format"
@@ -49,7 +50,7 @@ func (e *Engine) waitForFlusher() error {
 		if err := e.failure(); err != nil {
 			return err
 		}
-		if e.full.Load() {
+		if e.diskFull() {
 			return ErrDiskFull
 		}
 		t.cond.Wait()
@@ -233,6 +234,7 @@ func (e *Engine) retry(f func() error) error {
 	for {
 		err := f()
 		if err == nil {
+			e.noSpace.Store(false)
 			return nil
 		}
 		if fail := e.failure(); fail != nil {
@@ -240,11 +242,11 @@ func (e *Engine) retry(f func() error) error {
 		}
 		e.stats.flushErrors.Add(1)
 		e.opts.Logf("the store cannot be written, will try again: %v", err)
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-e.closing:
-			timer.Stop()
+		if vfs.IsNoSpaceError(err) {
+			e.noSpace.Store(true)
+			e.unthrottle()
+		}
+		if !pause(wait, e.closing) {
 			return err
 		}
 		wait = min(2*wait, 5*time.Second)
@@ -356,11 +358,7 @@ func (e *Engine) pace() error {
 		if m.Levels[0].Sublevels < maxSublevels || m.Compact.NumInProgress == 0 {
 			return nil
 		}
-		timer := time.NewTimer(poll)
-		select {
-		case <-timer.C:
-		case <-e.closing:
-			timer.Stop()
+		if !pause(poll, e.closing) {
 			return nil // closing does not wait for compactions
 		}
 	}

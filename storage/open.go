@@ -43,6 +43,7 @@ func Open(o Options) (*Engine, error) {
 		kick:       make(chan struct{}, 1),
 		logTick:    make(chan timeTick, 1),
 		closing:    make(chan struct{}),
+		stopped:    make(chan struct{}),
 		pool:       sync.Pool{New: func() any { return new(Tx) }},
 	}
 	e.throttled.cond.L = &e.throttled.mu
@@ -167,7 +168,7 @@ func (e *Engine) openStore(name string) (*pebble.DB, error) {
 // level 0, for compaction is what writes cost.
 func (e *Engine) storeOptions() *pebble.Options {
 	o := &pebble.Options{
-		FS:                          e.fs,
+		FS:                          newPatientFS(e.fs, e.closing),
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		DisableWAL:                  true,
 		CacheSize:                   e.opts.blockBytes(),
@@ -178,7 +179,10 @@ func (e *Engine) storeOptions() *pebble.Options {
 		BytesPerSync:                1 << 20,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		Logger:                      storeLogger{e},
-		EventListener:               &pebble.EventListener{BackgroundError: func(err error) { e.stats.storeErrors.Add(1) }},
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(error) { e.stats.storeErrors.Add(1) },
+			DataCorruption:  e.noteDamage, // without one Pebble ends the process
+		},
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
@@ -385,9 +389,29 @@ func (e *Engine) Close() error {
 		e.table.Lock(s)
 		e.table.Unlock(s) //nolint:staticcheck // only waits for who is inside
 	}
-	e.loops.Wait()
+	if err := e.waitForLoops(); err != nil {
+		return errors.Join(err, e.abandon())
+	}
 	err := e.Flush()
 	return errors.Join(err, e.closeFiles())
+}
+
+// waitForLoops returns when the engine's goroutines have ended, or the error that
+// stopped the engine: then one of them may be held in Pebble for good.
+func (e *Engine) waitForLoops() error {
+	ended := make(chan struct{})
+	go func() { e.loops.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-e.stopped:
+	}
+	return e.failure()
+}
+
+// abandon closes what can be closed of an engine that was stopped. The store is
+// left as it is: it is not to be touched any more, and the log has everything.
+func (e *Engine) abandon() error {
+	return errors.Join(e.log.Close(), e.dirLock.Close())
 }
 
 func (e *Engine) closeFiles() error {
