@@ -24,8 +24,8 @@ build: ## build bin/cobble, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.build=$(VERSION)" -o $(BIN) ./cmd/cobble
 
 .PHONY: need
-need: ## install what the tests need and this machine lacks (redis-server, redis-cli)
-	@.ci/need redis-server redis-cli
+need: ## install what the tests need and this machine lacks (redis-server, redis-cli, node)
+	@.ci/need redis-server redis-cli node npm
 
 .PHONY: test
 test: need ## every test in its fast mode
