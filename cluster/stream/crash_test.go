@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -37,6 +38,7 @@ type crashPoint struct {
 
 	mu    sync.Mutex
 	armed bool
+	after string // counting begins at the first operation on such a path
 	left  int
 	clone *vfs.MemFS
 }
@@ -47,7 +49,10 @@ func (c *crashPoint) MaybeError(op errorfs.Op) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.armed && c.clone == nil {
+	if c.armed && strings.HasSuffix(op.Path, c.after) {
+		c.after = ""
+	}
+	if c.armed && c.after == "" && c.clone == nil {
 		if c.left--; c.left <= 0 {
 			c.clone = c.fs.CrashClone(c.cfg)
 		}
@@ -70,12 +75,27 @@ func syncRoot(t testing.TB, fs vfs.FS) {
 	}
 }
 
-// crashDuringFullSync runs one seed.
-func crashDuringFullSync(t *testing.T, p *node, seed uint64) error {
+// crashPlan says when a disk crashes, and how much of what was not synced stays.
+type crashPlan struct {
+	after   string
+	left    int
+	percent int
+}
+
+func randomPlan(seed uint64) crashPlan {
 	rng := newRand(seed)
+	plan := crashPlan{left: 1 + rng.IntN(140), percent: []int{0, 30, 70, 100}[rng.IntN(4)]}
+	if seed%2 == 1 { // while the fresh store is opened
+		plan.after, plan.left = "rows-000002/LOCK", 1+rng.IntN(30)
+	}
+	return plan
+}
+
+// crashDuringFullSync runs one seed.
+func crashDuringFullSync(t testing.TB, p *node, seed uint64, plan crashPlan) {
 	disk := vfs.NewCrashableMem()
-	cp := &crashPoint{fs: disk, left: 1 + rng.IntN(140),
-		cfg: vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 30, 70, 100}[rng.IntN(4)], RNG: newRand(seed + 1000)}}
+	cp := &crashPoint{fs: disk, after: plan.after, left: plan.left,
+		cfg: vfs.CrashCloneCfg{UnsyncedDataPercent: plan.percent, RNG: newRand(seed + 1000)}}
 	r := newNode(t, 2, errorfs.Wrap(disk, cp))
 	r.lead(1)
 	r.set(seed, 20)
@@ -100,7 +120,18 @@ func crashDuringFullSync(t *testing.T, p *node, seed uint64) error {
 	again.caughtUp(p)
 	p.equal(again)
 	again.close()
-	return nil
+}
+
+// crashWhileOpening crashes where the fresh store already has a manifest of its
+// own, whose name may be lost while the one that leads to it is not.
+func crashWhileOpening(t testing.TB) {
+	p := newNode(t, 1, vfs.NewMem())
+	p.lead(1)
+	p.set(1, 100)
+	p.flush()
+	for seed := range 100 {
+		crashDuringFullSync(t, p, uint64(seed), crashPlan{"rows-000002/LOCK", 5 + seed%5, 60})
+	}
 }
 
 // copySlots imports the slots of set, as they are in from, into to.

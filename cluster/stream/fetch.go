@@ -66,8 +66,10 @@ func (c *pursuit) fullSync(body []byte) error {
 	}
 	// From now on the files are the store's to change: they are no part of a
 	// checkpoint to go on from, also not when the store cannot be opened.
-	if err := c.o.FS.Remove(c.o.FS.PathJoin(dir, syncFile)); err != nil {
-		return err
+	if !c.o.mutant.keepSyncFile {
+		if err := c.o.FS.Remove(c.o.FS.PathJoin(dir, syncFile)); err != nil {
+			return err
+		}
 	}
 	if err := c.syncDir(dir); err != nil {
 		return err

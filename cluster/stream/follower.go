@@ -66,6 +66,8 @@ type FollowerOptions struct {
 	// or went down. It must not block.
 	OnChange func()
 	Logf     func(level byte, format string, args ...any)
+
+	mutant mutants
 }
 
 // Follower keeps this node's store equal to a primary's. One at a time may run
@@ -269,7 +271,7 @@ func (c *pursuit) begin(body []byte) error {
 	if len(body) != 8 {
 		return fmt.Errorf("%w: continue", errFrame)
 	}
-	if term := binary.LittleEndian.Uint64(body); term < c.o.Term {
+	if term := binary.LittleEndian.Uint64(body); term < c.o.Term && !c.o.mutant.anyTerm {
 		return fmt.Errorf("stream: the primary has term %d, %d is expected", term, c.o.Term)
 	}
 	c.started = true
@@ -321,6 +323,10 @@ func (c *pursuit) ack() error {
 	level := log.Written
 	if l.Policy() == log.Always {
 		level = log.Synced
+	}
+	if c.o.mutant.ackAtOnce {
+		a := ack{written: l.End(), synced: l.End(), applied: l.End()}
+		return c.link.write(frameAck, a.append, nil)
 	}
 	if err := l.Wait(l.End(), level); err != nil {
 		return err

@@ -48,6 +48,8 @@ type peers struct {
 	mu     sync.Mutex
 	list   []*peer
 	parked []*parkedCount
+
+	countOffline bool // a mutant
 }
 
 type peer struct {
@@ -97,7 +99,7 @@ func (p *peers) setState(q *peer, s PeerState) {
 func (p *peers) ack(q *peer, a *ack, now time.Time) {
 	p.mu.Lock()
 	q.LastAck = now
-	if q.State != PeerOnline {
+	if q.State != PeerOnline && !p.countOffline {
 		p.mu.Unlock()
 		return
 	}
@@ -124,7 +126,7 @@ func (p *peers) ack(q *peer, a *ack, now time.Time) {
 func (p *peers) count(lsn log.LSN, level log.Level) int {
 	n := 0
 	for _, q := range p.list {
-		if q.State == PeerOnline && q.acked(level) >= lsn {
+		if (q.State == PeerOnline || p.countOffline) && q.acked(level) >= lsn {
 			n++
 		}
 	}

@@ -33,6 +33,7 @@ type node struct {
 	source *Source
 	term   atomic.Uint64
 	change func(*storage.Options) // of the options that tests choose
+	mutant mutants
 
 	mu       sync.Mutex
 	lines    []string
@@ -50,6 +51,9 @@ func newNodeWith(t testing.TB, n byte, fs vfs.FS, change func(*storage.Options))
 	nd := &node{t: t, id: cluster.ID{n}, fs: fs, dir: fmt.Sprint("node-", n), change: change}
 	if fs == vfs.Default {
 		nd.dir = t.TempDir()
+	}
+	if tr, ok := t.(*trial); ok {
+		nd.mutant = tr.mutant
 	}
 	nd.open()
 	t.Cleanup(nd.close)
@@ -80,7 +84,7 @@ func (n *node) newSource(rate int64) {
 	s, err := NewSource(SourceOptions{
 		Shard: func() cluster.ID { return testShard }, Term: n.term.Load, Store: n.engine,
 		FS: n.fs, Dir: n.fs.PathJoin(n.dir, "outgoing"), Now: time.Now, Beat: 5 * time.Millisecond, Timeout: 20 * time.Second,
-		Rate: rate, Logf: n.logf,
+		Rate: rate, Logf: n.logf, mutant: n.mutant,
 	})
 	if err != nil {
 		n.t.Fatalf("source of node %d: %v", n.id[0], err)
@@ -189,6 +193,7 @@ func (n *node) newFollower(term uint64) *Follower {
 	return NewFollower(FollowerOptions{
 		Node: n.id, Shard: testShard, Term: term, Store: n.engine, FS: n.fs, Now: time.Now,
 		Beat: 5 * time.Millisecond, Timeout: 20 * time.Second, Retry: 5 * time.Millisecond, Logf: n.logf,
+		mutant: n.mutant,
 	})
 }
 
@@ -226,10 +231,18 @@ func (n *node) unfollow() {
 	}
 }
 
+// patience is how long a condition is waited for; a mutant gets less.
+func patience(t testing.TB) time.Duration {
+	if _, ok := t.(*trial); ok {
+		return time.Second
+	}
+	return 20 * time.Second
+}
+
 // eventually waits for a condition.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience(t))
 	for !cond() {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)
@@ -242,7 +255,7 @@ func eventually(t testing.TB, what string, cond func() bool) {
 func (n *node) caughtUp(p *node) {
 	n.t.Helper()
 	end := p.engine.Log().End()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience(n.t))
 	for p.ackedBy(n) < end {
 		if time.Now().After(deadline) {
 			n.t.Fatalf("node %d never acknowledges %d; its log ends at %d; %v", n.id[0], end, n.engine.Log().End(), n.follower.Status().Err)
@@ -281,4 +294,16 @@ func (c *cutConn) Read(p []byte) (int, error) {
 	c.left.Add(int64(-n))
 	c.read.Add(int64(n))
 	return n, err
+}
+
+// gatedConn reads only while the gate is empty.
+type gatedConn struct {
+	cutConn
+	gate chan struct{}
+}
+
+func (c *gatedConn) Read(p []byte) (int, error) {
+	c.gate <- struct{}{}
+	<-c.gate
+	return c.cutConn.Read(p)
 }

@@ -32,6 +32,8 @@ type SourceOptions struct {
 	Rate int64
 	// Logf writes a line; level as in Redis: '.', '-', '*', '#'. Nil: none.
 	Logf func(level byte, format string, args ...any)
+
+	mutant mutants
 }
 
 // Source serves the replicas of this node. All methods may be called from any
@@ -67,6 +69,7 @@ func NewSource(o SourceOptions) (*Source, error) {
 		o.Logf = func(byte, string, ...any) {}
 	}
 	s := &Source{o: o}
+	s.peers.countOffline = o.mutant.countOffline
 	s.cps.store, s.cps.fs, s.cps.dir, s.cps.keep = o.Store, o.FS, o.Dir, o.Keep
 	s.cps.logf = func(format string, args ...any) { o.Logf('#', format, args...) }
 	if err := s.cps.adopt(); err != nil {
@@ -151,6 +154,9 @@ func (ss *session) run(ctx context.Context) error {
 	for {
 		position := ss.hello.position
 		err := ss.o.Store.Log().Follows(position)
+		if ss.o.mutant.continueAlways {
+			err = nil
+		}
 		switch {
 		case err == nil:
 			if ss.checkpoint == nil {
@@ -186,7 +192,7 @@ func (ss *session) greet(body []byte) error {
 		return ss.link.refuse(ReasonShard, "this node is of shard %s, not %s", short(shard), short(h.shard))
 	case term == 0:
 		return ss.link.refuse(ReasonNotPrimary, "this node is no primary")
-	case h.term > term:
+	case h.term > term && !ss.o.mutant.anyTerm:
 		return ss.link.refuse(ReasonOldTerm, "term %d is expected, this primary has %d", h.term, term)
 	}
 	return nil

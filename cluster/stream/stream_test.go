@@ -85,7 +85,9 @@ func TestFullSync(t *testing.T) {
 
 // TestRejoin: an old primary whose log is a beginning of the new one's goes on;
 // one that wrote what nobody else has does a full sync and loses it.
-func TestRejoin(t *testing.T) {
+func TestRejoin(t *testing.T) { rejoin(t) }
+
+func rejoin(t testing.TB) {
 	for _, diverged := range []bool{false, true} {
 		fs := vfs.NewMem()
 		a, b := newNode(t, 1, fs), newNode(t, 2, fs)
@@ -179,7 +181,9 @@ func TestFullSyncResumes(t *testing.T) {
 }
 
 // TestDamagedPartIsSentAgain: what a crash left of a file is not trusted.
-func TestDamagedPartIsSentAgain(t *testing.T) {
+func TestDamagedPartIsSentAgain(t *testing.T) { damagedPartIsSentAgain(t) }
+
+func damagedPartIsSentAgain(t testing.TB) {
 	fs := vfs.NewMem()
 	p, r := newNode(t, 1, fs), newNode(t, 2, fs)
 	p.lead(1)
@@ -258,10 +262,8 @@ func TestCrashDuringFullSync(t *testing.T) {
 	p.lead(1)
 	p.set(1, 1500)
 	p.flush()
-	for seed := range seeds(t, 12) {
-		if err := crashDuringFullSync(t, p, uint64(seed)); err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
-		}
+	for seed := range seeds(t, 16) {
+		crashDuringFullSync(t, p, uint64(seed), randomPlan(uint64(seed)))
 	}
 }
 
@@ -322,7 +324,9 @@ func TestAcks(t *testing.T) {
 
 // TestAckMeansWritten: what a replica acknowledged is in its log after a kill,
 // and with appendfsync always after a power cut.
-func TestAckMeansWritten(t *testing.T) {
+func TestAckMeansWritten(t *testing.T) { ackMeansWritten(t) }
+
+func ackMeansWritten(t testing.TB) {
 	for _, policy := range []log.Policy{log.EverySec, log.Always} {
 		fs := vfs.NewCrashableMem()
 		p := newNode(t, 1, vfs.NewMem())
@@ -378,7 +382,34 @@ func TestImportTravelsWithItsFiles(t *testing.T) {
 
 // TestSlowReplica: one that does not read is cut off when the log has gone too
 // far, and nothing piles up in memory for it.
-func TestSlowReplica(t *testing.T) {
+func TestSlowReplica(t *testing.T) { slowReplica(t) }
+
+// TestPausedReplica: one that stops for a while finds its records still there.
+func TestPausedReplica(t *testing.T) { pausedReplica(t) }
+
+func pausedReplica(t testing.TB) {
+	p := newNodeWith(t, 1, vfs.NewMem(), func(o *storage.Options) { o.RetainLog = 0 })
+	r := newNode(t, 2, vfs.NewMem())
+	p.lead(1)
+	var left, read atomic.Int64
+	left.Store(1 << 40)
+	gate := make(chan struct{}, 1)
+	r.follow(p, func(c net.Conn) net.Conn { return &gatedConn{cutConn{c, &left, &read}, gate} })
+	r.caughtUp(p)
+	gate <- struct{}{} // the replica reads nothing
+	for i := range 10 {
+		p.set(uint64(i), 300)
+		p.flush() // and trims what nobody holds
+	}
+	<-gate
+	r.caughtUp(p)
+	p.equal(r)
+	if s := r.follower.Status(); s.FullSyncs != 0 || s.PartialSyncs != 1 {
+		t.Fatalf("status %+v", s)
+	}
+}
+
+func slowReplica(t testing.TB) {
 	p := newNodeWith(t, 1, vfs.NewMem(), func(o *storage.Options) { o.PinLog, o.RetainLog = 256<<10, 0 })
 	p.lead(1)
 	a, b := net.Pipe()
@@ -410,6 +441,48 @@ func TestSlowReplica(t *testing.T) {
 	}
 	if start := p.engine.Log().Start(); start == 0 {
 		t.Fatal("the log is still held")
+	}
+}
+
+// TestOnlyOnlineCounts: a replica of another history says that it has what it
+// does not have.
+func TestOnlyOnlineCounts(t *testing.T) { onlyOnlineCounts(t) }
+
+func onlyOnlineCounts(t testing.TB) {
+	p := newNode(t, 1, vfs.NewMem())
+	p.lead(2)
+	p.set(1, 20)
+	a, b := net.Pipe()
+	go p.source.Serve(context.Background(), b, cluster.ID{2})
+	defer a.Close()
+	l := newLink(a, time.Now, 20*time.Second)
+	end := p.engine.Log().End()
+	h := hello{version: protocolVersion, node: cluster.ID{2}, shard: testShard, position: log.Position{LSN: end, Term: 1, CRC: 7}}
+	if err := l.write(frameHello, h.append, nil); err != nil {
+		t.Fatal(err)
+	}
+	for synced := false; !synced; {
+		kind, _, err := l.read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		synced = kind == frameFull
+	}
+	go func() { // the beats
+		for {
+			if _, _, err := l.read(); err != nil {
+				return
+			}
+		}
+	}()
+	since := p.source.Peers()[0].LastAck
+	claim := ack{written: end, synced: end, applied: end}
+	if err := l.write(frameAck, claim.append, nil); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the ack is taken", func() bool { return p.source.Peers()[0].LastAck.After(since) })
+	if n := p.source.Acked(end, log.Written); n != 0 {
+		t.Fatalf("%d replicas count that are not online", n)
 	}
 }
 
@@ -454,7 +527,9 @@ func TestRefusals(t *testing.T) {
 // TestOldPrimaryIsLeft: a replica that was told of a newer term takes nothing
 // from a primary that does not have it, and a primary that is none any more ends
 // its connections.
-func TestOldPrimaryIsLeft(t *testing.T) {
+func TestOldPrimaryIsLeft(t *testing.T) { oldPrimaryIsLeft(t) }
+
+func oldPrimaryIsLeft(t testing.TB) {
 	fs := vfs.NewMem()
 	p, r := newNode(t, 1, fs), newNode(t, 2, fs)
 	p.lead(5)
@@ -462,11 +537,29 @@ func TestOldPrimaryIsLeft(t *testing.T) {
 	f := r.newFollower(6)
 	conn, _ := p.dialer(r.id, nil)(context.Background())
 	var refused *RefusedError
-	if err := f.Follow(context.Background(), conn); !errors.As(err, &refused) || refused.Reason != ReasonOldTerm {
+	ctx, cancel := context.WithTimeout(context.Background(), patience(t))
+	defer cancel()
+	if err := f.Follow(ctx, conn); !errors.As(err, &refused) || refused.Reason != ReasonOldTerm {
 		t.Fatalf("followed an old primary until %v", err)
 	}
 	if end := r.engine.Log().End(); end != 0 {
 		t.Fatalf("%d bytes taken", end)
+	}
+	// Also when the primary does not look at the term itself.
+	a, b := net.Pipe()
+	go func() {
+		l := newLink(b, time.Now, 20*time.Second)
+		for {
+			if kind, _, err := l.read(); err != nil {
+				return
+			} else if kind == frameHello {
+				l.write(frameContinue, func(out []byte) []byte { return append(out, 5, 0, 0, 0, 0, 0, 0, 0) }, nil)
+			}
+		}
+	}()
+	err := f.Follow(ctx, a)
+	if err == nil || f.Status().PartialSyncs > 0 {
+		t.Fatalf("followed an old primary until %v", err)
 	}
 	r.follow(p, nil)
 	r.caughtUp(p)

@@ -44,6 +44,18 @@ const (
 	DefaultKeep    = 60 * time.Second
 )
 
+// mutants are rules that tests switch off one at a time to prove that they would
+// notice.
+type mutants struct {
+	continueAlways bool // go on without the follow check
+	trustPart      bool // go on behind a part of a file without comparing it
+	ackAtOnce      bool // acknowledge what is only buffered
+	countOffline   bool // count acknowledgements of a replica that is not online
+	streamUnpinned bool // let go of the log while a replica needs it
+	keepSyncFile   bool // the files stay those of a checkpoint when they are opened
+	anyTerm        bool // serve, and follow, whatever the term
+}
+
 // link is one connection, for one reading and several writing goroutines.
 type link struct {
 	conn    net.Conn
