@@ -149,6 +149,16 @@ func (m *Machine) clearOverride(slot slots.Slot) {
 	}
 }
 
+// dropOverrides ends the overrides in favour of a node that is forgotten.
+func (m *Machine) dropOverrides(owner ID) {
+	for i := range m.overrides {
+		if m.overrides[i].owner == owner {
+			m.overrides[i].until = m.now
+		}
+	}
+	m.expireOverrides()
+}
+
 func (m *Machine) reassignOne(slot slots.Slot) {
 	var touched slots.Set
 	touched.Add(slot)

@@ -14,6 +14,7 @@ func (m *Machine) gossipTimers() {
 			m.send(n.id(), m.tableDigest())
 		}
 		m.askDeserters()
+		m.askUnknown()
 	}
 	m.wakeBy(m.digestAt)
 }
@@ -28,6 +29,21 @@ func (m *Machine) askDeserters() {
 	for _, member := range e.Members {
 		if n := m.find(member.ID); n != nil && n.record.Cluster != e.Cluster && m.alive(n) {
 			m.send(n.id(), m.tableDigest())
+		}
+	}
+}
+
+// askUnknown asks for the electors of clusters that others were dissolved into
+// and that this node has never met, or has forgotten in a crash.
+func (m *Machine) askUnknown() {
+	for _, e := range m.known {
+		if e.Into.IsZero() || m.latest(e.Into) != nil {
+			continue
+		}
+		if len(m.nodes) <= PushLimit {
+			m.push(Read{Cluster: e.Into})
+		} else if n := m.randomPeer(); n != nil {
+			m.send(n.id(), Read{Cluster: e.Into})
 		}
 	}
 }

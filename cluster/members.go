@@ -186,9 +186,11 @@ func (m *Machine) forget(id ID) Result {
 	case m.self().Primary == id:
 		return Result{Err: "ERR Can't forget my master!"}
 	}
+	last := n.record
 	m.remove(n)
 	m.ban(id)
 	if m.isElector(id) {
+		n.record = last
 		m.ghosts = append(m.ghosts, n)
 	}
 	m.do(Disconnect{ID: id})

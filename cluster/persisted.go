@@ -45,3 +45,15 @@ func (m *Machine) conf() *NodesConf {
 	}
 	return c
 }
+
+// Acceptor returns what the acceptor file must hold now: with Updates, a
+// compacted file. It is a copy.
+func (m *Machine) Acceptor() *AcceptorState {
+	state := &AcceptorState{Incarnation: m.incarnation, Rounds: m.reserved}
+	for _, d := range m.domains {
+		copied := d.Domain
+		copied.Registers = append([]Register(nil), d.Registers...)
+		state.Domains = append(state.Domains, copied)
+	}
+	return state
+}

@@ -52,6 +52,9 @@ func (m *Machine) present(members []Member) int {
 // deserted reports whether a majority of e obeys another cluster and nobody
 // knows of a dissolution: they gave e up.
 func (m *Machine) deserted(e *Electors) bool {
+	if !e.Into.IsZero() {
+		return true // dissolved into a cluster that nobody can name any more
+	}
 	left := 0
 	for _, member := range e.Members {
 		if n := m.find(member.ID); n == nil || n.record.Incarnation != member.Inc || n.record.Cluster != e.Cluster {

@@ -76,6 +76,7 @@ func (m *Machine) insert(r *Record) *node {
 func (m *Machine) remove(n *node) {
 	m.replace(n, &Record{ID: n.id()})
 	m.table ^= recordHash(n.record)
+	m.dropOverrides(n.id())
 	at := sort.Search(len(m.nodes), func(i int) bool { return !m.nodes[i].id().Less(n.id()) })
 	m.nodes = append(m.nodes[:at], m.nodes[at+1:]...)
 	delete(m.byID, n.id())

@@ -203,7 +203,11 @@ func (w *World) recover() {
 		w.fail("not settled after healing: %s", w.unsettled())
 		return
 	}
-	w.Run(2000)
+	w.Run(8000) // time enough to refound a cluster whose elector was forgotten just now
+	if !w.RunUntil(10_000, w.settled) {
+		w.fail("did not stay settled: %s", w.unsettled())
+		return
+	}
 	w.checkWhole()
 	w.checkFailover()
 }

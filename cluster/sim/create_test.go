@@ -41,3 +41,31 @@ func TestKillPrimary(t *testing.T) {
 		}
 	}
 }
+
+// TestRemoveElector removes every node of a cluster but two, one after the
+// other, as redis-cli del-node does, electors included: the rest stays whole.
+func TestRemoveElector(t *testing.T) {
+	w := New(7, 7, 0, nil)
+	w.StartWrites()
+	if err := w.Create(2, 5); err != "" {
+		t.Fatal(err)
+	}
+	for i := 6; i >= 2; i-- {
+		h := w.Hosts[i]
+		id := h.id()
+		for _, o := range w.Hosts[:i] {
+			w.Do(o.index, cluster.Forget{ID: id})
+		}
+		w.Run(5)
+		began := w.Now()
+		reset := w.Do(i, cluster.Reset{})
+		if !w.RunUntil(5000, func() bool { return w.succeeded(reset) }) {
+			t.Fatalf("RESET of n%d: %v", i, w.results[reset])
+		}
+		t.Logf("RESET of n%d took %d ms", i, w.Now()-began)
+		w.Hosts = w.Hosts[:i]
+		if !w.RunUntil(5000, w.settled) {
+			t.Fatalf("without n%d: %s\n%s", i, w.unsettled(), w.Summary())
+		}
+	}
+}

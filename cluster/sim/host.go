@@ -43,6 +43,13 @@ type write struct {
 	acceptor []cluster.AcceptorUpdate
 }
 
+func (p *write) what() string {
+	if p.nodes != nil {
+		return "nodes.conf"
+	}
+	return fmt.Sprintf("acceptor file, %d lines", len(p.acceptor))
+}
+
 func (h *Host) id() cluster.ID { return h.view.Myself().ID }
 
 // clock is the host's own time.
@@ -74,6 +81,7 @@ func (h *Host) start(w *World) {
 	machine, effects := cluster.New(config, saved, w.Random.Uint64(), h.clock(w))
 	h.machine = machine
 	h.view = machine.View()
+	w.christen(h)
 	h.execute(w, effects)
 	h.setWake(w)
 }
@@ -142,6 +150,9 @@ func (h *Host) execute(w *World, effects []cluster.Effect) {
 }
 
 func (h *Host) persist(w *World, p write) {
+	if w.trace != nil {
+		w.trace(fmt.Sprintf("%6d n%d   > persist %s", w.now/1000, h.index, p.what()))
+	}
 	took := w.Net.SyncMin + w.Random.Below(w.Net.SyncMax-w.Net.SyncMin+1)
 	h.busyTill = max(h.busyTill, w.now) + took
 	h.writing = append(h.writing, p)

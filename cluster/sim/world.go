@@ -27,6 +27,10 @@ type World struct {
 	mutation cluster.Mutation
 	amnesia  bool // some host lost its acceptor file
 	config   func(*cluster.Config)
+
+	names      map[cluster.ID]string // for traces
+	happened   int
+	deviations schedule
 }
 
 // Net is the weather.
@@ -46,7 +50,7 @@ const clockBase = 1_700_000_000_000
 func New(seed uint64, n int, mutation cluster.Mutation, config func(*cluster.Config)) *World {
 	w := &World{
 		Random: cluster.NewRandom(seed), Net: calm, cut: map[[2]int]bool{}, mutation: mutation,
-		results: map[uint64]cluster.Result{}, config: config,
+		results: map[uint64]cluster.Result{}, config: config, names: map[cluster.ID]string{},
 	}
 	w.checkers = newCheckers()
 	for i := range n {
@@ -105,7 +109,7 @@ func (w *World) happen(next *happening) {
 		return
 	}
 	h := next.host
-	if h.machine == nil || h.life != next.life {
+	if h.machine == nil || h.life != next.life || !w.deviate(next) {
 		return
 	}
 	switch next.kind {
