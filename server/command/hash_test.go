@@ -309,3 +309,67 @@ func TestHotHashCommandsDoNotAllocate(t *testing.T) {
 		}))
 	}
 }
+
+// The same with the engine around it: lock, log record and rows included.
+func TestHashCommandsHardlyAllocate(t *testing.T) {
+	c, do := newRunner(t)
+	for i := range 20 {
+		do("HSET", "h", fmt.Sprint("f", i), fmt.Sprint(i))
+	}
+	for i := range 300 {
+		do("HSET", "rows", fmt.Sprint("f", i), fmt.Sprint(i))
+	}
+	for _, line := range []string{"HGET h f15", "HSET h f15 text", "HINCRBY h f3 1", "HGETALL h", "HGET rows f15", "HSET rows f15 text"} {
+		args := words(t, line)
+		c.Args = c.Args[:0]
+		for _, a := range args {
+			c.Args = append(c.Args, []byte(a))
+		}
+		c.Cmd = c.Env.Table.Find(c.Args[0])
+		if n := testing.AllocsPerRun(1000, func() {
+			c.Out.Reset()
+			if err := c.Run(); err != nil {
+				t.Fatal(err)
+			}
+		}); n > 0 {
+			t.Errorf("%s: %v allocations", line, n)
+		}
+	}
+}
+
+func BenchmarkHash(b *testing.B) {
+	for _, size := range []int{10, 100, 1_000_000} {
+		c, _ := newTestCall(b)
+		c.Cmd = c.Env.Table.Find([]byte("hset"))
+		for i := 0; i < size; i += 1000 {
+			c.Args = [][]byte{nil, []byte("h")}
+			for j := i; j < min(i+1000, size); j++ {
+				c.Args = append(c.Args, fmt.Append(nil, "field:", j), []byte("value"))
+			}
+			if err := c.Run(); err != nil {
+				b.Fatal(err)
+			}
+			c.Out.Reset()
+		}
+		for _, name := range []string{"hget", "hset"} {
+			b.Run(fmt.Sprintf("%s/fields=%d", name, size), func(b *testing.B) {
+				c.Cmd = c.Env.Table.Find([]byte(name))
+				rng := rand.New(rand.NewPCG(1, 1))
+				field := make([]byte, 0, 32)
+				value := []byte("other")
+				b.ReportAllocs()
+				for b.Loop() {
+					field = strconv.AppendInt(append(field[:0], "field:"...), int64(rng.IntN(size)), 10)
+					c.Args = append(c.Args[:0], nil, []byte("h"), field)
+					if name == "hset" {
+						c.Args = append(c.Args, value)
+					}
+					c.Out.Reset()
+					if err := c.Run(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

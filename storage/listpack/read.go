@@ -89,23 +89,55 @@ func (n *Needle) Matches(e Element) bool {
 // Pair finds key among the elements at even positions, as in a hash or a zset. It
 // returns the element after it and the offsets where the two begin and end.
 func Pair(lp, key []byte) (value Element, at PairAt, found bool, err error) {
+	if len(lp) < MinSize || lp[len(lp)-1] != end {
+		return value, at, false, ErrCorrupt
+	}
 	needle := Find(key)
-	c := Walk(lp)
-	for {
-		at.Key = c.at
-		k, ok := c.Next()
-		if !ok {
-			return value, at, false, c.Err()
+	for next := headerSize; next < len(lp)-1; {
+		at.Key = next
+		var match, ok bool
+		if n := short(lp, next); n > 0 {
+			next += n + 1
+			match = string(lp[at.Key+1:next-1]) == string(key)
+		} else {
+			var e Element
+			if e, next, ok = step(lp, next); !ok {
+				return value, at, false, ErrCorrupt
+			}
+			match = needle.Matches(e)
 		}
-		at.Value = c.at
-		if value, ok = c.Next(); !ok {
+		at.Value = next
+		if n := short(lp, next); n > 0 && !match {
+			next += n + 1
+			continue
+		}
+		if value, next, ok = step(lp, next); !ok {
 			return value, at, false, ErrCorrupt
 		}
-		if needle.Matches(k) {
-			at.End = c.at
+		if match {
+			at.End = next
 			return value, at, true, nil
 		}
 	}
+	return Element{}, at, false, nil
+}
+
+// short returns the size of the body at an offset if that is a short string and
+// there is something after it; its backlen is one byte.
+func short(lp []byte, at int) int {
+	if c := lp[at]; c&0xC0 == 0x80 {
+		if n := 1 + int(c&0x3F); at+n+1 < len(lp) {
+			return n
+		}
+	}
+	return 0
+}
+
+// step decodes the element at an offset and returns the offset of the next.
+func step(lp []byte, at int) (e Element, next int, ok bool) {
+	e, size := decode(lp[at:])
+	next = at + size + backlen(size)
+	return e, next, size > 0 && next < len(lp)
 }
 
 // PairAt says where a pair of elements is.
