@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -33,6 +34,7 @@ func (m model) live(key string, now int64) (modelValue, bool) {
 type modelRun struct {
 	t      *testing.T
 	rnd    *rand.Rand
+	dir    string
 	engine *Engine
 	model  model
 	now    int64
@@ -41,12 +43,26 @@ type modelRun struct {
 var modelSlots = []slots.Slot{slots.Of([]byte("b")), slots.Of([]byte("a"))} // ascending
 
 func newModelRun(t *testing.T, seed uint64) *modelRun {
-	engine, err := Open(Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
+	r := &modelRun{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir(), model: model{}, now: 1_700_000_000_000}
+	r.open()
+	t.Cleanup(func() { _ = r.engine.Close() })
+	return r
+}
+
+func (r *modelRun) open() {
+	engine, err := Open(Options{Dir: r.dir})
+	r.must(err)
+	r.engine = engine
+}
+
+// persist brings what is dirty into the store, or opens the whole engine again.
+func (r *modelRun) persist() {
+	if r.rnd.IntN(3) > 0 {
+		r.must(r.engine.Flush())
+		return
 	}
-	t.Cleanup(func() { _ = engine.Close() })
-	return &modelRun{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), engine: engine, model: model{}, now: 1_700_000_000_000}
+	r.must(r.engine.Close())
+	r.open()
 }
 
 func (r *modelRun) key() string {
@@ -129,6 +145,35 @@ func (r *modelRun) grow() {
 		}
 		if err == nil && n != int64(len(old.value)) {
 			r.t.Fatalf("grow %s: length %d, want %d", key, n, len(old.value))
+		}
+		return err
+	}))
+}
+
+// bit sets one bit, sometimes far out, and counts the string's bits.
+func (r *modelRun) bit() {
+	key, offset, on := r.key(), r.rnd.Int64N(8*4*ChunkSize), r.rnd.IntN(2) == 0
+	old, _ := r.model.live(key, r.now)
+	grown := append([]byte(nil), old.value...)
+	grown = append(grown, make([]byte, max(0, int(offset>>3)+1-len(grown)))...)
+	was := grown[offset>>3]>>(7-offset&7)&1 == 1
+	grown[offset>>3] &^= 1 << (7 - offset&7)
+	if on {
+		grown[offset>>3] |= 1 << (7 - offset&7)
+	}
+	r.model[key] = modelValue{grown, old.expireAt}
+	count := int64(0)
+	for _, c := range grown {
+		count += int64(bits.OnesCount8(c))
+	}
+	r.must(r.update(func(tx *Tx) error {
+		got, err := tx.BitSet([]byte(key), offset, on)
+		if err != nil {
+			return err
+		}
+		n, err := tx.BitCount([]byte(key), BitRange{Open: true})
+		if err == nil && (got != was || n != count) {
+			r.t.Fatalf("setbit %s %d: was %v, want %v; %d bits, want %d", key, offset, got, was, n, count)
 		}
 		return err
 	}))
@@ -361,6 +406,7 @@ func TestTypedLayerAgainstMap(t *testing.T) {
 				r.grow()
 			case 5:
 				r.incr()
+				r.bit()
 			case 6:
 				r.remove()
 			case 7, 8:
@@ -370,6 +416,9 @@ func TestTypedLayerAgainstMap(t *testing.T) {
 			case 10:
 				r.now += r.rnd.Int64N(30)
 			case 11:
+				if r.rnd.IntN(20) == 0 {
+					r.persist()
+				}
 				if r.rnd.IntN(4) == 0 {
 					_, err := r.engine.SweepExpired(r.now, 1+r.rnd.IntN(5))
 					r.must(err)
