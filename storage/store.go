@@ -1,0 +1,94 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+
+	"cobble/slots"
+	"cobble/storage/format"
+)
+
+func (e *Engine) openStore(name string) (*pebble.DB, error) {
+	e.storeOpt = e.storeOptions()
+	db, err := pebble.Open(e.fs.PathJoin(e.opts.Dir, name), e.storeOpt)
+	if err != nil {
+		return nil, fmt.Errorf("open the store: %w", e.storeError(err))
+	}
+	return db, nil
+}
+
+// storeOptions: no write-ahead log and no use of the memtable, for the flusher only
+// ingests; filters on all levels, for most reads are existence checks; a lazy
+// level 0, for compaction is what writes cost.
+func (e *Engine) storeOptions() *pebble.Options {
+	o := &pebble.Options{
+		FS:                          newPatientFS(e.fs, e.closing),
+		FormatMajorVersion:          pebble.FormatValueSeparation,
+		DisableWAL:                  true,
+		CacheSize:                   e.opts.blockBytes(),
+		MemTableSize:                256 << 10,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       16,
+		L0StopWritesThreshold:       1 << 20,
+		BytesPerSync:                1 << 20,
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
+		Logger:                      storeLogger{e},
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(error) { e.stats.storeErrors.Add(1) },
+			DataCorruption:  e.noteDamage, // without one Pebble ends the process
+		},
+	}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].FilterType = pebble.TableFilter
+	}
+	o.EnsureDefaults()
+	return o
+}
+
+// readHeaders reads the watermark and the counters that are exact at it.
+func (e *Engine) readHeaders() error {
+	it, err := e.store.NewIter(&pebble.IterOptions{LowerBound: format.WatermarkKey()})
+	if err != nil {
+		return e.storeError(err)
+	}
+	e.position = format.Watermark{}
+	for s := range e.slots {
+		e.slots[s].reset(Counters{})
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		if err = e.readSystemRow(it.Key(), it.Value()); err != nil {
+			break
+		}
+	}
+	err = e.storeError(errors.Join(err, it.Close()))
+	e.watermark.Store(e.position.LSN)
+	return err
+}
+
+func (e *Engine) readSystemRow(key, value []byte) error {
+	slot, ok := format.SplitHeaderKey(key)
+	if !ok {
+		return e.position.Decode(value)
+	}
+	var h format.Header
+	if err := h.Decode(value); err != nil {
+		return err
+	}
+	e.slots[slot].reset(Counters{LSN: LSN(h.LSN), Keys: int64(h.Keys), Expires: int64(h.Expires), Bytes: int64(h.Bytes), NextOID: h.NextOID})
+	e.garbage.note(slots.Slot(slot))
+	return nil
+}
+
+// reset makes c the counters of a slot of which nothing else is known.
+func (st *slotState) reset(c Counters) {
+	st.counters, st.void = c, false
+	st.keys.Store(c.Keys)
+	st.nextExpiry.Store(0)
+	if c.Expires > 0 {
+		st.nextExpiry.Store(1) // a sweeper finds out
+	}
+}
