@@ -436,3 +436,50 @@ func TestHashEncoding(t *testing.T) {
 	set("short", "a", "bbb")
 	check("short", format.EncHashtable, format.Inline)
 }
+
+// A hash that has expired leaves nothing to the one that is created after it, nor
+// does a large one that is deleted once its rows were collected.
+func TestHashLeavesNoRows(t *testing.T) {
+	fill := func(e *Engine, now int64, fields int) {
+		if _, err := e.Update(now, []slots.Slot{slots.Of([]byte("h"))}, OpFunc(func(tx *Tx) error {
+			h, err := tx.Hash([]byte("h"))
+			for i := 0; err == nil && i < fields; i++ {
+				_, err = h.Set(fmt.Append(nil, "field:", i), []byte("value"))
+			}
+			h.Save()
+			return err
+		})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, fields := range []int{5, 300, 2000} {
+		e := openHashTest(t)
+		fill(e, testNow, fields)
+		update(t, e, "h", func(tx *Tx) error {
+			_, err := tx.Expire([]byte("h"), testNow+10, ExpireAlways)
+			return err
+		})
+		if err := e.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		fill(e, testNow+20, 3)
+		if got := hashTexts(t, e, "h"); len(got) != 3 {
+			t.Errorf("after a hash of %d fields expired, the new one has %d", fields, len(got))
+		}
+		fill(e, testNow+20, fields)
+		update(t, e, "h", func(tx *Tx) error { _, err := tx.Delete([]byte("h")); return err })
+		var all slots.Set
+		all.Add(slots.Of([]byte("h")))
+		for more := true; more; {
+			var err error
+			if more, err = e.CollectGarbage(testNow+30, &all); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkSlot(t, e, "h")
+		slot := slots.Of([]byte("h"))
+		for row := range contents(t, e, slot) {
+			t.Errorf("%d fields: row %x is left", fields, row)
+		}
+	}
+}
