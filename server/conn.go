@@ -22,11 +22,27 @@ type conn struct {
 	stop    chan struct{} // closed by kill
 	once    sync.Once
 
+	outputWatch
+	netIn  int64
+	netOut int64
+}
+
+// connection is a session with its socket, whoever drives it.
+type connection interface {
+	kill() // closes it; any goroutine may call it, more than once
+	watch() *outputWatch
+	name() string
+}
+
+// outputWatch is what the output limits look at.
+type outputWatch struct {
 	pending   atomic.Int64 // reply bytes that the socket has not taken yet
 	softSince atomic.Int64 // Unix milliseconds since pending exceeds the soft limit, 0 if it does not
-	netIn     int64
-	netOut    int64
 }
+
+func (w *outputWatch) watch() *outputWatch { return w }
+
+func (c *conn) name() string { return c.session.client.Addr }
 
 func newConn(srv *Server, nc net.Conn, client *command.Client) *conn {
 	c := &conn{srv: srv, net: nc, stop: make(chan struct{})}
@@ -108,8 +124,7 @@ func (c *conn) flush() bool {
 		call.LSN = 0
 	}
 	if limit := c.srv.outputLimit(config.ClassNormal).Hard; limit > 0 && int64(len(out)) > limit {
-		c.srv.env.Stats.LimitedByOutput.Add(1)
-		c.srv.log.Printf(Warning, "Client %s closed for overcoming of output buffer limits.", c.session.client.Addr)
+		c.srv.outputTooLong(c.session.client)
 		return false
 	}
 	c.pending.Store(int64(len(out)))
@@ -178,22 +193,13 @@ func (c *conn) queryFits() bool {
 	if int64(c.session.in.Buffered()) <= c.srv.maxQuery.Load() {
 		return true
 	}
-	c.srv.env.Stats.LimitedByQuery.Add(1)
-	c.srv.log.Printf(Warning, "Closing client that reached max query buffer length: %s", c.session.client.Addr)
+	c.srv.queryTooLong(c.session.client)
 	return false
 }
 
-// report tells CLIENT LIST and INFO about the round.
 func (c *conn) report(blocked bool) {
-	s := &c.session
-	stats := &c.srv.env.Stats
-	stats.NetIn.Add(c.netIn)
-	stats.NetOut.Add(c.netOut)
-	s.client.Report(command.Round{
-		Now: s.call.Now, Proto: s.call.Out.Proto(), QueryBytes: s.in.Buffered(), QueryFree: s.in.Free(),
-		BytesIn: c.netIn, BytesOut: c.netOut, Executed: s.executed, Blocked: blocked,
-	}, s.call.Cmd)
-	c.netIn, c.netOut, s.executed = 0, 0, 0
+	c.session.report(c.netIn, c.netOut, blocked)
+	c.netIn, c.netOut = 0, 0
 }
 
 func (c *conn) leave() {

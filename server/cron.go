@@ -81,14 +81,15 @@ func (s *Server) limitOutputs(now int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
-		switch since := c.softSince.Load(); {
-		case c.pending.Load() <= limit.Soft:
-			c.softSince.Store(0)
+		w := c.watch()
+		switch since := w.softSince.Load(); {
+		case w.pending.Load() <= limit.Soft:
+			w.softSince.Store(0)
 		case since == 0:
-			c.softSince.Store(now)
+			w.softSince.Store(now)
 		case now-since > limit.SoftSeconds*1000:
 			s.env.Stats.LimitedByOutput.Add(1)
-			s.log.Printf(Warning, "Client %s closed for overcoming of output buffer limits.", c.session.client.Addr)
+			s.log.Printf(Warning, "Client %s closed for overcoming of output buffer limits.", c.name())
 			c.kill()
 		}
 	}

@@ -133,6 +133,9 @@ func (s *Server) admit(nc net.Conn) {
 	}
 	stats.Connections.Add(1)
 	s.tune(nc)
+	if s.loop != nil && s.loop.take(nc, client) {
+		return
+	}
 	c := newConn(s, nc, client)
 	if !s.remember(c) { // the server is going down
 		nc.Close()

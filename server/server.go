@@ -49,7 +49,8 @@ type Server struct {
 	tcp     []net.Listener
 	unix    net.Listener
 	boundTo string
-	conns   map[*conn]struct{}
+	loop    *loop // drives TCP clients; nil: they get a goroutine each
+	conns   map[connection]struct{}
 	closing bool
 }
 
@@ -61,7 +62,7 @@ func (e *StartError) Error() string { return e.Reason }
 // Start opens the store and the sockets. When it returns, clients are served.
 func Start(settings *config.Config, log *Logger) (*Server, error) {
 	s := &Server{
-		settings: settings, log: log, started: time.Now(), conns: map[*conn]struct{}{},
+		settings: settings, log: log, started: time.Now(), conns: map[connection]struct{}{},
 		stopCron: make(chan struct{}), fatal: make(chan error, 1), shutdown: make(chan command.ShutdownRequest, 1),
 	}
 	if err := s.lockDir(); err != nil {
@@ -155,6 +156,16 @@ func (s *Server) failed(format string, args ...any) error {
 func (s *Server) Serve() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.settings.Bool("event-loop") {
+		l, err := newLoop(s)
+		if err != nil {
+			s.log.Printf(Warning, "No event loop, connections get a goroutine each: %v", err)
+		} else {
+			s.loop = l
+			s.cron.Add(1)
+			go l.run()
+		}
+	}
 	for _, l := range s.tcp {
 		s.accepting.Add(1)
 		go s.accept(l)
@@ -232,7 +243,7 @@ func after(ms int64) <-chan struct{} {
 }
 
 // remember registers a connection; it reports false when the server goes down.
-func (s *Server) remember(c *conn) bool {
+func (s *Server) remember(c connection) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
@@ -243,11 +254,17 @@ func (s *Server) remember(c *conn) bool {
 	return true
 }
 
-func (s *Server) forget(c *conn) {
+func (s *Server) forget(c connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
 	s.sessions.Done()
+}
+
+func (s *Server) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
 }
 
 func (s *Server) closeListeners() {
@@ -268,13 +285,16 @@ func (s *Server) Close() error {
 	}
 	s.closing = true
 	s.closeListeners()
-	conns := make([]*conn, 0, len(s.conns))
+	conns := make([]connection, 0, len(s.conns))
 	for c := range s.conns {
 		conns = append(conns, c)
 	}
 	s.mu.Unlock()
 	for _, c := range conns {
 		c.kill()
+	}
+	if s.loop != nil {
+		s.loop.post(func() {}) // it sees that the server is closing
 	}
 	close(s.stopCron)
 	s.cron.Wait()

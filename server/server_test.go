@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +17,9 @@ import (
 
 	"cobble/server/config"
 )
+
+// The tests of sessions hold for both drivers.
+var eventLoop = flag.Bool("event-loop", false, "drive the sessions by the event loop")
 
 // lines collects what a Logger writes.
 type lines struct {
@@ -48,6 +52,9 @@ func freePort(t testing.TB) string {
 func settings(t testing.TB, args ...string) *config.Config {
 	t.Helper()
 	c := config.New()
+	if *eventLoop {
+		args = append([]string{"--event-loop", "yes"}, args...)
+	}
 	all := append([]string{"--bind", "127.0.0.1", "--memory-budget", "64mb", "--enable-debug-command", "yes"}, args...)
 	if err := c.Load(all, strings.NewReader("")); err != nil {
 		t.Fatal(err)

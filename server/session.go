@@ -79,3 +79,25 @@ func isHTTP(name []byte) bool {
 	}
 	return bytes.EqualFold(name, []byte("post")) || bytes.EqualFold(name, []byte("host:"))
 }
+
+// report tells CLIENT LIST and INFO about the round: bytes read and written since the last.
+func (s *session) report(bytesIn, bytesOut int64, blocked bool) {
+	stats := &s.srv.env.Stats
+	stats.NetIn.Add(bytesIn)
+	stats.NetOut.Add(bytesOut)
+	s.client.Report(command.Round{
+		Now: s.call.Now, Proto: s.call.Out.Proto(), QueryBytes: s.in.Buffered(), QueryFree: s.in.Free(),
+		BytesIn: bytesIn, BytesOut: bytesOut, Executed: s.executed, Blocked: blocked,
+	}, s.call.Cmd)
+	s.executed = 0
+}
+
+func (s *Server) queryTooLong(c *command.Client) {
+	s.env.Stats.LimitedByQuery.Add(1)
+	s.log.Printf(Warning, "Closing client that reached max query buffer length: %s", c.Addr)
+}
+
+func (s *Server) outputTooLong(c *command.Client) {
+	s.env.Stats.LimitedByOutput.Add(1)
+	s.log.Printf(Warning, "Client %s closed for overcoming of output buffer limits.", c.Addr)
+}

@@ -20,10 +20,16 @@ type Call struct {
 	Now    int64       // Unix milliseconds
 	LSN    storage.LSN // what must be Awaited before the reply leaves; only ever raised
 
+	// NoWait is set by a driver that serves other sessions meanwhile: commands
+	// that would wait for a lock or the disk set Later instead.
+	NoWait bool
+
 	// Later is set by a command that has to wait for something. Whoever drives the
 	// session sends the replies before it, and then calls Later where waiting does
 	// no harm; stop is closed when the client is gone. Afterwards the reply is complete.
+	// Brief says that Later waits for this server only, not for other clients or nodes.
 	Later func(stop <-chan struct{})
+	Brief bool
 
 	fenced int   // how often the command met ErrFollower
 	keys   []int // positions of the keys in Args
@@ -57,13 +63,7 @@ func (c *Call) Run() error {
 	if c.route.CrossSlot {
 		return c.runAcross()
 	}
-	var lsn storage.LSN
-	if c.route.Write {
-		c.one[0] = c.route.Slot
-		lsn, err = c.Env.Engine.Update(c.Now, c.one[:], (*keyedOp)(c))
-	} else {
-		lsn, err = c.Env.Engine.View(c.Now, c.route.Slot, (*keyedOp)(c))
-	}
+	lsn, err := c.transact()
 	c.seen(lsn)
 	if err != nil {
 		c.Out.CutTo(c.start)
@@ -71,11 +71,29 @@ func (c *Call) Run() error {
 	return err
 }
 
+// transact runs the command on its slot, waiting for it only if the session may.
+func (c *Call) transact() (storage.LSN, error) {
+	e, slot := c.Env.Engine, c.route.Slot
+	switch {
+	case c.NoWait && c.route.Write:
+		return e.TryUpdate(c.Now, slot, (*keyedOp)(c))
+	case c.NoWait:
+		return e.TryView(c.Now, slot, (*keyedOp)(c))
+	case c.route.Write:
+		c.one[0] = slot
+		return e.Update(c.Now, c.one[:], (*keyedOp)(c))
+	}
+	return e.View(c.Now, slot, (*keyedOp)(c))
+}
+
 // runAcross executes a command with keys in several slots. A cluster refuses it,
 // and needs no lock for that; a server on its own locks them all.
 func (c *Call) runAcross() error {
 	if err := slots.Route(c.Env.View.Load(), c.route); err != nil {
 		return err
+	}
+	if c.NoWait {
+		return storage.ErrWouldBlock
 	}
 	var locked []slots.Slot
 	for _, at := range c.keys {

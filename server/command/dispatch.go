@@ -21,7 +21,7 @@ func (c *Call) Execute(args [][]byte) {
 	if c.Env.Pause.active.Load() && c.paused() {
 		c.Later = func(stop <-chan struct{}) {
 			goOn := c.Env.Pause.wait(c, stop)
-			c.Later = nil
+			c.resume()
 			if goOn {
 				c.perform()
 			}
@@ -40,6 +40,17 @@ func (c *Call) perform() {
 	}
 	c.began = c.Env.Process.Nanos()
 	err := c.invoke()
+	if err == storage.ErrWouldBlock {
+		c.Out.CutTo(c.replyFrom)
+		c.Brief = true
+		c.Later = func(<-chan struct{}) {
+			c.resume()
+			c.NoWait = false
+			c.perform()
+			c.NoWait = true
+		}
+		return
+	}
 	if err == storage.ErrFollower && c.fenced < fencedTries {
 		c.Out.CutTo(c.replyFrom)
 		c.Later = c.again
@@ -48,7 +59,7 @@ func (c *Call) perform() {
 	if err == nil && c.Later != nil {
 		later := c.Later
 		c.Later = func(stop <-chan struct{}) {
-			c.Later = nil
+			c.resume()
 			later(stop)
 			c.account(nil)
 			c.finish()
@@ -86,10 +97,19 @@ func (c *Call) again(stop <-chan struct{}) {
 	c.perform()
 }
 
+// resume goes on with a command in Later: the replies before it were sent meanwhile.
+func (c *Call) resume() {
+	c.Later, c.Brief = nil, false
+	c.replyFrom = c.Out.Len()
+}
+
 // invoke runs the command itself.
 func (c *Call) invoke() error {
 	if c.Cmd.Run != nil {
 		return c.Run()
+	}
+	if c.NoWait && c.Cmd.Group != "connection" && c.Cmd.Name != "multi" && c.Cmd.Name != "discard" {
+		return storage.ErrWouldBlock // it may look at every slot, at files, at the cluster
 	}
 	return c.Cmd.Serve(c)
 }

@@ -1,0 +1,330 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"cobble/server/command"
+	"cobble/server/resp"
+	"cobble/storage"
+)
+
+// loop drives many sessions with one goroutine and epoll. A round executes
+// everything that is readable, makes it durable with one wait, and then sends the
+// replies: what one round brought is committed together.
+//
+// A command that would wait (for a lock, the disk, other nodes) runs on a
+// goroutine of its own, and its connection leaves the loop until it is done.
+type loop struct {
+	srv   *Server
+	epoll int
+	wake  [2]int // a pipe: something is in posted
+	conns map[int]*loopConn
+	dirty []*loopConn // have replies to send at the end of the round
+	lsn   storage.LSN // what the replies of the round wait for
+
+	mu     sync.Mutex
+	posted []func() // run by the loop
+	ended  bool
+}
+
+// loopConn is a connection of the loop. Its fields belong to the loop's
+// goroutine, or while busy to the one that runs call.Later.
+type loopConn struct {
+	outputWatch
+	loop    *loop
+	fd      int
+	session session
+	unsent  []byte // replies that the socket did not take
+	queued  bool   // stands in loop.dirty
+	busy    bool   // call.Later is running
+	closing bool   // close when unsent is empty
+	stop    chan struct{}
+	once    sync.Once
+	events  uint32
+	netIn   int64
+	netOut  int64
+}
+
+func newLoop(s *Server) (*loop, error) {
+	ep, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	l := &loop{srv: s, epoll: ep, conns: map[int]*loopConn{}}
+	if err := syscall.Pipe2(l.wake[:], syscall.O_NONBLOCK|syscall.O_CLOEXEC); err != nil {
+		syscall.Close(ep)
+		return nil, err
+	}
+	return l, syscall.EpollCtl(ep, syscall.EPOLL_CTL_ADD, l.wake[0], &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(l.wake[0])})
+}
+
+// post has f run by the loop's goroutine. It reports false when the loop has ended.
+func (l *loop) post(f func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return false
+	}
+	l.posted = append(l.posted, f)
+	if len(l.posted) == 1 {
+		_, _ = syscall.Write(l.wake[1], []byte{0}) // a full pipe wakes as well
+	}
+	return true
+}
+
+// take moves an accepted connection into the loop. The descriptor is
+// duplicated, so that Go's own poller lets go of it.
+func (l *loop) take(nc net.Conn, client *command.Client) bool {
+	sc, ok := nc.(*net.TCPConn)
+	if !ok {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	fd := -1
+	if raw.Control(func(n uintptr) { fd, err = syscall.Dup(int(n)) }) != nil || err != nil {
+		return false
+	}
+	syscall.CloseOnExec(fd)
+	c := &loopConn{loop: l, fd: fd, stop: make(chan struct{})}
+	client.Kill, client.FD = c.kill, fd
+	c.session = session{srv: l.srv, client: client, call: command.NewCall(l.srv.env, client)}
+	c.session.call.NoWait = true
+	if !l.srv.remember(c) {
+		syscall.Close(fd)
+		return false
+	}
+	nc.Close() // the duplicate lives on
+	l.srv.env.Clients.Add(client, l.srv.env)
+	if !l.post(func() { l.add(c) }) {
+		l.closed(c)
+	}
+	return true
+}
+
+func (l *loop) add(c *loopConn) {
+	select {
+	case <-c.stop: // killed before it was here
+		l.closed(c)
+		return
+	default:
+	}
+	c.events = syscall.EPOLLIN
+	if err := syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_ADD, c.fd, &syscall.EpollEvent{Events: c.events, Fd: int32(c.fd)}); err != nil {
+		l.closed(c)
+		return
+	}
+	l.conns[c.fd] = c
+}
+
+// kill has the loop close the connection; any goroutine may call it.
+func (c *loopConn) kill() {
+	c.once.Do(func() {
+		close(c.stop)
+		c.loop.post(func() { c.loop.drop(c) })
+	})
+}
+
+func (c *loopConn) name() string { return c.session.client.Addr }
+
+// run is the loop. It ends when the server closes, after all connections are gone.
+func (l *loop) run() {
+	defer l.srv.cron.Done()
+	events := make([]syscall.EpollEvent, 256)
+	for {
+		n, err := syscall.EpollWait(l.epoll, events, -1)
+		if err != nil && !errors.Is(err, syscall.EINTR) {
+			l.srv.log.Printf(Warning, "epoll: %v", err)
+			return
+		}
+		now := time.Now().UnixMilli()
+		woken := false
+		for i := range max(n, 0) {
+			fd := int(events[i].Fd)
+			if fd == l.wake[0] {
+				woken = true
+			} else if c := l.conns[fd]; c != nil {
+				l.ready(c, events[i].Events, now)
+			}
+		}
+		l.endRound()
+		if woken && !l.runPosted() {
+			return
+		}
+	}
+}
+
+// runPosted runs what other goroutines posted. It reports false when the loop is to end.
+func (l *loop) runPosted() bool {
+	var drain [64]byte
+	_, _ = syscall.Read(l.wake[0], drain[:])
+	l.mu.Lock()
+	posted := l.posted
+	l.posted = nil
+	l.mu.Unlock()
+	for _, f := range posted {
+		f()
+	}
+	l.endRound()
+	if !l.srv.isClosing() || len(l.conns) > 0 {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.posted) > 0 {
+		return true
+	}
+	l.ended = true
+	syscall.Close(l.epoll)
+	syscall.Close(l.wake[0])
+	syscall.Close(l.wake[1])
+	return false
+}
+
+func (l *loop) ready(c *loopConn, events uint32, now int64) {
+	if c.busy {
+		switch {
+		case events&(syscall.EPOLLHUP|syscall.EPOLLERR|syscall.EPOLLRDHUP) != 0:
+			c.kill()
+			l.want(c, 0)
+		case events&syscall.EPOLLOUT != 0:
+			l.send(c)
+		}
+		return
+	}
+	if events&syscall.EPOLLOUT != 0 && !l.send(c) {
+		return
+	}
+	if events&(syscall.EPOLLIN|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 && len(c.unsent) == 0 {
+		l.read(c, now)
+	}
+}
+
+func (l *loop) read(c *loopConn, now int64) {
+	s := &c.session
+	s.in.Limits = resp.Limits{Bulk: l.srv.maxBulk.Load()}
+	n, err := syscall.Read(c.fd, s.in.Space())
+	switch {
+	case err == syscall.EAGAIN || err == syscall.EINTR:
+		return
+	case err != nil || n <= 0:
+		l.drop(c)
+		return
+	}
+	c.netIn += int64(n)
+	l.srv.env.Stats.Reads.Add(1)
+	s.in.Filled(n)
+	l.advance(c, now)
+}
+
+// advance executes what the connection has sent.
+func (l *loop) advance(c *loopConn, now int64) {
+	s := &c.session
+	for {
+		next := s.advance(now)
+		s.call.Flush()
+		l.lsn = max(l.lsn, s.call.LSN)
+		s.call.LSN = 0
+		if !c.queued && s.call.Out.Len() > 0 {
+			c.queued = true
+			l.dirty = append(l.dirty, c)
+		}
+		switch next {
+		case stepInput:
+			l.report(c, false)
+			if int64(s.in.Buffered()) > l.srv.maxQuery.Load() {
+				l.srv.queryTooLong(s.client)
+				l.drop(c)
+			}
+			return
+		case stepFlush:
+			l.endRound()
+			if l.conns[c.fd] != c || len(c.unsent) > 0 {
+				return // send goes on with it
+			}
+		case stepLater:
+			l.report(c, true)
+			l.leave(c)
+			return
+		case stepClose:
+			c.closing = true
+			if s.broken != nil {
+				l.srv.log.Printf(Verbose, "Protocol error from client %s: %v", s.client.Addr, s.broken)
+			}
+			if !c.queued {
+				l.drop(c)
+			}
+			return
+		case stepDrop:
+			l.drop(c)
+			return
+		}
+	}
+}
+
+// leave runs call.Later on a goroutine; the connection is back when it is done.
+func (l *loop) leave(c *loopConn) {
+	l.endRound() // the replies before it must not wait for it
+	if l.conns[c.fd] != c {
+		return
+	}
+	c.busy = true
+	l.settle(c)
+	waiting := int64(1)
+	if c.session.call.Brief {
+		waiting = 0
+	}
+	l.srv.env.Stats.InFlight.Add(waiting)
+	go func() {
+		c.session.call.Later(c.stop)
+		l.srv.env.Stats.InFlight.Add(-waiting)
+		l.post(func() { l.back(c) })
+	}()
+}
+
+func (l *loop) back(c *loopConn) {
+	if c.session.call.Later != nil { // it ran as far as it can without waiting for others
+		l.leave(c)
+		return
+	}
+	c.busy = false
+	select {
+	case <-c.stop:
+		l.drop(c)
+		return
+	default:
+	}
+	l.settle(c)
+	if l.conns[c.fd] == c && len(c.unsent) == 0 {
+		l.advance(c, time.Now().UnixMilli())
+	}
+}
+
+// drop closes the connection. One that is busy is closed when it is back.
+func (l *loop) drop(c *loopConn) {
+	if l.conns[c.fd] != c || c.busy {
+		return
+	}
+	delete(l.conns, c.fd)
+	l.closed(c)
+}
+
+func (l *loop) closed(c *loopConn) {
+	syscall.Close(c.fd)
+	c.once.Do(func() { close(c.stop) })
+	c.session.call.Leave()
+	l.report(c, false)
+	l.srv.env.Clients.Remove(c.session.client)
+	l.srv.forget(c)
+}
+
+func (l *loop) report(c *loopConn, blocked bool) {
+	c.session.report(c.netIn, c.netOut, blocked)
+	c.netIn, c.netOut = 0, 0
+}

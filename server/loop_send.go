@@ -1,0 +1,123 @@
+package server
+
+import (
+	"syscall"
+	"time"
+
+	"cobble/server/config"
+)
+
+// endRound makes the round durable and sends its replies.
+func (l *loop) endRound() {
+	if len(l.dirty) == 0 {
+		return
+	}
+	if l.lsn != 0 {
+		err := l.srv.env.Engine.Await(l.lsn)
+		l.lsn = 0
+		if err != nil {
+			l.srv.log.Printf(Warning, "Closing %d clients: their commands could not be made durable: %v", len(l.dirty), err)
+			for _, c := range l.dirty {
+				c.queued = false
+				l.drop(c)
+			}
+			l.dirty = l.dirty[:0]
+			return
+		}
+	}
+	limit := l.srv.outputLimit(config.ClassNormal).Hard
+	for _, c := range l.dirty {
+		c.queued = false
+		if l.conns[c.fd] != c {
+			continue
+		}
+		out := c.session.call.Out.Bytes()
+		if limit > 0 && int64(len(out)+len(c.unsent)) > limit {
+			l.srv.outputTooLong(c.session.client)
+			l.drop(c)
+			continue
+		}
+		n := 0
+		if len(c.unsent) == 0 {
+			var ok bool
+			if n, ok = l.write(c, out); !ok {
+				continue
+			}
+		}
+		c.unsent = append(c.unsent, out[n:]...)
+		c.session.call.Out.Reset()
+		l.settle(c)
+	}
+	l.dirty = l.dirty[:0]
+}
+
+// send goes on with replies that the socket did not take before. It reports
+// whether the connection is still there.
+func (l *loop) send(c *loopConn) bool {
+	n, ok := l.write(c, c.unsent)
+	if !ok {
+		return false
+	}
+	c.unsent = c.unsent[n:]
+	if len(c.unsent) == 0 {
+		c.unsent = nil
+	}
+	l.settle(c)
+	if l.conns[c.fd] != c {
+		return false
+	}
+	if len(c.unsent) == 0 && !c.busy { // commands may have waited for this
+		l.advance(c, time.Now().UnixMilli())
+	}
+	return l.conns[c.fd] == c
+}
+
+// settle asks epoll for what the connection waits for now.
+func (l *loop) settle(c *loopConn) {
+	c.pending.Store(int64(len(c.unsent)))
+	var events uint32
+	switch {
+	case c.busy && !c.session.call.Brief:
+		events = syscall.EPOLLRDHUP
+	case c.busy:
+	case c.closing && len(c.unsent) == 0:
+		l.drop(c)
+		return
+	case len(c.unsent) == 0:
+		events = syscall.EPOLLIN
+	}
+	if len(c.unsent) > 0 {
+		events |= syscall.EPOLLOUT
+	}
+	l.want(c, events)
+}
+
+// write sends what the socket takes. It reports false when the connection is gone.
+func (l *loop) write(c *loopConn, b []byte) (n int, ok bool) {
+	for n < len(b) {
+		m, err := syscall.Write(c.fd, b[n:])
+		switch {
+		case err == syscall.EAGAIN:
+			return n, true
+		case err == syscall.EINTR:
+			continue
+		case err != nil:
+			l.drop(c)
+			return n, false
+		}
+		n += m
+		c.netOut += int64(m)
+		l.srv.env.Stats.Writes.Add(1)
+	}
+	return n, true
+}
+
+func (l *loop) want(c *loopConn, events uint32) {
+	if c.events == events {
+		return
+	}
+	c.events = events
+	if err := syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_MOD, c.fd, &syscall.EpollEvent{Events: events, Fd: int32(c.fd)}); err != nil {
+		l.srv.log.Printf(Warning, "epoll: %v", err)
+	}
+}
