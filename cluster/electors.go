@@ -4,7 +4,6 @@ import "sort"
 
 const (
 	changeHangs   Duration = 300 // a change of the set that hangs this long is finished by anybody
-	copyRetry     Duration = 200
 	electorPeriod Duration = 100
 	electorTurn   Duration = 400 // between the attempts of two electors at the same change
 )
@@ -89,123 +88,6 @@ func (m *Machine) install(e *Electors) {
 	m.wakeBy(m.now)
 }
 
-// copying is the transfer of a set's registers out of the set before it.
-type copying struct {
-	set       *Electors // its Prev are asked
-	nonce     uint64
-	retryAt   Time
-	from      []ID
-	lacking   []ID   // members that miss registers themselves
-	registers Domain // only Registers is used: the greatest accepted of each
-	complete  bool
-}
-
-// copyOut (re)starts asking the members of set.Prev for their registers.
-func (m *Machine) copyOut(c *copying) {
-	if c.complete || m.now < c.retryAt {
-		m.wakeBy(c.retryAt)
-		return
-	}
-	c.retryAt = m.now.After(copyRetry)
-	m.wakeBy(c.retryAt)
-	for _, e := range c.set.Prev {
-		m.sendAfter(m.acceptorToken, e.ID, Copy{Electors: c.set, Nonce: c.nonce})
-	}
-}
-
-func (m *Machine) newCopying(set *Electors) *copying {
-	m.nonce++
-	return &copying{set: set, nonce: m.nonce}
-}
-
-// copyTo gives all registers to a member of the next set. The set named in the
-// request is decided, so from now on this node serves the old one no more: what
-// a majority of the old set has not accepted by now is never decided there.
-func (m *Machine) copyTo(from Member, body Copy) {
-	e := body.Electors
-	if e == nil {
-		return
-	}
-	if !m.mutated(MutateNoFreeze) {
-		m.learnElectors(e)
-	}
-	d := m.domainOf(e.Cluster)
-	if d == nil || d.Complete+1 < e.Ver {
-		m.answer(from.ID, CopyOK{Cluster: e.Cluster, Nonce: body.Nonce}) // misses registers itself
-		return
-	}
-	reply := CopyOK{Cluster: e.Cluster, Ver: e.Ver, Nonce: body.Nonce, Epoch: m.currentEpoch}
-	for _, r := range d.Registers {
-		if !r.Key.IsZero() {
-			reply.Registers = append(reply.Registers, r)
-		}
-	}
-	m.answer(from.ID, reply)
-}
-
-// copied merges one member's registers; a majority of them misses nothing.
-func (m *Machine) copied(from Member, body CopyOK) {
-	c := m.findCopying(body.Cluster, body.Nonce)
-	prev := Electors{}
-	if c != nil {
-		prev.Members = c.set.Prev
-	}
-	if c == nil || c.complete || !prev.Includes(from) {
-		return
-	}
-	if body.Ver == 0 {
-		c.lacking = appendOnce(c.lacking, from.ID)
-		return
-	}
-	c.lacking = without(c.lacking, from.ID)
-	if c.set.Ver != body.Ver || len(appendOnce(c.from, from.ID)) == len(c.from) {
-		return
-	}
-	m.currentEpoch = max(m.currentEpoch, body.Epoch)
-	c.from = append(c.from, from.ID)
-	for _, r := range body.Registers {
-		if old := c.registers.find(r.Key); old == nil || old.Accepted.Less(r.Accepted) {
-			c.registers.put(r)
-		}
-	}
-	c.complete = len(c.from) >= prev.Majority()
-	m.wakeBy(m.now)
-}
-
-// appendOnce returns ids with id.
-func appendOnce(ids []ID, id ID) []ID {
-	for _, other := range ids {
-		if other == id {
-			return ids
-		}
-	}
-	return append(ids, id)
-}
-
-// without returns ids less id.
-func without(ids []ID, id ID) []ID {
-	for i, other := range ids {
-		if other == id {
-			return append(ids[:i], ids[i+1:]...)
-		}
-	}
-	return ids
-}
-
-func (m *Machine) findCopying(cluster ID, nonce uint64) *copying {
-	for _, d := range m.domains {
-		if d.copying != nil && d.copying.nonce == nonce && d.Cluster == cluster {
-			return d.copying
-		}
-	}
-	for _, job := range m.carries {
-		if job.copying != nil && job.copying.nonce == nonce && job.copying.set.Cluster == cluster {
-			return job.copying
-		}
-	}
-	return nil
-}
-
 // electorTimers copies registers for sets this node was added to, and finishes
 // changes of the set that hang.
 func (m *Machine) electorTimers() {
@@ -232,27 +114,6 @@ func (m *Machine) electorTimers() {
 		m.repairElectors()
 	}
 	m.wakeBy(m.electorAt)
-}
-
-// catchUp copies the registers of the previous set into d.
-func (m *Machine) catchUp(d *domain) {
-	if d.copying == nil || d.copying.set.Ver != d.Electors.Ver {
-		d.copying = m.newCopying(d.Electors)
-	}
-	m.copyOut(d.copying)
-	if !d.copying.complete {
-		return
-	}
-	for _, r := range d.copying.registers.Registers {
-		if old := d.find(r.Key); old == nil || old.Accepted.Less(r.Accepted) {
-			if old != nil && r.Promised.Less(old.Promised) {
-				r.Promised = old.Promised
-			}
-			m.rememberRegister(d, r)
-		}
-	}
-	d.Complete, d.copying = d.Electors.Ver, nil
-	m.rememberDomain(d)
 }
 
 // rank is this node's place among the members of e.

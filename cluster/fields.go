@@ -27,24 +27,32 @@ func (p *fields) want(words []string, count int) {
 	}
 }
 
+// word returns a word of the line, empty if there is none.
+func (p *fields) word(at int) string {
+	if at < len(p.words) {
+		return p.words[at]
+	}
+	return ""
+}
+
 func (p *fields) uint(at, bits int) uint64 {
-	n, err := strconv.ParseUint(p.words[at], 10, bits)
+	n, err := strconv.ParseUint(p.word(at), 10, bits)
 	if err != nil {
-		p.fail("number " + strconv.Quote(p.words[at]))
+		p.fail("number " + strconv.Quote(p.word(at)))
 	}
 	return n
 }
 
 func (p *fields) id(at int) ID {
-	id, err := ParseID(p.words[at])
+	id, err := ParseID(p.word(at))
 	if err != nil {
-		p.fail("id " + strconv.Quote(p.words[at]))
+		p.fail("id " + strconv.Quote(p.word(at)))
 	}
 	return id
 }
 
 func (p *fields) dashID(at int) ID {
-	if p.words[at] == "-" {
+	if p.word(at) == "-" {
 		return ID{}
 	}
 	return p.id(at)
@@ -52,17 +60,17 @@ func (p *fields) dashID(at int) ID {
 
 // addr reads ip:port@bus[,hostname]; the ip may be empty and may hold colons.
 func (p *fields) addr(at int, r *Record) {
-	place, host, _ := strings.Cut(p.words[at], ",")
+	place, host, _ := strings.Cut(p.word(at), ",")
 	place, bus, found := strings.Cut(place, "@")
 	colon := strings.LastIndexByte(place, ':')
 	if !found || colon < 0 {
-		p.fail("address " + strconv.Quote(p.words[at]))
+		p.fail("address " + strconv.Quote(p.word(at)))
 		return
 	}
 	port, err := strconv.ParseUint(place[colon+1:], 10, 16)
 	busPort, err2 := strconv.ParseUint(bus, 10, 16)
 	if err != nil || err2 != nil {
-		p.fail("address " + strconv.Quote(p.words[at]))
+		p.fail("address " + strconv.Quote(p.word(at)))
 		return
 	}
 	r.Addr = Addr{IP: place[:colon], Port: uint16(port), BusPort: uint16(busPort)}
@@ -70,11 +78,11 @@ func (p *fields) addr(at int, r *Record) {
 }
 
 func (p *fields) slots(at int) *slots.Set {
-	if p.words[at] == "-" {
+	if p.word(at) == "-" {
 		return nil
 	}
 	set := new(slots.Set)
-	for _, word := range strings.Split(p.words[at], ",") {
+	for _, word := range strings.Split(p.word(at), ",") {
 		r, err := slots.ParseRange(word)
 		if err != nil {
 			p.fail("slots " + strconv.Quote(word))
@@ -86,11 +94,11 @@ func (p *fields) slots(at int) *slots.Set {
 }
 
 func (p *fields) members(at int) []Member {
-	if p.words[at] == "-" {
+	if p.word(at) == "-" {
 		return nil
 	}
 	var members []Member
-	for _, word := range strings.Split(p.words[at], ",") {
+	for _, word := range strings.Split(p.word(at), ",") {
 		name, inc, _ := strings.Cut(word, ":")
 		id, err := ParseID(name)
 		number, err2 := strconv.ParseUint(inc, 10, 64)

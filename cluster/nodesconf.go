@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -115,30 +114,29 @@ func encodeMembers(members []Member) string {
 // a node that starts with half of its memory would be a danger to the others.
 func DecodeNodesConf(text []byte) (*NodesConf, error) {
 	d := confDecoder{conf: &NodesConf{}, records: map[ID]*Record{}, extra: map[ID]bool{}}
-	scanner := bufio.NewScanner(bytes.NewReader(text))
-	scanner.Buffer(nil, len(text)+1)
-	line := 0
-	for scanner.Scan() {
-		line++
-		if d.ended {
-			return nil, fmt.Errorf("cluster: nodes.conf line %d: text after x-end", line)
-		}
-		words := strings.Split(scanner.Text(), " ")
-		if line == 1 {
-			if len(words) != 2 || words[0] != "x-format" {
-				return nil, errors.New("cluster: nodes.conf does not start with x-format: not written by this server")
-			}
-			if words[1] != strconv.Itoa(nodesConfFormat) {
-				return nil, fmt.Errorf("cluster: nodes.conf has format %s, this server reads format %d: start the version that wrote it", words[1], nodesConfFormat)
-			}
-			continue
-		}
-		if err := d.line(words); err != nil {
-			return nil, fmt.Errorf("cluster: nodes.conf line %d: %w", line, err)
+	for i, c := range text {
+		if c < ' ' && c != '\n' {
+			return nil, fmt.Errorf("cluster: nodes.conf has a control character at byte %d", i)
 		}
 	}
-	if err := scanner.Err(); err != nil {
-		return nil, fmt.Errorf("cluster: nodes.conf: %w", err)
+	lines := strings.Split(string(text), "\n")
+	if format, is := strings.CutPrefix(lines[0], "x-format "); !is {
+		return nil, errors.New("cluster: nodes.conf does not start with x-format: not written by this server")
+	} else if format != strconv.Itoa(nodesConfFormat) {
+		return nil, fmt.Errorf("cluster: nodes.conf has format %.20q, this server reads format %d: start the version that wrote it", format, nodesConfFormat)
+	}
+	last := len(lines) - 1
+	if lines[last] != "" {
+		return nil, errors.New("cluster: nodes.conf is cut off in a line")
+	}
+	for i, line := range lines[1:last] {
+		err := errors.New("text after x-end")
+		if !d.ended {
+			err = d.line(strings.Split(line, " "))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cluster: nodes.conf line %d: %w", i+2, err)
+		}
 	}
 	return d.finish()
 }
@@ -162,9 +160,9 @@ func (d *confDecoder) finish() (*NodesConf, error) {
 			return nil, fmt.Errorf("cluster: nodes.conf has no x-node line for %s", r.ID)
 		}
 	}
-	sort.Slice(d.conf.Records, func(i, j int) bool { return d.conf.Records[i].ID.Less(d.conf.Records[j].ID) })
-	sort.Slice(d.conf.Bans, func(i, j int) bool { return d.conf.Bans[i].ID.Less(d.conf.Bans[j].ID) })
-	sort.Slice(d.conf.Failed, func(i, j int) bool { return d.conf.Failed[i].Less(d.conf.Failed[j]) })
+	sort.SliceStable(d.conf.Records, func(i, j int) bool { return d.conf.Records[i].ID.Less(d.conf.Records[j].ID) })
+	sort.SliceStable(d.conf.Bans, func(i, j int) bool { return d.conf.Bans[i].ID.Less(d.conf.Bans[j].ID) })
+	sort.SliceStable(d.conf.Failed, func(i, j int) bool { return d.conf.Failed[i].Less(d.conf.Failed[j]) })
 	return d.conf, nil
 }
 
@@ -202,6 +200,9 @@ func (d *confDecoder) node(words []string) error {
 	for _, flag := range strings.Split(words[2], ",") {
 		switch flag {
 		case "myself":
+			if !d.conf.Self.IsZero() {
+				return errors.New("a second node flagged myself")
+			}
 			d.conf.Self = r.ID
 			d.openSlots(&p, words[8:])
 		case "fail":

@@ -69,3 +69,26 @@ func TestRemoveElector(t *testing.T) {
 		}
 	}
 }
+
+// TestPausedPrimary stops a primary's process without killing it: nothing
+// refuses, so it takes the node timeout and the classic delays.
+func TestPausedPrimary(t *testing.T) {
+	const timeout = 5000
+	for seed := range uint64(5) {
+		w := New(seed, 6, 0, func(c *cluster.Config) { c.NodeTimeout = timeout })
+		w.StartWrites()
+		if err := w.Create(3, 3); err != "" {
+			t.Fatal(err)
+		}
+		w.Run(3000 + int64(seed)*700)
+		at := w.Now()
+		w.Hosts[0].pausedUntil = w.now + 20_000_000
+		if !w.RunUntil(timeout+2500, func() bool { return w.Hosts[3].primary }) {
+			t.Fatalf("seed %d: not promoted: %s %v", seed, w.unsettled(), w.Failures)
+		}
+		t.Logf("promoted %d ms after the node timeout", w.Now()-at-timeout)
+		if !w.RunUntil(40_000, func() bool { return w.settled() && !w.Hosts[0].primary }) {
+			t.Fatalf("seed %d: the paused primary did not follow: %s", seed, w.unsettled())
+		}
+	}
+}
