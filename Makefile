@@ -42,6 +42,8 @@ lint: ## gofmt, vet, staticcheck, the tidy test
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(GO) test -count=1 -run '^TestTidy' ./tests
+	@rm -rf bin/docs && mkdir -p bin/docs && $(GO) run ./cmd/cobble docs bin/docs
+	@for f in commands config; do cmp -s bin/docs/$$f.md docs/$$f.md || { echo "docs/$$f.md is stale: make docs"; exit 1; }; done
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (10s)
@@ -49,11 +51,15 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 
 .PHONY: sim
 sim: ## the cluster simulator, SEEDS=n
-	$(seeds) $(GO) test -count=1 -timeout 60m ./cluster/sim/...
+	$(seeds) $(GO) test -count=1 -timeout 60m -skip Mutant ./cluster/sim
 
 .PHONY: sim-mutants
-sim-mutants: ## planted bugs: the simulator and the crash harness must catch each one
-	COBBLE_MUTANTS=1 $(seeds) $(GO) test -count=1 -timeout 60m -run 'Mutant' ./cluster/... ./storage/... ./server/...
+sim-mutants: ## planted bugs: the simulator and the crash harnesses must catch each one
+	$(GO) test -count=1 -timeout 60m -run Mutant ./cluster/... ./storage/...
+
+.PHONY: crash
+crash: ## power cuts at every step of log, store and stream, SEEDS=n
+	$(seeds) $(GO) test -count=1 -timeout 60m -run 'Crash|Model' -skip Mutant ./storage ./storage/log ./cluster/stream
 
 .PHONY: diff
 diff: need ## replies compared with a real redis-server, SEEDS=n COMMANDS=n
@@ -61,7 +67,7 @@ diff: need ## replies compared with a real redis-server, SEEDS=n COMMANDS=n
 
 .PHONY: processes
 processes: need ## tests with real server processes: clusters, faults, clients
-	$(seeds) COBBLE_PROCESSES=full $(GO) test -count=1 -timeout 30m $$($(GO) list ./tests/... | grep -E '/(proc|cluster|faults|clients)(/|$$)')
+	COBBLE_PROCESSES=full $(GO) test -count=1 -timeout 30m $$($(GO) list ./tests/... | grep -E '/(proc|cluster|faults|clients|migrate|metamorphic)$$')
 
 .PHONY: bench
 bench: build need ## redis-benchmark against cobble and redis-server, interleaved
