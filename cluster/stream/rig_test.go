@@ -34,6 +34,7 @@ type node struct {
 	term   atomic.Uint64
 	change func(*storage.Options) // of the options that tests choose
 	mutant mutants
+	beat   time.Duration
 
 	mu       sync.Mutex
 	lines    []string
@@ -48,7 +49,7 @@ func newNode(t testing.TB, n byte, fs vfs.FS) *node {
 
 func newNodeWith(t testing.TB, n byte, fs vfs.FS, change func(*storage.Options)) *node {
 	t.Helper()
-	nd := &node{t: t, id: cluster.ID{n}, fs: fs, dir: fmt.Sprint("node-", n), change: change}
+	nd := &node{t: t, id: cluster.ID{n}, fs: fs, dir: fmt.Sprint("node-", n), change: change, beat: 5 * time.Millisecond}
 	if fs == vfs.Default {
 		nd.dir = t.TempDir()
 	}
@@ -83,7 +84,7 @@ func (n *node) newSource(rate int64) {
 	n.t.Helper()
 	s, err := NewSource(SourceOptions{
 		Shard: func() cluster.ID { return testShard }, Term: n.term.Load, Store: n.engine,
-		FS: n.fs, Dir: n.fs.PathJoin(n.dir, "outgoing"), Now: time.Now, Beat: 5 * time.Millisecond, Timeout: 20 * time.Second,
+		FS: n.fs, Dir: n.fs.PathJoin(n.dir, "outgoing"), Now: time.Now, Beat: n.beat, Timeout: 20 * time.Second,
 		Rate: rate, Logf: n.logf, mutant: n.mutant,
 	})
 	if err != nil {
@@ -192,7 +193,7 @@ func (n *node) newFollower(term uint64) *Follower {
 	n.term.Store(0)
 	return NewFollower(FollowerOptions{
 		Node: n.id, Shard: testShard, Term: term, Store: n.engine, FS: n.fs, Now: time.Now,
-		Beat: 5 * time.Millisecond, Timeout: 20 * time.Second, Retry: 5 * time.Millisecond, Logf: n.logf,
+		Beat: n.beat, Timeout: 20 * time.Second, Retry: 5 * time.Millisecond, Logf: n.logf,
 		mutant: n.mutant,
 	})
 }

@@ -322,6 +322,28 @@ func TestAcks(t *testing.T) {
 	eventually(t, "one peer is left", func() bool { return len(p.source.Peers()) == 1 })
 }
 
+// TestNothingWaitsForABeat: records go out and acknowledgements come back at
+// once; beats are for silence.
+func TestNothingWaitsForABeat(t *testing.T) {
+	fs := vfs.NewMem()
+	p, r := newNode(t, 1, fs), newNode(t, 2, fs)
+	p.source.Close()
+	p.beat, r.beat = time.Hour, time.Hour
+	p.newSource(0)
+	p.lead(1)
+	r.follow(p, nil)
+	done := make(chan int, 1)
+	for i := range 50 {
+		p.set(uint64(i), 1)
+		p.source.Park(p.engine.Log().End(), 1, log.Written, func(n int) { done <- n })
+		select {
+		case <-done:
+		case <-time.After(patience(t)):
+			t.Fatalf("write %d is never acknowledged", i)
+		}
+	}
+}
+
 // TestAckMeansWritten: what a replica acknowledged is in its log after a kill,
 // and with appendfsync always after a power cut.
 func TestAckMeansWritten(t *testing.T) { ackMeansWritten(t) }
