@@ -222,6 +222,10 @@ func (c *pursuit) hello() error {
 	return c.link.write(frameHello, h.append, nil)
 }
 
+// ackAtLeast is after how many bytes of records an acknowledgement is sent
+// although more records are here.
+const ackAtLeast = 1 << 20
+
 // run reads what the primary sends.
 func (c *pursuit) run() error {
 	for {
@@ -248,6 +252,11 @@ func (c *pursuit) run() error {
 			return parseRefused(body)
 		default:
 			return fmt.Errorf("%w: %q from a primary", errFrame, kind)
+		}
+		// One acknowledgement for all records that are here already; whatever
+		// frame is the last of them.
+		if err == nil && c.unacked > 0 && (c.link.idle() || c.unacked >= ackAtLeast) {
+			err = c.ack()
 		}
 		if err != nil {
 			return err
@@ -286,10 +295,8 @@ func (c *pursuit) begin(body []byte) error {
 	return c.ack()
 }
 
-// apply applies the records of one frame and acknowledges them, together with
-// those of later frames that are already here.
+// apply applies the records of one frame.
 func (c *pursuit) apply(body []byte) error {
-	const ackAtLeast = 1 << 20 // bytes
 	if !c.started {
 		return fmt.Errorf("%w: records before continue", errFrame)
 	}
@@ -309,9 +316,6 @@ func (c *pursuit) apply(body []byte) error {
 		rest = rest[n:]
 	}
 	c.unacked += len(body)
-	if c.link.idle() || c.unacked >= ackAtLeast {
-		return c.ack()
-	}
 	return nil
 }
 

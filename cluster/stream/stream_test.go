@@ -344,6 +344,54 @@ func TestNothingWaitsForABeat(t *testing.T) {
 	}
 }
 
+// TestRecordsBeforeABeatAreAcknowledged: also when a beat is the last that came.
+func TestRecordsBeforeABeatAreAcknowledged(t *testing.T) {
+	fs := vfs.NewMem()
+	p, r := newNode(t, 1, fs), newNode(t, 2, fs)
+	p.lead(1)
+	p.set(1, 1)
+	reader, err := p.engine.Log().NewReader(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	term, err := reader.TryNext()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := net.Pipe()
+	r.beat = time.Hour
+	f := r.newFollower(1)
+	followed := make(chan error, 1)
+	go func() { followed <- f.Follow(context.Background(), a) }()
+	l := newLink(b, time.Now, patience(t))
+	expect := func(want byte) []byte {
+		t.Helper()
+		kind, body, err := l.read()
+		if err != nil || kind != want {
+			t.Fatalf("frame %q, want %q: %v", kind, want, err)
+		}
+		return body
+	}
+	expect(frameHello)
+	if err := l.write(frameContinue, func(out []byte) []byte { return append(out, 1, 0, 0, 0, 0, 0, 0, 0) }, nil); err != nil {
+		t.Fatal(err)
+	}
+	expect(frameAck)
+	both := append([]byte{byte(1 + len(term.Raw)), 0, 0, 0, frameRecords}, term.Raw...)
+	both = append(both, 1+beatLen, 0, 0, 0, frameBeat)
+	both = (&beat{timeMS: 1}).append(both)
+	if _, err := b.Write(both); err != nil {
+		t.Fatal(err)
+	}
+	var got ack
+	if err := got.decode(expect(frameAck)); err != nil || got.applied != term.LSN || got.written != term.LSN {
+		t.Fatalf("ack %+v, want %d: %v", got, term.LSN, err)
+	}
+	b.Close()
+	<-followed
+}
+
 // TestAckMeansWritten: what a replica acknowledged is in its log after a kill,
 // and with appendfsync always after a power cut.
 func TestAckMeansWritten(t *testing.T) { ackMeansWritten(t) }
