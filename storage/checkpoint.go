@@ -99,9 +99,13 @@ func (e *Engine) swapStore(fresh *pebble.DB, name string) (LSN, *pebble.DB, erro
 	e.generation++
 	e.takeChanges()
 	e.stores.Lock()
+	err := e.readers.renew()
 	old := e.store
 	e.store = fresh
 	e.stores.Unlock()
+	if err != nil {
+		e.opts.Logf("a reader of the replaced store: %v", err)
+	}
 	if err := e.readHeaders(); err != nil {
 		return 0, nil, e.stop(err) // neither the old nor the new state is whole in memory
 	}

@@ -714,7 +714,7 @@ func TestCrashMutants(t *testing.T) {
 		{"an ingest before the log is synced", everysec, mutants{ingestBeforeSync: true}},
 		{"a dirty row evicted", everysec, mutants{evictDirty: true}},
 		{"rows clean between table and store", everysec, mutants{settleEarly: true}},
-		{"a stale row admitted", everysec, mutants{admitStale: true}},
+		{"a reader from before the ingest", everysec, mutants{oldReaders: true}},
 		{"a flush past the commit", inSync, mutants{flushPastCommit: true}},
 		{"headers missing from the generation", everysec, mutants{headersMissing: true}},
 		{"replay from below the watermark", everysec, mutants{replayBelow: true}},

@@ -72,6 +72,7 @@ type Engine struct {
 	// stores guards the pointer: readers of cold rows hold no slot lock.
 	stores   sync.RWMutex
 	store    *pebble.DB
+	readers  readerPool
 	storeOpt *pebble.Options
 	dirLock  interface{ Close() error }
 

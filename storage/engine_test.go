@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"cobble/slots"
+	"cobble/storage/cache"
 	"cobble/storage/format"
 )
 
@@ -324,5 +325,59 @@ func TestParallelClients(t *testing.T) {
 	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestStaleRowIsNotAdmitted: what was read from the store before the row was
+// changed, flushed and evicted must not come back; the mutant shows that this
+// test would see it.
+func TestStaleRowIsNotAdmitted(t *testing.T) {
+	for _, mutant := range []bool{false, true} {
+		o := smallOptions(vfs.NewMem())
+		o.mutant.admitStale = mutant
+		e := openTest(t, o)
+		key := testRow(6, 1)
+		put := func(value string) {
+			mustUpdate(t, e, 6, func(tx *Tx) { tx.putRow(key, []byte(value)) })
+			if err := e.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 20 { // the segment of the row must be full to be swept
+				mustUpdate(t, e, 7, func(tx *Tx) { tx.putRow(testRow(7, i), bytes.Repeat([]byte{1}, 8000)) })
+			}
+			if err := e.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			e.table.SetMaxBytes(0)
+			e.table.Trim()
+			e.table.SetMaxBytes(1 << 20)
+		}
+		put("old")
+		rows, err := e.read([]coldRow{{key, e.table.Epoch(6)}})
+		if err != nil || string(rows[0].value) != "old" {
+			t.Fatalf("%q %v", rows[0].value, err)
+		}
+		put("new")
+		if _, presence := e.table.Peek(tableKey(key)); presence != cache.Unknown {
+			t.Fatal("the row was not evicted")
+		}
+		tx := e.begin(testNow, false)
+		e.admit(tx, rows)
+		e.release(tx)
+		var got string
+		_, err = e.View(testNow, 6, OpFunc(func(tx *Tx) error {
+			v, _, err := tx.getRow(key)
+			got = string(v)
+			return err
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stale := got == "old"; stale != mutant {
+			t.Errorf("mutant %v: the row reads %q", mutant, got)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -2,7 +2,9 @@ package storage
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -110,8 +112,20 @@ func (e *Engine) load(tx *Tx) error {
 	if err != nil {
 		return err
 	}
+	e.admit(tx, rows)
+	// The table may have no room for them, or lose them again before the next run.
+	tx.loaded = append(tx.loaded, rows...)
+	return nil
+}
+
+// admit offers what the store said to the table. That a row is absent is not worth
+// keeping for a writer: it is most likely about to make the row.
+func (e *Engine) admit(tx *Tx, rows []loadedRow) {
 	now := seconds32(tx.now)
 	for i := range rows {
+		if !rows[i].ok && tx.writable {
+			continue
+		}
 		k := tableKey(rows[i].key)
 		e.table.Lock(k.Slot)
 		if e.opts.mutant.admitStale {
@@ -120,9 +134,6 @@ func (e *Engine) load(tx *Tx) error {
 		e.table.Admit(k, rows[i].value, !rows[i].ok, rows[i].epoch, now)
 		e.table.Unlock(k.Slot)
 	}
-	// The table may have no room for them, or lose them again before the next run.
-	tx.loaded = append(tx.loaded, rows...)
-	return nil
 }
 
 // read looks rows up in the store. (Not with DB.Get, which never asks the bloom
@@ -133,7 +144,7 @@ func (e *Engine) read(cold []coldRow) ([]loadedRow, error) {
 	if e.store == nil {
 		return nil, ErrClosed
 	}
-	it, err := e.store.NewIter(&pebble.IterOptions{UseL6Filters: true})
+	it, version, err := e.readers.take(e.store)
 	if err != nil {
 		return nil, e.storeError(err)
 	}
@@ -152,7 +163,58 @@ func (e *Engine) read(cold []coldRow) ([]loadedRow, error) {
 		}
 	}
 	e.stats.loads.Add(uint64(len(cold)))
-	return rows, e.storeError(it.Close())
+	return rows, e.storeError(e.readers.give(it, version))
+}
+
+// readerPool keeps iterators of the store between reads of cold rows; opening one
+// costs as much as a read. An iterator sees the store as it was when it was
+// opened, so all are closed when something was ingested: before rows of the ingest
+// become clean, and with that evictable.
+type readerPool struct {
+	mu      sync.Mutex
+	version uint64 // counts changes of the store
+	free    []*pebble.Iterator
+}
+
+func (p *readerPool) take(store *pebble.DB) (*pebble.Iterator, uint64, error) {
+	p.mu.Lock()
+	version := p.version
+	if n := len(p.free); n > 0 {
+		it := p.free[n-1]
+		p.free = p.free[:n-1]
+		p.mu.Unlock()
+		return it, version, nil
+	}
+	p.mu.Unlock()
+	it, err := store.NewIter(&pebble.IterOptions{UseL6Filters: true})
+	return it, version, err
+}
+
+// give takes an iterator back and returns the error that it met.
+func (p *readerPool) give(it *pebble.Iterator, version uint64) error {
+	const keep = 8
+	p.mu.Lock()
+	if it.Error() == nil && p.version == version && len(p.free) < keep {
+		p.free = append(p.free, it)
+		p.mu.Unlock()
+		return nil
+	}
+	p.mu.Unlock()
+	return it.Close()
+}
+
+// renew closes the iterators: the store has changed, or is about to be closed.
+func (p *readerPool) renew() error {
+	p.mu.Lock()
+	p.version++
+	free := p.free
+	p.free = nil
+	p.mu.Unlock()
+	var err error
+	for _, it := range free {
+		err = errors.Join(err, it.Close())
+	}
+	return err
 }
 
 // storeError gives errors of Pebble the names that commands know.
@@ -161,4 +223,14 @@ func (e *Engine) storeError(err error) error {
 		return fmt.Errorf("%w: %v", ErrCorruptStore, err)
 	}
 	return err
+}
+
+// renewReaders lets go of tables that compactions have replaced since: an idle
+// store would keep them for the sake of its readers. The clock calls it.
+func (e *Engine) renewReaders() {
+	e.stores.RLock()
+	defer e.stores.RUnlock()
+	if err := e.readers.renew(); err != nil {
+		e.opts.Logf("a reader of the store: %v", err)
+	}
 }

@@ -285,6 +285,7 @@ func (e *Engine) tickLoop() {
 				e.requestFlush()
 			}
 			e.checkDisk()
+			e.renewReaders()
 		case <-e.closing:
 			return
 		}
@@ -335,7 +336,7 @@ func (e *Engine) closeFiles() error {
 	}
 	e.stores.Lock()
 	if e.store != nil {
-		err = errors.Join(err, e.store.Close())
+		err = errors.Join(err, e.readers.renew(), e.store.Close())
 		e.store = nil
 	}
 	e.stores.Unlock()

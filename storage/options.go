@@ -88,6 +88,7 @@ type mutants struct {
 	evictDirty       bool // rows are clean when they are cut, not when they are ingested
 	settleEarly      bool // rows are clean when tables are built, before the ingest
 	admitStale       bool // what a reader brings is admitted, however old
+	oldReaders       bool // iterators from before an ingest go on being used
 	flushPastCommit  bool // a generation is ingested before it is committed
 	headersMissing   bool // headers are not part of the generation
 	replayBelow      bool // recovery replays from the start of the log
