@@ -8,6 +8,8 @@ type failover struct {
 	ranked    bool
 	standings []standing
 	excuse    string // why it does not stand, noted once
+	bornAt    Time   // start of this life
+	touched   bool   // streamed from its primary in this life
 	manual
 	migrateAt Time
 }
@@ -30,6 +32,7 @@ const (
 // positioned hears where this node's log ends.
 func (m *Machine) positioned(e Position) {
 	m.position = e
+	m.touched = m.touched || e.LinkUp
 	m.matchManual()
 }
 
@@ -166,6 +169,10 @@ func (m *Machine) mayStand(primary *node) bool {
 		excuse = "the primary owns no slot"
 	case m.position.DataTime == 0 && !m.position.LinkUp:
 		excuse = "never in touch with the primary"
+	case !m.touched && m.now.Since(m.bornAt) < max(m.config.NodeTimeout, bootWait):
+		// After all nodes were started at once, the primary may be a moment
+		// behind, with writes that this replica does not have.
+		excuse = "just started, the primary may be starting too"
 	case m.config.ReplicaValidityFactor > 0 &&
 		age > m.config.ReplPingPeriod+m.config.NodeTimeout*Duration(m.config.ReplicaValidityFactor):
 		excuse = "my data is too old"

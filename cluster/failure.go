@@ -17,7 +17,8 @@ type life struct {
 	fail     bool // a majority does
 	noaddr   bool // another node answers at its address
 	failedAt Time
-	reportAt Time // the suspicion is reported again
+	failedIn uint64 // the boot that the verdict is about
+	reportAt Time   // the suspicion is reported again
 
 	orphanSince Time // a primary without living replicas since; 0: is not
 	reports     []failReport
@@ -293,7 +294,7 @@ func (m *Machine) tryFail(n *node) {
 
 func (m *Machine) markFailed(n *node) {
 	n.fail = true
-	n.failedAt = m.now
+	n.failedAt, n.failedIn = m.now, n.record.Boot
 	m.changed.view, m.changed.table = true, true
 	m.primaryFailed(n)
 	m.wakeBy(m.now)
@@ -318,14 +319,15 @@ func (m *Machine) unfailed(_ *node, body Unfail) {
 }
 
 // clearFailed lifts FAIL from a node that answers: at once if nobody would
-// replace it, else only when no replica has done so for a while.
+// replace it or if it was started anew since, for the verdict was about its
+// earlier life; else only when no replica has replaced it for a while.
 // Redis 7.0, clearNodeFailureIfNeeded.
 func (m *Machine) clearFailed(n *node) {
 	if !n.fail || n.pfail || n.misses > 0 || n.acked < n.failedAt {
 		return
 	}
 	replaceable := n.record.IsPrimary() && n.ownedCount > 0 && len(m.replicasOf(n.id())) > 0
-	if replaceable && m.now.Since(n.failedAt) <= 2*m.config.NodeTimeout {
+	if replaceable && n.record.Boot == n.failedIn && m.now.Since(n.failedAt) <= 2*m.config.NodeTimeout {
 		m.wakeBy(n.failedAt.After(2*m.config.NodeTimeout + 1))
 		return
 	}

@@ -131,7 +131,7 @@ func (m *Machine) resume(saved Persisted) {
 	}
 	for _, id := range conf.Failed {
 		if n := m.find(id); n != nil && n != m.me {
-			n.fail, n.failedAt = true, m.now
+			n.fail, n.failedAt, n.failedIn = true, m.now, n.record.Boot
 		}
 	}
 	m.migrating = append([]OpenSlot(nil), conf.Migrating...)

@@ -19,6 +19,7 @@ const bootWait Duration = 2000
 
 func (m *Machine) startState(restarted bool) {
 	m.clusterState = clusterState{lastTimers: m.now, awakeAt: m.now}
+	m.bornAt, m.touched = m.now, false
 	if restarted && m.self().IsPrimary() && m.self().Slots != nil {
 		m.readyAt = m.now.After(bootWait)
 	}
