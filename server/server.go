@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -152,11 +153,18 @@ func (s *Server) failed(format string, args ...any) error {
 	return e
 }
 
+// loopCores is up to how many cores one event loop serves more than goroutines do.
+const loopCores = 4
+
+func wantsLoop(setting string) bool {
+	return setting == "yes" || setting == "auto" && runtime.GOMAXPROCS(0) <= loopCores
+}
+
 // Serve begins to take clients.
 func (s *Server) Serve() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.settings.Bool("event-loop") {
+	if wantsLoop(s.settings.Text("event-loop")) {
 		l, err := newLoop(s)
 		if err != nil {
 			s.log.Printf(Warning, "No event loop, connections get a goroutine each: %v", err)

@@ -52,9 +52,11 @@ func freePort(t testing.TB) string {
 func settings(t testing.TB, args ...string) *config.Config {
 	t.Helper()
 	c := config.New()
+	driver := "no"
 	if *eventLoop {
-		args = append([]string{"--event-loop", "yes"}, args...)
+		driver = "yes"
 	}
+	args = append([]string{"--event-loop", driver}, args...)
 	all := append([]string{"--bind", "127.0.0.1", "--memory-budget", "64mb", "--enable-debug-command", "yes"}, args...)
 	if err := c.Load(all, strings.NewReader("")); err != nil {
 		t.Fatal(err)
