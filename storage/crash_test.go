@@ -725,7 +725,7 @@ func TestCrashMutants(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			mode := m.mode
 			mode.mutant = m.mutant
-			const bound = 600
+			const bound = 200
 			for seed := range uint64(bound) {
 				if err := runCrashes(seed, mode); err != nil {
 					t.Logf("caught by seed %d: %v", seed, err)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -122,9 +121,6 @@ func (e *Engine) load(tx *Tx) error {
 // admit offers what the store said to the table. That a row is absent is not worth
 // keeping for a writer: it is most likely about to make the row.
 func (e *Engine) admit(tx *Tx, rows []loadedRow) {
-	if e.opts.mutant.admitStale {
-		e.letSlotChange(rows[0])
-	}
 	now := seconds32(tx.now)
 	for i := range rows {
 		if !rows[i].ok && tx.writable {
@@ -137,21 +133,6 @@ func (e *Engine) admit(tx *Tx, rows []loadedRow) {
 		}
 		e.table.Admit(k, rows[i].value, !rows[i].ok, rows[i].epoch, now)
 		e.table.Unlock(k.Slot)
-	}
-}
-
-// letSlotChange gives writers the time to make r stale: the window that the epoch
-// closes is too short to be met by luck on a busy machine.
-func (e *Engine) letSlotChange(r loadedRow) {
-	slot := tableKey(r.key).Slot
-	for range 1000 {
-		e.table.RLock(slot)
-		same := e.table.Epoch(slot) == r.epoch
-		e.table.RUnlock(slot)
-		if !same {
-			return
-		}
-		runtime.Gosched()
 	}
 }
 
