@@ -175,6 +175,7 @@ func (n *node) hooks() driver.Hooks {
 	s := n.srv
 	return driver.Hooks{
 		Publish: func(_ *cluster.View, route *slots.View) { s.env.View.Store(route) },
+		Serve:   func(until time.Time) { s.env.ServeUntil.Store(until.UnixMilli()) },
 		BecomePrimary: func(b cluster.BecomePrimary) {
 			s.log.SetRole('M')
 			n.tasks <- func() { n.repl.becomePrimary(b) }

@@ -49,6 +49,11 @@ type Hooks struct {
 	// the routing of every other one.
 	Publish func(*cluster.View, *slots.View)
 
+	// Serve says until when the published View may be believed; it is called
+	// again long before. A process that was stopped for longer, or whose driver
+	// hangs, must not serve by it: others may have taken its place meanwhile.
+	Serve func(until time.Time)
+
 	BecomePrimary func(cluster.BecomePrimary)
 	BecomeReplica func(cluster.BecomeReplica)
 	DropSlots     func(slots.Set)

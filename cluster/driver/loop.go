@@ -45,10 +45,31 @@ func (d *Driver) loop(effects []cluster.Effect, ready chan<- struct{}) {
 		}
 		d.settle()
 		d.stepped.Store(int64(d.now()))
+		d.lease()
 		if d.busted != nil {
 			return
 		}
 	}
+}
+
+// leaseMin is how long a view is good for at least: less than that, and a busy
+// machine would refuse clients for nothing.
+const leaseMin = 500 * time.Millisecond
+
+// lease prolongs the published view's time, which is the node timeout: for so
+// long nobody can have been voted into this node's place. Not so while a newer
+// view waits for the disk.
+func (d *Driver) lease() {
+	if d.options.Hooks.Serve == nil || d.busted != nil {
+		return
+	}
+	for _, e := range d.held {
+		if _, waits := e.Do.(cluster.Publish); waits {
+			return
+		}
+	}
+	span := time.Duration(d.settings.Load().Machine.NodeTimeout) * time.Millisecond
+	d.options.Hooks.Serve(time.Now().Add(max(span, leaseMin)))
 }
 
 // settle steps the events that effects have caused, until there are none.

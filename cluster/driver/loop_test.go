@@ -188,3 +188,27 @@ func TestClockNeverStepsBack(t *testing.T) {
 		t.Fatalf("50 ms from now is in %v", time.Until(at))
 	}
 }
+
+// A view that a newer one is about to replace is not prolonged.
+func TestLeaseNeedsTheNewestView(t *testing.T) {
+	d, mind, _ := bench(t)
+	var leases int
+	d.options.Hooks.Serve = func(until time.Time) {
+		if until.Before(time.Now()) {
+			t.Error("a lease that has ended")
+		}
+		leases++
+	}
+	d.lease()
+	mind.steps = [][]cluster.Effect{effects(1, cluster.Publish{View: mind.view})}
+	d.step(cluster.Tick{})
+	d.lease()
+	if leases != 1 {
+		t.Fatalf("%d leases while a view waits for the disk, want the one before", leases)
+	}
+	d.release(1)
+	d.lease()
+	if leases != 2 {
+		t.Fatalf("%d leases, want 2", leases)
+	}
+}

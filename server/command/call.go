@@ -89,7 +89,7 @@ func (c *Call) transact() (storage.LSN, error) {
 // runAcross executes a command with keys in several slots. A cluster refuses it,
 // and needs no lock for that; a server on its own locks them all.
 func (c *Call) runAcross() error {
-	if err := slots.Route(c.Env.View.Load(), c.route); err != nil {
+	if err := slots.Route(c.view(), c.route); err != nil {
 		return err
 	}
 	if c.NoWait {
@@ -134,9 +134,22 @@ func (op *keyedOp) Run(tx *storage.Tx) error {
 	return err
 }
 
+// view is who serves which slot, to route by. Once ServeUntil is past it says that
+// the cluster is down: who was paused, or has not thought for long, does not know
+// whether others have taken its slots over meanwhile.
+func (c *Call) view() *slots.View {
+	view := c.Env.View.Load()
+	if until := c.Env.ServeUntil.Load(); until != 0 && c.Now > until && view.Enabled {
+		down := *view
+		down.Down = true
+		return &down
+	}
+	return view
+}
+
 // routeKeys decides, with the slot locked, whether the command is served here.
 func (c *Call) routeKeys(tx *storage.Tx) error {
-	view := c.Env.View.Load()
+	view := c.view()
 	if view.IsOpen(c.route.Slot) {
 		c.route.Present, c.route.Missing = 0, 0
 		for _, at := range c.keys {

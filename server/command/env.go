@@ -23,6 +23,9 @@ type Env struct {
 	Latency LatencyMonitor
 	Pause   Pause
 	Cluster *Cluster // nil: not a node of a cluster
+	// ServeUntil is the last moment, Unix milliseconds, at which View may be
+	// believed; 0: for ever.
+	ServeUntil atomic.Int64
 
 	// Replication and WaitReplicas are the cluster's, if there is one.
 	Replication func() Replication

@@ -194,7 +194,7 @@ func (m *migration) read() error {
 
 func (m *migration) readOp(tx *storage.Tx) error {
 	c := m.call
-	view := c.Env.View.Load()
+	view := c.view()
 	m.asking = view.Enabled
 	if err := slots.Route(view, c.request(m.keys)); err != nil {
 		return err
@@ -277,7 +277,7 @@ func (m *migration) remove() error {
 	c := m.call
 	lsn, err := c.Env.Engine.Update(c.Now, m.slots(), storage.OpFunc(func(tx *storage.Tx) error {
 		tx.Through(m.hold)
-		if err := slots.Route(c.Env.View.Load(), c.request(m.keys)); err != nil {
+		if err := slots.Route(c.view(), c.request(m.keys)); err != nil {
 			return err
 		}
 		if m.hold.Broken() {

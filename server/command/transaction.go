@@ -95,7 +95,7 @@ func watch(c *Call) error {
 			c.route.CrossSlot = true
 		}
 		lsn, err := c.Env.Engine.View(c.Now, slot, storage.OpFunc(func(tx *storage.Tx) error {
-			if err := slots.Route(c.Env.View.Load(), c.route); err != nil {
+			if err := slots.Route(c.view(), c.route); err != nil {
 				return err
 			}
 			return tx.Watch(&t.watch, key)
@@ -150,7 +150,7 @@ func (c *Call) queue() {
 // routeQueued asks Route about a command that is only queued. Which keys are
 // there is left to EXEC, under the lock.
 func (c *Call) routeQueued() error {
-	view := c.Env.View.Load()
+	view := c.view()
 	if !view.Enabled || c.Cmd.Run == nil {
 		return nil
 	}
@@ -441,7 +441,7 @@ func (x *execution) saved(tx *storage.Tx, q queued) error {
 // routeKeys asks Route about the transaction as a whole.
 func (x *execution) routeKeys(tx *storage.Tx) error {
 	c := x.call
-	view := c.Env.View.Load()
+	view := c.view()
 	if !view.Enabled || !x.routed {
 		return nil
 	}

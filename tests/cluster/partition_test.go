@@ -81,3 +81,37 @@ func TestPartitionedPrimary(t *testing.T) {
 		return nil
 	})
 }
+
+// A primary that was stopped for so long that it was replaced must not take the write that waited for it when it goes
+// on: it cannot know yet, but it can see that its time was over.
+func TestPausedPrimaryTakesNoWrite(t *testing.T) {
+	t.Parallel()
+	c := proc.StartCluster(t, 3, 1, proc.Options{Args: []string{"--cluster-node-timeout", "1000"}})
+	healthy(t, c)
+	const key = "{06S}k"
+	old := c.Servers[0]
+	text(t, old, "SET", key, "before")
+	if got := text(t, old, "WAIT", "1", "0"); got != "1" {
+		t.Fatalf("WAIT says %s", got)
+	}
+	conn := old.Conn()
+	old.Pause()
+	proc.Eventually(t, patience, "its replica takes over", func() error {
+		for _, s := range c.Servers[1:] {
+			if r, err := s.Try("SET", key, "after"); err == nil && r.Text == "OK" {
+				return nil
+			}
+		}
+		return fmt.Errorf("nobody takes the write")
+	})
+	conn.Send("SET", key, "from the dead")
+	if err := conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	old.Cont()
+	r, err := conn.Receive()
+	if err != nil || r.Err() == nil {
+		t.Fatalf("the write that waited is answered with %v, %v", r, err)
+	}
+	c.WaitOK()
+}
