@@ -135,9 +135,9 @@ type peer struct {
 }
 
 // setStanding keeps connections to these peers open at all times, so that the
-// death of one is noticed as it happens, and closes links to nodes that all
-// does not hold.
-func (b *bus) setStanding(peers []peer, all map[cluster.ID]bool) {
+// death of one is noticed as it happens. Links to others close when they idle:
+// a forgotten node may still be an elector, and then is spoken to.
+func (b *bus) setStanding(peers []peer) {
 	standing := map[cluster.ID]bool{}
 	for _, p := range peers {
 		if l := b.linkTo(p.id, p.addr); l != nil {
@@ -148,12 +148,13 @@ func (b *bus) setStanding(peers []peer, all map[cluster.ID]bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for id, l := range b.links {
-		switch {
-		case !all[id]:
+		if standing[id] {
+			continue
+		}
+		l.setStanding(false)
+		if _, empty := l.q.waiting(); empty && !l.isUp() {
 			l.close()
 			delete(b.links, id)
-		case !standing[id]:
-			l.setStanding(false)
 		}
 	}
 }

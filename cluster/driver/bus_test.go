@@ -144,7 +144,7 @@ func TestProbeTellsHowTheNodeIs(t *testing.T) {
 		}
 	}
 	probe(cluster.ProbeOK, patience, "no connection yet")
-	a.setStanding([]peer{{b.id, b.addr()}}, map[cluster.ID]bool{b.id: true})
+	a.setStanding([]peer{{b.id, b.addr()}})
 	eventually(t, "the link is up", func() bool { r := a.reports(b.id); return len(r) == 1 && r[0] })
 	probe(cluster.ProbeOK, patience, "over the open connection")
 	if a.counts.sent[sortPing].Load() == 0 {
@@ -166,7 +166,7 @@ func TestProbeTellsHowTheNodeIs(t *testing.T) {
 func TestStandingLinkComesBack(t *testing.T) {
 	t.Parallel()
 	a, b := newStation(t, 1, 0), newStation(t, 2, 0)
-	a.setStanding([]peer{{b.id, b.addr()}}, map[cluster.ID]bool{b.id: true})
+	a.setStanding([]peer{{b.id, b.addr()}})
 	eventually(t, "up", func() bool { return len(a.reports(b.id)) == 1 })
 	port := b.port.Number()
 	b.stop()

@@ -253,14 +253,12 @@ func (d *Driver) publish(v *cluster.View) {
 			d.bus.disconnectAll() // greetings on open connections name the old one
 		}
 	}
-	all := map[cluster.ID]bool{}
 	var peers []peer
 	for i := range v.Nodes {
 		n := &v.Nodes[i]
 		if n.Myself || n.Handshake {
 			continue
 		}
-		all[n.ID] = true
 		if !n.NoAddr && n.Addr.IP != "" {
 			peers = append(peers, peer{n.ID, n.Addr})
 		}
@@ -269,7 +267,7 @@ func (d *Driver) publish(v *cluster.View) {
 	if len(v.Nodes) > standingLimit {
 		standing = nil
 	}
-	d.bus.setStanding(standing, all)
+	d.bus.setStanding(standing)
 	d.ring.setTable(self, peers)
 	if d.options.Hooks.Publish != nil {
 		d.options.Hooks.Publish(v, slotsView(v, d.settings.Load()))
