@@ -24,7 +24,9 @@ func (e *Engine) FlushSlots(now int64, set slots.Set) (LSN, error) {
 	if len(ranges) == 0 {
 		return e.log.End(), nil
 	}
-	e.flushing.Lock()
+	if err := e.lockStore(); err != nil {
+		return 0, err
+	}
 	defer e.flushing.Unlock()
 	if err := e.finishPending(); err != nil {
 		return 0, err
@@ -279,7 +281,9 @@ func (e *Engine) applyBarrier(rec *log.Record, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	e.flushing.Lock()
+	if err := e.lockStore(); err != nil {
+		return err
+	}
 	defer e.flushing.Unlock()
 	if err := e.finishPending(); err != nil {
 		return err

@@ -17,7 +17,9 @@ import (
 // The copy is exact at the position that is returned; the log is pinned there, so
 // that the records after it can be sent too. The caller releases the pin.
 func (e *Engine) Checkpoint(dir string) (LSN, *log.Pin, error) {
-	e.flushing.Lock()
+	if err := e.lockStore(); err != nil {
+		return 0, nil, err
+	}
 	defer e.flushing.Unlock()
 	pin, err := e.log.Pin(LSN(e.position.LSN))
 	if err != nil {
@@ -53,7 +55,9 @@ func nextStore(name string) string {
 // begin at its position, which is returned. All rows of before are gone. Until
 // the new store is open the old one is served; on an error it stays.
 func (e *Engine) ReplaceWith() (LSN, error) {
-	e.flushing.Lock()
+	if err := e.lockStore(); err != nil {
+		return 0, err
+	}
 	defer e.flushing.Unlock()
 	if err := e.finishPending(); err != nil {
 		return 0, err
@@ -129,7 +133,9 @@ type Snapshot struct {
 
 // Snapshot opens a view of the slots of set. It must be closed.
 func (e *Engine) Snapshot(set slots.Set) (*Snapshot, error) {
-	e.flushing.Lock()
+	if err := e.lockStore(); err != nil {
+		return nil, err
+	}
 	defer e.flushing.Unlock()
 	pin, err := e.log.Pin(LSN(e.position.LSN))
 	if err != nil {

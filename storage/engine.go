@@ -64,6 +64,7 @@ type Engine struct {
 	pending   *generation // cut, not yet in the store
 	waiting   []waitingBarrier
 	replaying bool
+	released  bool // the files are closed
 	watermark atomic.Uint64
 	position  format.Watermark // guarded by flushing
 	imports   uint64           // numbers side files; guarded by flushing

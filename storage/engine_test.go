@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -126,6 +127,23 @@ func TestReopen(t *testing.T) {
 		}
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+func TestClosedEngine(t *testing.T) {
+	e := openTest(t, smallOptions(vfs.NewMem()))
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var set slots.Set
+	set.Add(1)
+	_, flushSlots := e.FlushSlots(testNow, set)
+	_, snapshot := e.Snapshot(set)
+	_, _, checkpoint := e.Checkpoint("x")
+	for what, err := range map[string]error{"Flush": e.Flush(), "FlushSlots": flushSlots, "Snapshot": snapshot, "Checkpoint": checkpoint, "Close": e.Close()} {
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("%s of a closed engine returned %v", what, err)
 		}
 	}
 }

@@ -86,10 +86,22 @@ func (e *Engine) flushLoop() {
 	}
 }
 
+// lockStore takes flushing, unless the engine is closed for good.
+func (e *Engine) lockStore() error {
+	e.flushing.Lock()
+	if e.released {
+		e.flushing.Unlock()
+		return ErrClosed
+	}
+	return nil
+}
+
 // Flush brings everything that is dirty now into the store. It returns when that
 // is done; a full disk makes it wait.
 func (e *Engine) Flush() error {
-	e.flushing.Lock()
+	if err := e.lockStore(); err != nil {
+		return err
+	}
 	defer e.flushing.Unlock()
 	if err := e.finishPending(); err != nil {
 		return err

@@ -82,7 +82,9 @@ func (im *Import) Commit(now int64) (LSN, error) {
 	if next != len(im.deltas) {
 		panic("storage: counters of an import are not of its slots, ascending")
 	}
-	e.flushing.Lock()
+	if err := e.lockStore(); err != nil {
+		return 0, err
+	}
 	defer e.flushing.Unlock()
 	if err := e.finishPending(); err != nil {
 		return 0, err

@@ -330,6 +330,9 @@ func (e *Engine) abandon() error {
 }
 
 func (e *Engine) closeFiles() error {
+	e.flushing.Lock()
+	defer e.flushing.Unlock()
+	e.released = true
 	var err error
 	if e.log != nil {
 		err = e.log.Close()
