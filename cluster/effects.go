@@ -87,7 +87,8 @@ type (
 	// PauseWrites holds clients' writes back until Until or ResumeWrites
 	// (manual failover), then answers with the event Paused.
 	PauseWrites struct{ Until Time }
-	// ResumeWrites ends PauseWrites.
+	// ResumeWrites ends PauseWrites. On a node that was replaced it comes behind
+	// BecomeReplica.
 	ResumeWrites struct{}
 
 	// DropSlots deletes the keys of slots lost to another shard.

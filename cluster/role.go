@@ -9,12 +9,18 @@ func (m *Machine) becomeReplicaOf(n *node) {
 // serve makes this node a replica of n, which leads shard in term.
 func (m *Machine) serve(n *node, shard ID, term uint64) {
 	m.note('#', "Configuration change detected. Reconfiguring myself as a replica of "+n.id().String())
+	paused := m.manual.role == manualPrimary
+	m.manual = manual{}
 	m.abandonShard()
 	m.migrating, m.importing = nil, nil
 	m.amend(true, func(r *Record) { r.Primary, r.Shard, r.Term, r.Slots = n.id(), shard, term, nil })
 	m.position = Position{Offset: m.position.Offset}
 	m.readyAt = 0
 	m.follow(n)
+	if paused {
+		// Not before this node is a replica: a write let in between would be acknowledged and lost.
+		m.doDurably(ResumeWrites{})
+	}
 }
 
 // follow tells the driver to replicate n.

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -222,5 +223,18 @@ func TestNodesThatMustNotStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(t, proc.Options{Dir: dir}, "Unrecoverable error: corrupted cluster config file")
-	refused(t, proc.Options{Port: 60000}, "Your Redis port number must be 55535 or less.")
+	refused(t, proc.Options{Port: portAbove55535(t)}, "Your Redis port number must be 55535 or less.")
+}
+
+// portAbove55535 gives a free port so high that its bus port would not exist, and above those that the kernel gives to
+// outgoing connections.
+func portAbove55535(t *testing.T) int {
+	for port := 61000 + os.Getpid()%4000; port < 65536; port++ {
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port above 61000")
+	return 0
 }
