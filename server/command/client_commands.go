@@ -197,7 +197,10 @@ func clientUnblock(c *Call) error {
 	if len(c.Args) == 4 {
 		reason = strings.ToUpper(string(c.Args[3]))
 	}
-	if len(c.Args) > 4 || reason != "TIMEOUT" && reason != "ERROR" {
+	if len(c.Args) > 4 {
+		return Error("ERR unknown subcommand or wrong number of arguments for '" + string(c.Args[1]) + "'. Try CLIENT HELP.")
+	}
+	if reason != "TIMEOUT" && reason != "ERROR" {
 		return Error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
 	}
 	id, ok := storage.ParseInt(c.Args[2])

@@ -58,6 +58,14 @@ var newer = []known{
 // deliberate are differences that Cobble means to have.
 var deliberate = []known{
 	{
+		name: "memory values beyond 64 bits", commands: []string{"CONFIG"},
+		why: "Redis lets them wrap or saturate; Cobble refuses",
+		applies: func(args []string, oracle, subject reply) bool {
+			return oracle.Text == "OK" && strings.HasSuffix(subject.Text, "argument must be a memory value") &&
+				len(args) > 3 && len(args[3]) > 18
+		},
+	},
+	{
 		name: "RESTORE of an overflowing lifetime", commands: []string{"RESTORE"},
 		why: "Redis adds the lifetime to the time without looking, and the key is long dead; Cobble refuses",
 		applies: func(args []string, _, subject reply) bool {
