@@ -211,7 +211,7 @@ func (r *crashRun) round() error {
 	}
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
-	go r.disturb(done)
+	go r.disturb(r.e, r.tick, done)
 	stuck := time.After(crashPatience)
 	for r.ops.Store(0); r.ops.Load() < crashAt && !r.stop.Load(); {
 		select {
@@ -633,7 +633,7 @@ func (r *crashRun) barrierDone()      { r.turn.Unlock() }
 
 // disturb ticks the clock, and raises the commit level where that is separate,
 // until the writers are done.
-func (r *crashRun) disturb(done chan struct{}) {
+func (r *crashRun) disturb(e *Engine, tick chan time.Time, done chan struct{}) {
 	for i := 0; ; i++ {
 		select {
 		case <-done:
@@ -642,12 +642,12 @@ func (r *crashRun) disturb(done chan struct{}) {
 		}
 		if i%3 == 0 {
 			select {
-			case r.tick <- time.Time{}:
+			case tick <- time.Time{}:
 			default:
 			}
 		}
 		if r.mode.inSync && (i%5 == 0 || r.stop.Load()) {
-			r.e.log.Commit(r.e.log.Reached(log.Synced))
+			e.log.Commit(e.log.Reached(log.Synced))
 		}
 	}
 }
@@ -702,6 +702,9 @@ func TestCrash(t *testing.T) {
 // TestCrashMutants switches off one rule at a time. The harness must notice within
 // a bounded number of seeds, or it proves nothing.
 func TestCrashMutants(t *testing.T) {
+	if raceEnabled {
+		t.Skip("a planted bug shows in what comes back after a crash, which the race detector slows twentyfold and does not change")
+	}
 	everysec, inSync := crashModes[0], crashModes[2]
 	for _, m := range []struct {
 		name   string

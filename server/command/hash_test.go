@@ -312,6 +312,9 @@ func TestHotHashCommandsDoNotAllocate(t *testing.T) {
 
 // The same with the engine around it: lock, log record and rows included.
 func TestHashCommandsHardlyAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
 	c, do := newRunner(t)
 	for i := range 20 {
 		do("HSET", "h", fmt.Sprint("f", i), fmt.Sprint(i))

@@ -228,6 +228,8 @@ func (m *crashModel) check(l *Log) error {
 	if got := l.Term().Number; got != term {
 		return fmt.Errorf("term %d, want %d", got, term)
 	}
+	m.mu.Lock() // the log makes room in the background, which may be the crash point
+	defer m.mu.Unlock()
 	m.history = m.history[:n]
 	m.acked = [levels]LSN{Written: end, Synced: end} // Open synced it
 	m.pinned = ^LSN(0)
