@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 GO          ?= go
 BIN         := bin/cobble
-FUZZTIME    ?= 10s
+FUZZTIME    ?= 100000x
 SEEDS       ?=
 BENCH_ARGS  ?=
 DEMO_ARGS   ?=
@@ -46,7 +46,7 @@ lint: ## gofmt, vet, staticcheck, the tidy test
 	@for f in commands config; do cmp -s bin/docs/$$f.md docs/$$f.md || { echo "docs/$$f.md is stale: make docs"; exit 1; }; done
 
 .PHONY: fuzz
-fuzz: ## each fuzz target for FUZZTIME (10s)
+fuzz: ## each fuzz target for FUZZTIME inputs (100000x), or a time
 	@.ci/fuzz $(FUZZTIME)
 
 .PHONY: sim
