@@ -22,6 +22,7 @@ func (c *Call) Execute(args [][]byte) {
 		c.Later = func(stop <-chan struct{}) {
 			goOn := c.Env.Pause.wait(c, stop)
 			c.resume()
+			c.Now = c.Env.Process.Micros() / 1000 // keys have expired meanwhile, and perhaps the view has lapsed
 			if goOn {
 				c.perform()
 			}
@@ -94,6 +95,7 @@ func (c *Call) again(stop <-chan struct{}) {
 		case <-stop:
 		}
 	}
+	c.Now = c.Env.Process.Micros() / 1000
 	c.perform()
 }
 
