@@ -211,6 +211,9 @@ func execMulti(c *Call) error {
 		if n > 0 || run.watch {
 			if err := run.segment(rest[:n]); err != nil {
 				again = err == storage.ErrFollower && len(rest) == len(t.queue) && c.fenced < fencedTries
+				if err == storage.ErrFollower && !again {
+					return Error(ErrorText(err)) // a part was executed, or the tries are over: EXEC is not run again
+				}
 				return err
 			}
 			if run.failed {

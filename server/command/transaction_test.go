@@ -107,3 +107,23 @@ func TestExecIsOneRecord(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// A transaction that meets the fence behind its first part is not run again: it
+// says why it ended.
+func TestFenceWithinATransaction(t *testing.T) {
+	c, do := newRunner(t)
+	c.Env.Process.Micros = func() int64 { // called by TIME
+		c.Env.Engine.SetFollower(true)
+		return c.Now * 1000
+	}
+	for _, command := range []string{"MULTI", "SET a 1", "TIME", "SET b 1"} {
+		do(strings.Fields(command)...)
+	}
+	if got := do("EXEC"); !strings.HasPrefix(got, "-READONLY ") {
+		t.Errorf("EXEC: %q", got)
+	}
+	c.Env.Engine.SetFollower(false)
+	if got := do("GET", "b"); got != "$-1\r\n" {
+		t.Errorf("behind the fence: %q", got)
+	}
+}
