@@ -159,6 +159,13 @@ func (s *Server) Restart() {
 	s.WaitReady()
 }
 
+// Launch starts the process again in the same directory without waiting for it: for a server that is expected to
+// refuse what has become of its files.
+func (s *Server) Launch() {
+	s.t.Helper()
+	s.launch()
+}
+
 // WaitReady waits until the server answers PING with anything but LOADING.
 func (s *Server) WaitReady() {
 	s.t.Helper()

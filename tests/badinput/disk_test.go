@@ -1,0 +1,206 @@
+package badinput
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"cobble/tests/proc"
+	"cobble/tools/respconn"
+)
+
+const segments = "data/log/*.log"
+
+// last is the last of the names.
+func last(names []string) string { return names[len(names)-1] }
+
+// TestDamagedLogTail damages the last record of the log, in each way a crash may: the server starts with all before it.
+func TestDamagedLogTail(t *testing.T) {
+	for name, change := range map[string]func(b []byte) []byte{
+		"a flipped byte":      func(b []byte) []byte { b[used(b)-1] ^= 0x20; return b },
+		"a missing byte":      func(b []byte) []byte { return b[:used(b)-1] },
+		"missing bytes":       func(b []byte) []byte { return b[:used(b)-20] },
+		"a half record more":  func(b []byte) []byte { n := used(b); return append(b[:n:n], b[n-30:n-3]...) },
+		"garbage behind":      func(b []byte) []byte { return append(b[:used(b):used(b)], strings.Repeat("garbage", 9000)...) },
+		"a repeat of the end": func(b []byte) []byte { n := used(b); return append(b[:n:n], b[n-200:n]...) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t)
+			fill(t, s, 0, 300)
+			s.Do("SET", "last", "x")
+			s.Kill9()
+			damage(t, last(files(t, s.Dir, segments)), change)
+			s.Restart()
+			has(t, s, 0, 300)
+			if got := s.Do("GET", "last").Text; got != "x" && got != "" {
+				t.Errorf("the damaged record reads as %q", got)
+			}
+			fill(t, s, 300, 400) // what comes behind the cut is kept too
+			s.Kill9()
+			s.Restart()
+			has(t, s, 0, 400)
+		})
+	}
+}
+
+// TestDamagedLogMiddle damages a record that was synced and that the rows already hold: the server refuses to guess.
+func TestDamagedLogMiddle(t *testing.T) {
+	s := wellAfter(t, proc.Start(t, proc.Options{Standalone: true}))
+	fill(t, s, 0, 500)
+	s.Stop() // writes the rows out: the log is known to be good up to here
+	s.Restart()
+	fill(t, s, 500, 600)
+	s.Kill9()
+	segment := files(t, s.Dir, segments)[0]
+	flip := func(b []byte) []byte { b[2000] ^= 1; return b }
+	damage(t, segment, flip)
+	s.Launch()
+	exited(t, s, "corrupt record", filepath.Base(segment), "at offset ")
+	damage(t, segment, flip) // and it changed nothing: with the right byte all is back
+	s.Restart()
+	has(t, s, 0, 600)
+}
+
+// TestDamagedTables damages the tables that hold the rows: a key gives its value or an error, or the server says why it
+// does not start.
+func TestDamagedTables(t *testing.T) {
+	for name, change := range map[string]func(b []byte) []byte{
+		"a flipped byte at the start": func(b []byte) []byte { b[len(b)/20] ^= 1; return b },
+		"a flipped byte inside":       func(b []byte) []byte { b[len(b)/2] ^= 1; return b },
+		"a flipped byte at the end":   func(b []byte) []byte { b[len(b)-60] ^= 1; return b },
+		"cut short":                   func(b []byte) []byte { return b[:len(b)/2] },
+		"empty":                       func([]byte) []byte { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := wellAfter(t, proc.Start(t, proc.Options{Standalone: true}))
+			fill(t, s, 0, 3000)
+			s.Stop() // which writes the rows into tables
+			for _, table := range files(t, s.Dir, "data/rows-*/*.sst") {
+				damage(t, table, change)
+			}
+			s.Launch()
+			if !comesUp(t, s) {
+				exited(t, s, "Fatal error opening the store", ".sst")
+				return
+			}
+			c, refused := s.Conn(), ""
+			for i := range 3000 {
+				r, err := c.Do("GET", "key:"+itoa(i))
+				var e respconn.ReplyError
+				switch {
+				case err != nil && !s.Alive():
+					exited(t, s, "damaged")
+					return
+				case err != nil:
+					t.Fatal(err)
+				case errors.As(r.Err(), &e):
+					refused = e.Error()
+				case r.Text != value(i):
+					t.Fatalf("key:%d is %q", i, r)
+				}
+			}
+			if refused == "" {
+				t.Error("every key was read from damaged tables")
+			}
+			t.Log(refused)
+		})
+	}
+}
+
+// TestOtherVersion starts on a directory that says another format, and on one that is no directory.
+func TestOtherVersion(t *testing.T) {
+	s := wellAfter(t, proc.Start(t, proc.Options{Standalone: true}))
+	fill(t, s, 0, 10)
+	s.Stop()
+	version := filepath.Join(s.Dir, "data/VERSION")
+	right, err := os.ReadFile(version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage(t, version, func([]byte) []byte { return []byte("cobble storage 99\n") })
+	s.Launch()
+	exited(t, s, "cobble storage 99", "start it with the version that wrote it")
+	damage(t, version, func([]byte) []byte { return right })
+	s.Restart()
+	has(t, s, 0, 10)
+
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "data"), []byte("a file"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	refuses(t, proc.Options{Standalone: true, Dir: dir}, filepath.Join(dir, "data"))
+}
+
+// TestSameDirectory starts a second process on the directory of a running one, in both modes.
+func TestSameDirectory(t *testing.T) {
+	for _, standalone := range []bool{true, false} {
+		s := wellAfter(t, proc.Start(t, proc.Options{Standalone: standalone}))
+		refuses(t, proc.Options{Standalone: standalone, Dir: s.Dir}, s.Dir+" is already used by a different server process")
+		if !s.Alive() {
+			t.Error("the first process ended")
+		}
+	}
+}
+
+// TestFullDisk fills the file system below a server: writes that grow are refused, reads and deletions are not, and
+// when there is space again all goes on.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=320m"); err != nil {
+		t.Skipf("NOT TESTED, a full disk: mounting a tmpfs needs root: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	ballast := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 200<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := wellAfter(t, proc.Start(t, proc.Options{Standalone: true, Dir: dir}))
+	fill(t, s, 0, 1000)
+	block := strings.Repeat("0123456789abcdef", 1<<16)
+	stored := 0
+	for ; stored < 400; stored++ {
+		got := errorOf(s, "SET", "block:"+itoa(stored), block)
+		if strings.HasPrefix(got, "MISCONF Errors writing") {
+			break
+		}
+		if got != "" {
+			t.Fatalf("block %d: %q", stored, got)
+		}
+	}
+	t.Logf("%d MB stored", stored)
+	if stored == 400 || stored == 0 {
+		t.Fatalf("%d blocks of 1 MB went onto a disk of 120 MB", stored)
+	}
+	has(t, s, 0, 1000)
+	if got := s.Do("GET", "block:0").Text; got != block {
+		t.Errorf("block:0 has %d bytes", len(got))
+	}
+	if got := errorOf(s, "DEL", "key:999"); got != "" {
+		t.Errorf("DEL on a full disk: %q", got)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	proc.Eventually(t, exitTimeout, "writes to be taken again", func() error {
+		_, err := s.Try("SET", "block:new", block)
+		return err
+	})
+	s.Kill9()
+	s.Restart()
+	has(t, s, 0, 999)
+	for i := range stored {
+		if n, _ := s.Do("STRLEN", "block:"+itoa(i)).Int(); int(n) != len(block) {
+			t.Fatalf("block:%d has %d bytes after kill -9", i, n)
+		}
+	}
+	if n, _ := s.Do("EXISTS", "key:999").Int(); n != 0 {
+		t.Error("the key deleted on the full disk is back")
+	}
+}
