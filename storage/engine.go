@@ -89,6 +89,7 @@ type Engine struct {
 	noSpace   atomic.Bool // the flusher was told so
 	garbage   garbageQueue
 	stats     engineCounters
+	disk      diskReads
 }
 
 // slotState is what the engine knows of a slot beside its rows. The slot lock

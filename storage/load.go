@@ -163,6 +163,9 @@ func (e *Engine) read(cold []coldRow) ([]loadedRow, error) {
 		}
 	}
 	e.stats.loads.Add(uint64(len(cold)))
+	blocks := it.Stats().InternalStats
+	e.disk.note(blocks.BlockBytes > blocks.BlockBytesInCache)
+	it.ResetStats()
 	return rows, e.storeError(e.readers.give(it, version))
 }
 

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"cobble/slots"
 )
@@ -11,8 +12,20 @@ import (
 var ErrWouldBlock = errors.New("storage: the transaction would have to wait")
 
 // TryView is View for a caller that must not wait. After ErrWouldBlock nothing
-// has happened; View will do.
+// has happened; View will do. Rows that are not in memory are looked up once at
+// the caller's expense as long as the store answers such looks from its cache.
 func (e *Engine) TryView(now int64, slot slots.Slot, op Op) (LSN, error) {
+	tx := e.begin(now, false)
+	defer e.release(tx)
+	tx.slots = append(tx.slots, slot)
+	lsn, err := e.tryView(tx, slot, op)
+	if err == ErrWouldBlock && e.loadAtOnce(tx) {
+		lsn, err = e.tryView(tx, slot, op)
+	}
+	return lsn, err
+}
+
+func (e *Engine) tryView(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 	if !e.table.TryRLock(slot) {
 		return 0, ErrWouldBlock
 	}
@@ -24,9 +37,6 @@ func (e *Engine) TryView(now int64, slot slots.Slot, op Op) (LSN, error) {
 	case e.closed.Load():
 		return 0, ErrClosed
 	}
-	tx := e.begin(now, false)
-	defer e.release(tx)
-	tx.slots = append(tx.slots, slot)
 	err := op.Run(tx)
 	switch {
 	case len(tx.cold) > 0 || tx.blocked != nil:
@@ -39,6 +49,17 @@ func (e *Engine) TryView(now int64, slot slots.Slot, op Op) (LSN, error) {
 
 // TryUpdate is Update of one slot for a caller that must not wait.
 func (e *Engine) TryUpdate(now int64, slot slots.Slot, op Op) (LSN, error) {
+	tx := e.begin(now, true)
+	defer e.release(tx)
+	tx.slots = append(tx.slots, slot)
+	lsn, err := e.tryUpdate(tx, slot, op)
+	if err == ErrWouldBlock && e.loadAtOnce(tx) {
+		lsn, err = e.tryUpdate(tx, slot, op)
+	}
+	return lsn, err
+}
+
+func (e *Engine) tryUpdate(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 	if e.table.DirtyBytes() >= e.opts.MaxDirtyBytes || !e.table.TryLock(slot) {
 		return 0, ErrWouldBlock
 	}
@@ -53,9 +74,6 @@ func (e *Engine) TryUpdate(now int64, slot slots.Slot, op Op) (LSN, error) {
 	if err := e.failure(); err != nil {
 		return 0, err
 	}
-	tx := e.begin(now, true)
-	defer e.release(tx)
-	tx.slots = append(tx.slots, slot)
 	err := op.Run(tx)
 	switch {
 	case len(tx.cold) > 0 || tx.blocked != nil:
@@ -70,4 +88,38 @@ func (e *Engine) TryUpdate(now int64, slot slots.Slot, op Op) (LSN, error) {
 		return 0, ErrWouldBlock
 	}
 	return e.commit(tx)
+}
+
+// diskReads estimates how often looking up a cold row reads the disk: a miss of
+// the block cache adds missWeight, a look without one takes 1 away.
+type diskReads struct{ score atomic.Int32 }
+
+const (
+	missWeight = 16
+	missLimit  = 64 // above it looks are left to those who may wait
+	missMax    = 256
+)
+
+func (d *diskReads) note(missed bool) {
+	switch score := d.score.Load(); {
+	case missed:
+		d.score.Store(min(score+missWeight, missMax))
+	case score > 0:
+		d.score.Store(score - 1)
+	}
+}
+
+// loadAtOnce looks up the few rows that a transaction found cold, and prepares it
+// to run again. An absent key costs only bloom filters that are in the cache; when
+// the disk begins to be asked it declines. No lock is held.
+func (e *Engine) loadAtOnce(tx *Tx) bool {
+	const few = 4
+	if tx.blocked != nil || len(tx.cold) == 0 || len(tx.cold) > few || e.disk.score.Load() > missLimit {
+		return false
+	}
+	if e.load(tx) != nil {
+		return false // whoever may wait meets the error again
+	}
+	tx.restart()
+	return true
 }

@@ -197,7 +197,7 @@ func clusterFailover(c *Call) error {
 // clusterSetSlot is SETSLOT slot MIGRATING id | IMPORTING id | NODE id | STABLE.
 func clusterSetSlot(c *Call) error {
 	if !c.Env.Cluster.View().Myself().IsPrimary() {
-		return Error("ERR You can use SETSLOT only with masters.")
+		return Error("ERR Please use SETSLOT only with masters.")
 	}
 	slot, err := parseSlot(c.Args[2])
 	if err != nil {
