@@ -219,8 +219,11 @@ func wait(c *Call) error {
 	return nil
 }
 
-// The log is the durable copy: SAVE has nothing to add to it but the wait.
+// SAVE brings everything into the store; the log is synced before that.
 func save(c *Call) error {
+	if err := c.Env.Engine.Flush(); err != nil {
+		return err
+	}
 	c.Env.Stats.LastSave.Store(c.Env.Process.Micros() / 1_000_000)
 	c.Out.OK()
 	return nil
