@@ -69,6 +69,10 @@ func (r *replication) becomePrimary(b cluster.BecomePrimary) {
 	_, _ = rand.Read(id[:])
 	if _, err := engine.AppendTerm(time.Now().UnixMilli(), number, id); err != nil {
 		r.logf('#', "Cannot begin term %d in the log: %v", number, err)
+		if !errors.Is(err, storage.ErrClosed) {
+			// The cluster takes this node for a primary, and it could never write: another has to take its place.
+			r.srv.askToStop(command.ShutdownRequest{NoSave: true, Now: true})
+		}
 		return
 	}
 	r.term.Store(max(b.Term, 1))
@@ -103,8 +107,33 @@ func (r *replication) becomeReplica(b cluster.BecomeReplica) {
 	r.logf('*', "Connecting to primary %s:%d", b.Addr.IP, b.Addr.Port)
 	go func() {
 		defer close(done)
-		_ = f.Run(ctx, func(context.Context) (net.Conn, error) { return r.node.driver.DialStream(b.Of, nil) })
+		_ = f.Run(ctx, func(ctx context.Context) (net.Conn, error) { return r.dial(ctx, b.Of) })
 	}()
+}
+
+// dial opens a connection to the primary, or gives up when ctx ends: a promotion
+// does not wait for a primary that does not answer.
+func (r *replication) dial(ctx context.Context, of cluster.ID) (net.Conn, error) {
+	type dialed struct {
+		conn net.Conn
+		err  error
+	}
+	result := make(chan dialed, 1)
+	go func() {
+		conn, err := r.node.driver.DialStream(of, nil)
+		result <- dialed{conn, err}
+	}()
+	select {
+	case d := <-result:
+		return d.conn, d.err
+	case <-ctx.Done():
+		go func() {
+			if late := <-result; late.conn != nil {
+				_ = late.conn.Close()
+			}
+		}()
+		return nil, ctx.Err()
+	}
 }
 
 // endFollowing returns when nothing of a primary is applied any more.
