@@ -44,10 +44,10 @@ type Server struct {
 
 	t       testing.TB
 	options Options
+	mu      sync.Mutex // guards what follows: one goroutine may restart while others look
 	cmd     *exec.Cmd
 	exited  chan struct{} // closed when the running process has ended
-	mu      sync.Mutex
-	waitErr error // how it ended
+	waitErr error         // how it ended
 	paused  bool
 }
 
@@ -118,9 +118,10 @@ func (s *Server) launch() {
 	if err := spawn(cmd); err != nil {
 		s.t.Fatalf("starting %s: %v", s.options.Program, err)
 	}
-	s.cmd, s.paused = cmd, false
 	exited := make(chan struct{})
-	s.exited = exited
+	s.mu.Lock()
+	s.cmd, s.exited, s.paused = cmd, exited, false
+	s.mu.Unlock()
 	go func() {
 		err := cmd.Wait()
 		s.mu.Lock()
@@ -249,19 +250,40 @@ func (s *Server) Do(args ...string) respconn.Reply {
 
 // PID is the process id; 0 before the first start.
 func (s *Server) PID() int {
-	if s.cmd == nil {
+	cmd, _ := s.process()
+	if cmd == nil {
 		return 0
 	}
-	return s.cmd.Process.Pid
+	return cmd.Process.Pid
+}
+
+// process gives the last process that was started, and the channel that is closed when it has ended.
+func (s *Server) process() (*exec.Cmd, chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cmd, s.exited
+}
+
+func (s *Server) setPaused(paused bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paused = paused
+}
+
+func (s *Server) isPaused() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.paused
 }
 
 // Alive reports whether the process runs (paused is alive).
 func (s *Server) Alive() bool {
-	if s.cmd == nil {
+	cmd, exited := s.process()
+	if cmd == nil {
 		return false
 	}
 	select {
-	case <-s.exited:
+	case <-exited:
 		return false
 	default:
 		return true
@@ -271,14 +293,15 @@ func (s *Server) Alive() bool {
 // WaitExit waits for the process to end by itself and gives its exit code (-1 when a signal ended it).
 func (s *Server) WaitExit(within time.Duration) int {
 	s.t.Helper()
+	cmd, exited := s.process()
 	timer := time.NewTimer(within)
 	defer timer.Stop()
 	select {
-	case <-s.exited:
+	case <-exited:
 	case <-timer.C:
 		s.t.Fatalf("%s on port %d (pid %d) still runs after %v\n%s", s.options.Program, s.Port, s.PID(), within, s.logTail(40))
 	}
-	return s.cmd.ProcessState.ExitCode()
+	return cmd.ProcessState.ExitCode()
 }
 
 // ExitError is how the last process ended: nil for exit code 0.
@@ -290,7 +313,8 @@ func (s *Server) ExitError() error {
 
 func (s *Server) signal(sig syscall.Signal) {
 	s.t.Helper()
-	if err := s.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	cmd, _ := s.process()
+	if err := cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		s.t.Fatalf("%v to pid %d: %v", sig, s.PID(), err)
 	}
 }
@@ -314,15 +338,15 @@ func (s *Server) Stop() int {
 func (s *Server) Pause() {
 	s.t.Helper()
 	s.signal(syscall.SIGSTOP)
-	s.paused = true
+	s.setPaused(true)
 }
 
 // Cont lets a paused process run on.
 func (s *Server) Cont() {
 	s.t.Helper()
-	if s.paused {
+	if s.isPaused() {
 		s.signal(syscall.SIGCONT)
-		s.paused = false
+		s.setPaused(false)
 	}
 }
 
@@ -368,11 +392,12 @@ func (s *Server) logTail(lines int) string {
 }
 
 func (s *Server) end() {
-	if s.t.Failed() && s.cmd != nil {
+	cmd, exited := s.process()
+	if s.t.Failed() && cmd != nil {
 		s.t.Log(s.logTail(40))
 	}
 	if s.Alive() {
-		s.cmd.Process.Kill()
-		<-s.exited
+		cmd.Process.Kill()
+		<-exited
 	}
 }
