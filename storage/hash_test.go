@@ -51,8 +51,8 @@ func testSeeds(t testing.TB, n int) uint64 {
 }
 
 // checkSlot counts everything in a slot again and compares it with the counters and
-// with what the metadata rows say of their element rows. Hashes and inline values
-// only.
+// with what the metadata rows say of their element rows. Hashes, sets and inline
+// values only.
 func checkSlot(t testing.TB, e *Engine, key string) {
 	t.Helper()
 	slot := slots.Of([]byte(key))
@@ -82,13 +82,15 @@ func checkSlot(t testing.TB, e *Engine, key string) {
 					wanted[m.OID] = object{m.Count, m.Bytes}
 				}
 			case format.KindElement:
-				_, field, err := format.SplitHashField(row)
+				_, field, err := format.SplitMember(row, row[11])
 				if err != nil {
 					return err
 				}
-				_, value, err := format.SplitHashValue(it.Value())
-				if err != nil {
-					return err
+				value := it.Value()
+				if row[11] == format.SubHashField {
+					if _, value, err = format.SplitHashValue(value); err != nil {
+						return err
+					}
 				}
 				oid := uint64(row[10]) | uint64(row[9])<<8 | uint64(row[8])<<16
 				o := found[oid]

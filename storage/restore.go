@@ -85,7 +85,7 @@ func (tx *Tx) Restore(key, payload []byte, expireAt int64, replace bool) error {
 // restoreHash makes e a new hash of fields and values in turn.
 func (tx *Tx) restoreHash(e *Entry, items [][]byte) error {
 	e.Meta.Type, e.Meta.Enc = format.HashType, format.EncListpack
-	h := Hash{tx: tx, e: *e}
+	h := Hash{members{tx: tx, e: *e, sub: format.SubHashField}}
 	if len(items) > 2*inlineHashFields {
 		if err := h.toRows(); err != nil {
 			return err

@@ -7,7 +7,7 @@ import (
 )
 
 func TestHashRowGoldenBytes(t *testing.T) {
-	key := AppendHashField(nil, 0x1234, 7, []byte("field"))
+	key := AppendMember(nil, 0x1234, 7, SubHashField, []byte("field"))
 	if got, want := hex.EncodeToString(key), "1234200000000000000007662aedfa7ada877b286669656c64"; got != want {
 		t.Errorf("key %s, want %s", got, want)
 	}
@@ -27,11 +27,11 @@ func TestHashRowGoldenBytes(t *testing.T) {
 }
 
 func FuzzHashRows(f *testing.F) {
-	f.Add(AppendHashField(nil, 1, 2, []byte("f")), AppendHashValue(nil, 0, []byte("v")))
-	f.Add(AppendHashField(nil, 1, 2, nil), AppendHashValue(nil, 1<<40, nil))
+	f.Add(AppendMember(nil, 1, 2, SubHashField, []byte("f")), AppendHashValue(nil, 0, []byte("v")))
+	f.Add(AppendMember(nil, 1, 2, SubHashField, nil), AppendHashValue(nil, 1<<40, nil))
 	f.Fuzz(func(t *testing.T, key, value []byte) {
-		if h, field, err := SplitHashField(key); err == nil && h == Hash(field) {
-			if again := AppendHashField(nil, SlotOf(key), uint64(key[3])<<56|uint64(key[4])<<48|uint64(key[5])<<40|uint64(key[6])<<32|uint64(key[7])<<24|uint64(key[8])<<16|uint64(key[9])<<8|uint64(key[10]), field); !bytes.Equal(again, key) {
+		if h, field, err := SplitMember(key, SubHashField); err == nil && h == Hash(field) {
+			if again := AppendMember(nil, SlotOf(key), uint64(key[3])<<56|uint64(key[4])<<48|uint64(key[5])<<40|uint64(key[6])<<32|uint64(key[7])<<24|uint64(key[8])<<16|uint64(key[9])<<8|uint64(key[10]), SubHashField, field); !bytes.Equal(again, key) {
 				t.Fatalf("%x became %x", key, again)
 			}
 		}
