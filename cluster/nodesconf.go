@@ -13,8 +13,10 @@ import (
 
 // The text of nodes.conf. Lines end in \n, words are separated by one space.
 //
-//	file    = "x-format 1" line* "x-end"
-//	line    = node | x-node | x-electors | x-ban | vars
+//	file    = "x-format 2" line* "x-end"
+//	line    = x-generation | node | x-node | x-electors | x-ban | vars
+//	x-generation = "x-generation" n
+//	          (counts replacements of the file: a journal beside it of the same number goes on from here; absent: 0)
 //	node    = id ip:port@bus[,hostname] flags primary|- ping pong epoch link range* open*
 //	          (a line of CLUSTER NODES as redis-server writes it)
 //	x-node  = "x-node" id boot counter incarnation flags cluster shard term epoch offset claims|-
@@ -25,14 +27,15 @@ import (
 //	vars    = "vars currentEpoch" n "lastVoteEpoch 0"
 //
 // The own node is the one flagged myself. A file without "x-end" was cut off.
+// Format 1 had no x-generation, and no journal beside it.
 
-// nodesConfFormat is the version this code writes and the only one it reads.
-const nodesConfFormat = 1
+// nodesConfFormat is the version this code writes; it reads all up to it.
+const nodesConfFormat = 2
 
 // EncodeNodesConf returns the text of nodes.conf.
 func EncodeNodesConf(c *NodesConf) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "x-format %d\n", nodesConfFormat)
+	fmt.Fprintf(&b, "x-format %d\nx-generation %d\n", nodesConfFormat, c.Generation)
 	for _, r := range c.Records {
 		encodeNode(&b, c, r)
 	}
@@ -122,8 +125,8 @@ func DecodeNodesConf(text []byte) (*NodesConf, error) {
 	lines := strings.Split(string(text), "\n")
 	if format, is := strings.CutPrefix(lines[0], "x-format "); !is {
 		return nil, errors.New("cluster: nodes.conf does not start with x-format: not written by this server")
-	} else if format != strconv.Itoa(nodesConfFormat) {
-		return nil, fmt.Errorf("cluster: nodes.conf has format %.20q, this server reads format %d: start the version that wrote it", format, nodesConfFormat)
+	} else if format != "1" && format != strconv.Itoa(nodesConfFormat) {
+		return nil, fmt.Errorf("cluster: nodes.conf has format %.20q, this server reads formats 1 to %d: start the version that wrote it", format, nodesConfFormat)
 	}
 	last := len(lines) - 1
 	if lines[last] != "" {
@@ -168,6 +171,11 @@ func (d *confDecoder) finish() (*NodesConf, error) {
 
 func (d *confDecoder) line(words []string) error {
 	switch words[0] {
+	case "x-generation":
+		var p fields
+		p.want(words, 2)
+		d.conf.Generation = p.uint(1, 64)
+		return p.err
 	case "x-node":
 		return d.extraNode(words)
 	case "x-electors":

@@ -34,7 +34,7 @@ func sampleConf() *NodesConf {
 	c := &Record{ID: testID(0x33), Boot: 2, Counter: 1, Incarnation: 79, Addr: Addr{"", 7002, 17002},
 		Cluster: testID(0xcc), Shard: testID(0xa2), Term: 1, ConfigEpoch: 2, Slots: &high}
 	return &NodesConf{
-		Self: a.ID, Boot: 3, CurrentEpoch: 12, Records: []*Record{a, b, c},
+		Generation: 6, Self: a.ID, Boot: 3, CurrentEpoch: 12, Records: []*Record{a, b, c},
 		Migrating: []OpenSlot{{5, c.ID}}, Importing: []OpenSlot{{8192, c.ID}},
 		Electors: &Electors{Cluster: testID(0xcc), Ver: 2, Members: []Member{{a.ID, 77}, {b.ID, 78}, {c.ID, 79}}, Prev: []Member{{a.ID, 77}}},
 		Bans:     []Ban{{testID(0x44), 1_700_000_000_000}},
@@ -76,8 +76,9 @@ func TestNodesConfRefusesDamage(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
-		strings.Replace(text, "x-format 1", "x-format 2", 1),
-		strings.Replace(text, "x-format 1\n", "", 1),
+		strings.Replace(text, "x-format 2", "x-format 3", 1),
+		strings.Replace(text, "x-format 2\n", "", 1),
+		strings.Replace(text, "x-generation 6", "x-generation six", 1),
 		strings.Replace(text, "myself,", "", 1),
 		strings.Replace(text, "0-8191,9000", "0-99999", 1),
 		strings.Replace(text, "@17000", "", 1),

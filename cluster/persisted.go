@@ -8,6 +8,7 @@ type Persisted struct {
 
 // NodesConf is the content of nodes.conf. Immutable once handed out.
 type NodesConf struct {
+	Generation   uint64 // counts replacements of the file; the driver's, who pairs file and journal by it
 	Self         ID
 	Boot         uint64 // of the life that wrote it
 	CurrentEpoch uint64

@@ -143,7 +143,7 @@ func createAcceptor(path string, updates []cluster.AcceptorUpdate) (*acceptorFil
 	for i := range updates {
 		b = appendLine(b, &updates[i])
 	}
-	if err := replaceFile(path, b, true); err != nil {
+	if err := replaceDurably(realDisk{}, path, b); err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0o644)

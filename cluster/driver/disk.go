@@ -3,7 +3,6 @@ package driver
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -13,9 +12,14 @@ import (
 	"cobble/cluster"
 )
 
-// lazyDelay gathers node tables that nothing waits for; the machine gathers
-// changes, too, before it asks.
-const lazyDelay = 20 * time.Millisecond
+const (
+	// lazyDelay gathers node tables that nothing waits for; the machine gathers
+	// changes, too, before it asks.
+	lazyDelay = 20 * time.Millisecond
+	// quietDelay is how long nothing has to happen before nodes.conf is brought up
+	// to date with its journal.
+	quietDelay = time.Second
+)
 
 // disk is the goroutine that makes things durable, so that a slow disk never
 // keeps the machine from hearing and answering.
@@ -23,10 +27,10 @@ const lazyDelay = 20 * time.Millisecond
 // Jobs are carried out in the order they came, runs of one sort as one write:
 // of several node tables the last is written, and acceptor lines share a sync.
 type disk struct {
-	nodesPath string
-	acceptor  *acceptorFile
-	durable   func(cluster.Token) // called after each sync, ascending
-	failed    func(error)         // called once; nothing more is written
+	nodes    *nodesFile
+	acceptor *acceptorFile
+	durable  func(cluster.Token) // called after each sync, ascending
+	failed   func(error)         // called once; nothing more is written
 
 	mu     sync.Mutex
 	jobs   []diskJob
@@ -43,9 +47,9 @@ type diskJob struct {
 	updates []cluster.AcceptorUpdate
 }
 
-func startDisk(nodesPath string, acceptor *acceptorFile, durable func(cluster.Token), failed func(error)) *disk {
+func startDisk(nodes *nodesFile, acceptor *acceptorFile, durable func(cluster.Token), failed func(error)) *disk {
 	d := &disk{
-		nodesPath: nodesPath, acceptor: acceptor, durable: durable, failed: failed,
+		nodes: nodes, acceptor: acceptor, durable: durable, failed: failed,
 		signal: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	go d.run()
@@ -84,6 +88,7 @@ func (d *disk) take() (jobs []diskJob, closed bool) {
 func (d *disk) run() {
 	defer close(d.done)
 	defer func() { _ = d.acceptor.close() }()
+	defer d.nodes.close()
 	var lazy *cluster.NodesConf // a table nothing waits for, not yet written
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -98,26 +103,41 @@ func (d *disk) run() {
 			jobs = jobs[n:]
 		}
 		if closed {
-			if lazy != nil {
-				_ = d.writeNodes(lazy) // nothing depends on it
-			}
+			_ = d.tidy(&lazy) // nothing depends on it
+			_ = d.tidy(&lazy)
 			return
 		}
-		if lazy != nil {
+		switch {
+		case lazy != nil:
 			timer.Reset(lazyDelay)
+		case d.nodes.behind():
+			timer.Reset(quietDelay)
 		}
 		select {
 		case <-d.signal:
 		case <-timer.C:
-			if lazy != nil {
-				if err := d.writeNodes(lazy); err != nil {
-					d.failed(err)
-					return
-				}
-				lazy = nil
+			if err := d.tidy(&lazy); err != nil {
+				d.failed(err)
+				return
 			}
 		}
 	}
+}
+
+// tidy does the next thing that nothing waits for: writes what is lazy, or else
+// brings nodes.conf up to date.
+func (d *disk) tidy(lazy **cluster.NodesConf) error {
+	switch {
+	case *lazy != nil:
+		conf := *lazy
+		*lazy = nil
+		return d.writeNodes(conf)
+	case d.nodes.behind():
+		if err := d.nodes.compact(); err != nil {
+			return fmt.Errorf("can't update cluster config file: %w", err)
+		}
+	}
+	return nil
 }
 
 // next carries out the first run of jobs of one sort, and returns its length.
@@ -153,36 +173,10 @@ func (d *disk) next(jobs []diskJob, lazy **cluster.NodesConf) (n int, err error)
 }
 
 func (d *disk) writeNodes(conf *cluster.NodesConf) error {
-	if err := replaceFile(d.nodesPath, cluster.EncodeNodesConf(conf), true); err != nil {
+	if err := d.nodes.write(conf); err != nil {
 		return fmt.Errorf("can't update cluster config file: %w", err)
 	}
 	return nil
-}
-
-// replaceFile puts content in place of a file so that at any moment, across
-// any crash, there is the old or the new one whole. With durable the new one is
-// there for good when it returns.
-func replaceFile(path string, content []byte, durable bool) error {
-	temp := path + ".tmp"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync() // before the rename, or a crash could leave an empty file under the name
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, path); err != nil || !durable {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // lockFile holds the exclusive right to a nodes.conf, by a lock on a file
@@ -200,24 +194,6 @@ func lockFile(nodesPath string) (*os.File, error) {
 		return nil, &StartError{"Impossible to lock " + nodesPath + ": " + err.Error()}
 	}
 	return f, nil
-}
-
-// readNodes reads nodes.conf; nil when there is none yet.
-func readNodes(path string) (*cluster.NodesConf, error) {
-	b, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, &StartError{"Loading the cluster node config from " + path + ": " + err.Error()}
-	case len(b) == 0:
-		return nil, nil // created and never written, as Redis takes it
-	}
-	conf, err := cluster.DecodeNodesConf(b)
-	if err != nil {
-		return nil, &StartError{"Unrecoverable error: corrupted cluster config file \"" + path + "\". " + err.Error()}
-	}
-	return conf, nil
 }
 
 // StartError is a reason not to start, worded for the operator as redis-server does.

@@ -182,6 +182,16 @@ func testConf(epoch uint64) *cluster.NodesConf {
 	return &cluster.NodesConf{Self: id, Boot: 1, CurrentEpoch: epoch, Records: []*cluster.Record{{ID: id, Boot: 1, Addr: cluster.Addr{IP: "127.0.0.1", Port: 1, BusPort: 2}}}}
 }
 
+// openTestNodes opens the node table in dir.
+func openTestNodes(t *testing.T, dir string) *nodesFile {
+	t.Helper()
+	nodes, err := openNodes(filepath.Join(dir, "nodes.conf"), realDisk{}, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nodes
+}
+
 // Tokens are told in order, and only when what they stand for is in the file.
 func TestDiskTellsTheTruth(t *testing.T) {
 	dir := t.TempDir()
@@ -194,8 +204,12 @@ func TestDiskTellsTheTruth(t *testing.T) {
 	var told []cluster.Token
 	epochOf := map[cluster.Token]uint64{}
 	told1 := make(chan struct{}, 1000)
-	d := startDisk(path, a, func(token cluster.Token) {
-		conf, err := readNodes(path)
+	d := startDisk(openTestNodes(t, dir), a, func(token cluster.Token) {
+		var conf *cluster.NodesConf
+		nodes, err := openNodes(path, realDisk{}, func(string) {})
+		if err == nil {
+			conf = nodes.conf
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		if want := epochOf[token]; want != 0 && (err != nil || conf.CurrentEpoch < want) {
@@ -251,7 +265,7 @@ func TestDiskThatFailsStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	failed := make(chan error, 1)
-	d := startDisk(filepath.Join(dir, "no such directory", "nodes.conf"), a,
+	d := startDisk(&nodesFile{path: filepath.Join(dir, "no such directory", "nodes.conf"), disk: realDisk{}}, a,
 		func(token cluster.Token) { t.Errorf("token %d told", token) }, func(err error) { failed <- err })
 	d.put(diskJob{token: 1, conf: testConf(1), sync: true})
 	if err := <-failed; !errors.Is(err, os.ErrNotExist) {

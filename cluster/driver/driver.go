@@ -171,9 +171,11 @@ func (d *Driver) open() (err error) {
 		}
 	}()
 	var saved cluster.Persisted
-	if saved.Nodes, err = readNodes(nodesPath); err != nil {
+	nodes, err := openNodes(nodesPath, realDisk{}, func(text string) { d.logf('#', "%s", text) })
+	if err != nil {
 		return err
 	}
+	saved.Nodes = nodes.conf
 	acceptor, state, aside, err := openAcceptor(nodesPath + ".acceptor")
 	if err != nil {
 		return &StartError{"Loading the acceptor file beside " + nodesPath + ": " + err.Error()}
@@ -186,7 +188,7 @@ func (d *Driver) open() (err error) {
 		_ = acceptor.close()
 		return err
 	}
-	d.disk = startDisk(nodesPath, acceptor, d.tellDurable, d.tellFailed)
+	d.disk = startDisk(nodes, acceptor, d.tellDurable, d.tellFailed)
 	settings := d.settings.Load()
 	settings.Machine.Addr.BusPort = uint16(d.announcedBusPort())
 	machine, effects := cluster.New(settings.Machine, saved, seed(), d.now())

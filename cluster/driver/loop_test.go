@@ -52,7 +52,7 @@ func bench(t *testing.T, steps ...[]cluster.Effect) (*Driver, *script, *[]string
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.disk = startDisk(filepath.Join(dir, "nodes.conf"), a, func(token cluster.Token) { d.durable <- token }, func(err error) { d.failed <- err })
+	d.disk = startDisk(openTestNodes(t, dir), a, func(token cluster.Token) { d.durable <- token }, func(err error) { d.failed <- err })
 	mind := &script{steps: steps, view: view}
 	d.mind = mind
 	d.publish(view)
@@ -86,7 +86,7 @@ func TestEffectsWaitForTheirPersist(t *testing.T) {
 		t.Fatalf("before the disk answers: %v, want %v", *told, want)
 	}
 	token := <-d.durable
-	if conf, err := readNodes(d.disk.nodesPath); err != nil || conf.CurrentEpoch != 1 {
+	if conf, err := readNodes(realDisk{}, d.disk.nodes.path); err != nil || conf.CurrentEpoch != 1 {
 		t.Fatalf("told durable, the file has %+v, %v", conf, err)
 	}
 	d.release(token)

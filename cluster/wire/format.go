@@ -10,6 +10,7 @@ import (
 //
 //	message   = version:1 kind:1 from:ID inc:varint boot:varint epoch:varint body
 //	update    = version:1 kind:1 cluster:ID updated           ; a line of the acceptor file
+//	change    = version:1 0x05 changed                         ; a record of the journal beside nodes.conf
 //	version   = 0x01
 //	body      = the fields of the kind, in the order of their declaration in package cluster
 //	updated   = 0x01 register | 0x02 domain | 0x03 varint(rounds) | 0x04 varint(identity); the number is the kind
@@ -32,6 +33,10 @@ import (
 //	register  = ID(key) ballot ballot  maybe shardcfg  maybe electors
 //	domain    = ID maybe electors  varint(complete) bool(carried)  list of register
 //	version   = ID varint(boot) varint(counter)                ; in Fetch
+//	changed   = ID(self) varint(boot) varint(epoch) list of record  list of ID(gone)  list of open(migrating)
+//	            list of open(importing)  maybe electors  list of ban  list of ID(failed)
+//	open      = varint(slot) ID(peer)
+//	ban       = ID varint(until)
 //
 // Nothing may follow the last field. A peer of a later version is refused
 // whole: a message half understood is worse than one lost.
@@ -64,6 +69,9 @@ const (
 	updateRounds   = 3
 	updateIdentity = 4
 )
+
+// changeKind is the kind byte of a change.
+const changeKind = 5
 
 var (
 	// ErrTruncated: the bytes end before the last field.

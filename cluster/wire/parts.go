@@ -19,6 +19,8 @@ const (
 	sizeMember   = 21
 	sizeRegister = 26
 	sizeRecord   = 94
+	sizeOpenSlot = 21
+	sizeBan      = 21
 )
 
 func record(c *coder, v *cluster.Record) {

@@ -65,6 +65,8 @@ func fill(r *rand.Rand, v reflect.Value, deep bool) {
 		v.SetBool(true)
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		v.SetUint(1 + r.Uint64()>>(64-v.Type().Bits())>>r.IntN(v.Type().Bits())/2)
+	case reflect.Int64:
+		v.SetInt(1 + r.Int64())
 	default:
 		panic(v.Kind())
 	}
@@ -148,6 +150,28 @@ func TestUpdatesSurvive(t *testing.T) {
 	}
 }
 
+func randomChange(r *rand.Rand) *cluster.ConfChange {
+	v := new(cluster.ConfChange)
+	fill(r, reflect.ValueOf(v).Elem(), true)
+	for _, open := range [][]cluster.OpenSlot{v.Migrating, v.Importing} {
+		for i := range open {
+			open[i].Slot %= slots.Count
+		}
+	}
+	return v
+}
+
+func TestChangesSurvive(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	for range 50 {
+		v := randomChange(r)
+		got, err := DecodeChange(AppendChange(nil, v))
+		if err != nil || !reflect.DeepEqual(got, v) {
+			t.Fatalf("%v\n got %+v\nwant %+v", err, got, v)
+		}
+	}
+}
+
 // The bytes of one message of every kind, frozen. A difference means that
 // running clusters could not be upgraded node by node.
 func TestGoldenBytes(t *testing.T) {
@@ -160,6 +184,7 @@ func TestGoldenBytes(t *testing.T) {
 	for i, u := range randomUpdates(r) {
 		fmt.Fprintf(&text, "update%d %x\n", i+1, AppendUpdate(nil, &u))
 	}
+	fmt.Fprintf(&text, "change %x\n", AppendChange(nil, randomChange(r)))
 	if *update {
 		if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -269,6 +294,22 @@ func FuzzDecodeUpdate(f *testing.F) {
 		}
 		if again := AppendUpdate(nil, &u); !bytes.Equal(again, b) {
 			t.Fatalf("taken as %+v, which is written otherwise", u)
+		}
+	})
+}
+
+func FuzzDecodeChange(f *testing.F) {
+	r := rand.New(rand.NewPCG(10, 11))
+	for range 3 {
+		f.Add(AppendChange(nil, randomChange(r)))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		v, err := DecodeChange(b)
+		if err != nil {
+			return
+		}
+		if again := AppendChange(nil, v); !bytes.Equal(again, b) {
+			t.Fatalf("taken as %+v, which is written otherwise", v)
 		}
 	})
 }
