@@ -334,7 +334,7 @@ func (m *Machine) reset(command Reset) Result {
 	m.amend(true, func(r *Record) { r.ConfigEpoch, r.Addr = epoch, addr })
 	m.foundDomain()
 	if wasReplica {
-		m.do(FlushData{})
+		m.doDurably(FlushData{}) // a crash before must find the replica it was, with its data
 	}
 	m.do(RestartGossip{ID: id, Boot: m.boot})
 	m.doDurably(BecomePrimary{Shard: own.Shard, Term: own.Term, Epoch: epoch, Clean: true})

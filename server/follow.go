@@ -9,7 +9,11 @@ import (
 
 // follow applies the settings that the server itself uses, now and when they change.
 func (s *Server) follow() {
-	s.now("proto-max-bulk-len", func(v config.Value) error { s.maxBulk.Store(v.Int); return nil })
+	s.now("proto-max-bulk-len", func(v config.Value) error {
+		s.maxBulk.Store(v.Int)
+		s.env.Engine.SetMaxString(v.Int)
+		return nil
+	})
 	s.now("client-query-buffer-limit", func(v config.Value) error { s.maxQuery.Store(v.Int); return nil })
 	s.now("client-output-buffer-limit", func(config.Value) error {
 		limits := s.settings.BufferLimits()

@@ -59,7 +59,17 @@ func newLoop(s *Server) (*loop, error) {
 		syscall.Close(ep)
 		return nil, err
 	}
-	return l, syscall.EpollCtl(ep, syscall.EPOLL_CTL_ADD, l.wake[0], &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(l.wake[0])})
+	if err := syscall.EpollCtl(ep, syscall.EPOLL_CTL_ADD, l.wake[0], &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(l.wake[0])}); err != nil {
+		l.closeFiles()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *loop) closeFiles() {
+	syscall.Close(l.epoll)
+	syscall.Close(l.wake[0])
+	syscall.Close(l.wake[1])
 }
 
 // post has f run by the loop's goroutine. It reports false when the loop has ended.
@@ -140,7 +150,7 @@ func (l *loop) run() {
 	for {
 		n, err := syscall.EpollWait(l.epoll, events, -1)
 		if err != nil && !errors.Is(err, syscall.EINTR) {
-			l.srv.log.Printf(Warning, "epoll: %v", err)
+			l.fail(err)
 			return
 		}
 		now := time.Now().UnixMilli()
@@ -181,10 +191,29 @@ func (l *loop) runPosted() bool {
 		return true
 	}
 	l.ended = true
-	syscall.Close(l.epoll)
-	syscall.Close(l.wake[0])
-	syscall.Close(l.wake[1])
+	l.closeFiles()
 	return false
+}
+
+// fail ends a loop that hears nothing any more: its connections are closed, those
+// whose command runs elsewhere when that is done, and the server stops, for it
+// could serve nobody.
+func (l *loop) fail(err error) {
+	l.srv.log.Printf(Warning, "Stopping, the event loop cannot go on: epoll: %v", err)
+	l.mu.Lock()
+	l.ended = true
+	posted := l.posted
+	l.posted = nil
+	l.mu.Unlock()
+	for _, f := range posted {
+		f()
+	}
+	for _, c := range l.conns {
+		c.kill() // for what waits elsewhere
+		l.drop(c)
+	}
+	l.closeFiles()
+	l.srv.askToStop(command.ShutdownRequest{NoSave: true, Now: true})
 }
 
 func (l *loop) ready(c *loopConn, events uint32, now int64) {
@@ -284,7 +313,9 @@ func (l *loop) leave(c *loopConn) {
 	go func() {
 		c.session.call.Later(c.stop)
 		l.srv.env.Stats.InFlight.Add(-waiting)
-		l.post(func() { l.back(c) })
+		if !l.post(func() { l.back(c) }) {
+			l.closed(c) // the loop has failed
+		}
 	}()
 }
 

@@ -118,6 +118,7 @@ func (l *loop) want(c *loopConn, events uint32) {
 	}
 	c.events = events
 	if err := syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_MOD, c.fd, &syscall.EpollEvent{Events: events, Fd: int32(c.fd)}); err != nil {
-		l.srv.log.Printf(Warning, "epoll: %v", err)
+		l.srv.log.Printf(Warning, "Closing %s, nothing would be heard of it: epoll: %v", c.name(), err)
+		c.kill()
 	}
 }

@@ -23,6 +23,8 @@ type node struct {
 	tasks  chan func()   // what the machine wants done to the data, in order
 	ready  chan struct{} // closed when driver is set, or will not be
 	done   chan struct{}
+
+	configured pokes // a setting that the machine obeys has changed
 }
 
 // taskQueue bounds the tasks that wait. The machine decides slowly; a longer
@@ -34,7 +36,7 @@ func (s *Server) joinCluster() error {
 	if !s.settings.Bool("cluster-enabled") {
 		return nil
 	}
-	n := &node{srv: s, tasks: make(chan func(), taskQueue), ready: make(chan struct{}), done: make(chan struct{})}
+	n := &node{srv: s, tasks: make(chan func(), taskQueue), ready: make(chan struct{}), done: make(chan struct{}), configured: make(pokes, 1)}
 	s.env.Engine.SetFollower(true) // until the machine has said what this node is
 	options, err := s.clusterOptions()
 	if err == nil {
@@ -56,13 +58,34 @@ func (s *Server) joinCluster() error {
 	s.env.Replication, s.env.WaitReplicas = n.repl.info, n.repl.wait
 	for _, name := range machineSettings {
 		s.settings.Watch(name, func(config.Value) error {
-			// The new values are in force when this has returned; the settings are
-			// read again then, which also keeps two changes in their order.
-			go n.driver.Configure(s.clusterSettings())
+			n.configured.poke()
 			return nil
 		})
 	}
+	go n.configured.serve(n.done, func() { n.driver.Configure(s.clusterSettings()) })
 	return nil
+}
+
+// pokes has one goroutine do something again after each poke: what it reads then is
+// what was there at the last poke or later, never an older state after a newer one.
+type pokes chan struct{}
+
+func (p pokes) poke() {
+	select {
+	case p <- struct{}{}:
+	default: // one is waiting, and will see this too
+	}
+}
+
+func (p pokes) serve(done <-chan struct{}, do func()) {
+	for {
+		select {
+		case <-p:
+			do()
+		case <-done:
+			return
+		}
+	}
 }
 
 // machineSettings are the settings the cluster obeys from the moment they change.

@@ -213,7 +213,7 @@ func TestBadInput(t *testing.T) {
 	n := start(t)
 	for raw, reply := range map[string]string{
 		"*1\r\n$-2\r\n":            "-ERR Protocol error: invalid bulk length\r\n",
-		"*9999999\r\n":             "-ERR Protocol error: invalid multibulk length\r\n",
+		"*2147483648\r\n":          "-ERR Protocol error: invalid multibulk length\r\n",
 		"*1\r\nPING\r\n":           "-ERR Protocol error: expected '$', got 'P'\r\n",
 		"set k \"a\r\n":            "-ERR Protocol error: unbalanced quotes in request\r\n",
 		"POST / HTTP/1.1\r\n":      "",

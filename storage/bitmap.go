@@ -9,9 +9,6 @@ import (
 
 // Bit 0 of a string is the highest bit of its first byte. Bits behind the end are 0.
 
-// MaxBit is the largest bit offset + 1.
-const MaxBit = int64(MaxString) * 8
-
 // BitGet returns one bit.
 func (tx *Tx) BitGet(key []byte, offset int64) (bool, error) {
 	e, err := tx.LookupType(key, format.String)

@@ -1,10 +1,12 @@
 package storage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 
 	"cobble/slots"
+	"cobble/storage/cache"
 	"cobble/storage/format"
 	"cobble/storage/log"
 )
@@ -84,6 +86,8 @@ func (tx *Tx) mustOwn(slot slots.Slot) {
 // applyOp changes the row table as one operation of a logged write set says. The
 // slot lock is held for writing, and commits for reading.
 func (e *Engine) applyOp(op byte, key, value []byte, now uint32) {
+	_, db, _, user, isKey := format.SplitMetaKey(key)
+	watched := isKey && e.watch.count.Load() > 0 && !(op == format.OpSet && e.onlyRefiled(key, value))
 	switch op {
 	case format.OpSet:
 		e.table.Put(tableKey(key), value, now)
@@ -94,9 +98,24 @@ func (e *Engine) applyOp(op byte, key, value []byte, now uint32) {
 		e.dropRange(key, value)
 		return
 	}
-	if _, db, _, user, ok := format.SplitMetaKey(key); ok {
+	if watched {
 		e.watch.touch(db, user)
 	}
+}
+
+// onlyRefiled reports whether a metadata row that is about to be put differs from the one it
+// replaces in where its expiry is filed and in nothing else, as the sweeper writes it.
+func (e *Engine) onlyRefiled(key, value []byte) bool {
+	row, presence := e.table.Peek(tableKey(key))
+	if presence != cache.Present {
+		return false
+	}
+	var before, after format.Meta
+	if before.Decode(row) != nil || after.Decode(value) != nil || before.IndexAt == after.IndexAt {
+		return false
+	}
+	before.IndexAt = after.IndexAt
+	return bytes.Equal(before.Append(nil), value)
 }
 
 // noteSpecial looks out for rows that make background work.

@@ -37,6 +37,7 @@ type Engine struct {
 	log   *log.Log
 	watch watchTable
 
+	maxString atomic.Int64 // see SetMaxString
 	expired   atomic.Int64 // keys removed because their time had come
 	sweepFrom atomic.Int64 // the slot where SweepExpired goes on
 

@@ -37,7 +37,7 @@ func (tx *Tx) Lookup(key []byte) (Entry, error) {
 		return e, err
 	}
 	e.row, e.disk = true, e.Meta
-	if e.Meta.ExpireAt == 0 || e.Meta.ExpireAt > tx.now {
+	if !expired(&e.Meta, tx.now) {
 		tx.hits++
 		e.Live = true
 		return e, nil
@@ -50,6 +50,10 @@ func (tx *Tx) Lookup(key []byte) (Entry, error) {
 	}
 	return e, nil
 }
+
+// expired reports whether a key's time is over: in the millisecond that it names it
+// still lives, as in Redis (keyIsExpired).
+func expired(m *format.Meta, now int64) bool { return m.ExpireAt != 0 && m.ExpireAt < now }
 
 // metaKey builds the row key of e's metadata; it is valid until the next row key is built.
 func (tx *Tx) metaKey(e *Entry) []byte {

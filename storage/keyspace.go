@@ -97,7 +97,7 @@ func (tx *Tx) EachKey(slot slots.Slot, hash uint64, f func(hash uint64, key []by
 			_ = it.Close()
 			return err
 		}
-		if m.ExpireAt != 0 && m.ExpireAt <= tx.now {
+		if expired(&m, tx.now) {
 			continue
 		}
 		if !f(h, key, &m) {

@@ -23,7 +23,7 @@ type modelValue struct {
 
 func (m model) live(key string, now int64) (modelValue, bool) {
 	v, ok := m[key]
-	if ok && v.expireAt != 0 && v.expireAt <= now {
+	if ok && v.expireAt != 0 && v.expireAt < now {
 		delete(m, key)
 		return modelValue{}, false
 	}
@@ -232,7 +232,10 @@ func (r *modelRun) expire() {
 	if persist {
 		want, at = had && old.expireAt != 0, 0
 	}
-	if want {
+	switch {
+	case want && !persist && at <= r.now: // gone at once, not when its time is over
+		delete(r.model, key)
+	case want:
 		r.model[key] = modelValue{old.value, at}
 	}
 	r.must(r.update(func(tx *Tx) (err error) {

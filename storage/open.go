@@ -43,6 +43,7 @@ func Open(o Options) (*Engine, error) {
 		pool:       sync.Pool{New: func() any { return new(Tx) }},
 	}
 	e.throttled.cond.L = &e.throttled.mu
+	e.maxString.Store(MaxString)
 	if err := e.open(); err != nil {
 		return nil, errors.Join(err, e.closeFiles())
 	}

@@ -12,7 +12,7 @@ const (
 	InlineString = 8 << 10
 	ChunkSize    = 8 << 10
 
-	// MaxString is the largest length of a string, bytes (the default of proto-max-bulk-len).
+	// MaxString is the largest length of a string, bytes, unless SetMaxString says otherwise.
 	MaxString = 512 << 20
 
 	subChunk = 'c'
@@ -51,6 +51,22 @@ func (tx *Tx) chunkKey(e *Entry, oid uint64, idx int64) []byte {
 	tx.scratch = format.AppendElement(tx.scratch[:0], uint16(e.Slot), oid, subChunk)
 	tx.scratch = append(tx.scratch, byte(idx>>24), byte(idx>>16), byte(idx>>8), byte(idx))
 	return tx.scratch
+}
+
+// SetMaxString bounds the length that APPEND and SETRANGE give a string, bytes
+// (proto-max-bulk-len; more than 1 TiB count as 1 TiB, far from where the numbers of chunks
+// and bits end). Longer strings that are there stay. Any goroutine may call it.
+func (e *Engine) SetMaxString(n int64) { e.maxString.Store(min(n, 1<<40)) }
+
+// MaxString returns the bound.
+func (e *Engine) MaxString() int64 { return e.maxString.Load() }
+
+// fits reports ErrTooLarge if a string must not become so long.
+func (tx *Tx) fits(length, more int64) error {
+	if limit := tx.engine.maxString.Load(); more > limit || length > limit-more {
+		return ErrTooLarge
+	}
+	return nil
 }
 
 // fillString makes e.Meta the string value, keeping its ExpireAt, and writes the
@@ -124,9 +140,6 @@ func (tx *Tx) patchString(e *Entry, offset int64, data []byte, enc format.Enc) e
 		length = stringLen(&e.Meta)
 	}
 	end = max(end, length)
-	if end > MaxString {
-		return ErrTooLarge
-	}
 	e.Meta.Type, e.Meta.Enc = format.String, enc
 	if end <= InlineString { // then it was inline before
 		build := appendZeros(append(tx.build[:0], e.Meta.Inline...), int(end-length))

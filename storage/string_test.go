@@ -82,8 +82,9 @@ func TestHugeString(t *testing.T) {
 func TestSparseStringStoresOneChunk(t *testing.T) {
 	e := newStringEngine(t)
 	key := []byte("k")
+	const maxBit = int64(MaxString) * 8
 	if err := on(t, e, "k", func(tx *Tx) error {
-		if _, err := tx.BitSet(key, MaxBit-1, true); err != nil {
+		if _, err := tx.BitSet(key, maxBit-1, true); err != nil {
 			return err
 		}
 		lo := format.AppendKind(nil, uint16(slots.Of(key)), format.KindElement)
@@ -102,7 +103,7 @@ func TestSparseStringStoresOneChunk(t *testing.T) {
 	if err := on(t, e, "k", func(tx *Tx) error {
 		n, err := tx.BitCount(key, BitRange{Open: true})
 		at, err2 := tx.BitPos(key, true, BitRange{Open: true})
-		if err == nil && err2 == nil && (n != 1 || at != MaxBit-1) {
+		if err == nil && err2 == nil && (n != 1 || at != maxBit-1) {
 			t.Errorf("%d bits, first at %d", n, at)
 		}
 		return errors.Join(err, err2)
@@ -139,21 +140,95 @@ func TestSweeperRefilesWhatWasPutOff(t *testing.T) {
 			t.Fatalf("sweep at %d: looked at %d rows, %d keys left, want %d and %d (%v)", now, n, e.KeysIn(slot), looked, left, err)
 		}
 	}
-	sweep(99, 1000, 0, keys)
-	n, err := e.SweepExpired(100, 10)
+	sweep(100, 1000, 0, keys) // in the millisecond that it names, a key still lives
+	n, err := e.SweepExpired(101, 10)
 	if err != nil || n != 10 {
 		t.Fatalf("a bounded sweep looked at %d rows (%v)", n, err)
 	}
-	sweep(100, 1000, keys-10, keys/2)
+	sweep(101, 1000, keys-10, keys/2)
 	if at := e.NextExpiry(slot); at != 1000 {
 		t.Errorf("next expiry %d", at)
 	}
-	sweep(999, 1000, 0, keys/2)
-	sweep(1000, 1000, keys/2, 0)
+	sweep(1000, 1000, 0, keys/2)
+	sweep(1001, 1000, keys/2, 0)
 	if c := e.Counters(slot); c.Keys != 0 || c.Expires != 0 || c.Bytes != 0 || e.NextExpiry(slot) != 0 {
 		t.Errorf("after all: %+v, next %d", c, e.NextExpiry(slot))
 	}
 	if e.ExpiredKeys() != keys {
 		t.Errorf("%d expired", e.ExpiredKeys())
+	}
+}
+
+// What the sweeper files again is no change of the key: an EXEC after WATCH must not fail for it.
+func TestSweeperDoesNotBreakWatches(t *testing.T) {
+	e := newStringEngine(t)
+	key, other := []byte("{k}put off"), []byte("{k}expires")
+	slot := []slots.Slot{slots.Of(key)}
+	var w, wo Watcher
+	update := func(now int64, f func(tx *Tx) error) {
+		t.Helper()
+		if _, err := e.Update(now, slot, OpFunc(f)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set := func(tx *Tx) error {
+		_, err := tx.StringSet(key, []byte("v"), SetOptions{ExpireAt: 100})
+		_, err2 := tx.StringSet(other, []byte("v"), SetOptions{ExpireAt: 100})
+		return errors.Join(err, err2)
+	}
+	update(1, set)
+	update(2, func(tx *Tx) error { _, err := tx.Expire(key, 1000, ExpireAlways); return err })
+	update(3, func(tx *Tx) error { return errors.Join(tx.Watch(&w, key), tx.Watch(&wo, other)) })
+	if n, err := e.SweepExpired(200, 10); n != 2 || err != nil {
+		t.Fatalf("looked at %d rows (%v)", n, err)
+	}
+	if w.Dirty() {
+		t.Error("the sweeper filed a watched key's expiry again, and the watch says that the key has changed")
+	}
+	if !wo.Dirty() {
+		t.Error("the sweeper removed a watched key, and the watch says nothing")
+	}
+	update(201, func(tx *Tx) error { _, err := tx.Expire(key, 2000, ExpireAlways); return err })
+	if !w.Dirty() {
+		t.Error("EXPIRE of a watched key, and the watch says nothing")
+	}
+}
+
+// A key lives up to and with the millisecond that its expiry names, as in Redis.
+func TestKeyLivesInItsLastMillisecond(t *testing.T) {
+	e := newStringEngine(t)
+	key := []byte("k")
+	slot := slots.Of(key)
+	live := func(now int64) (live bool, listed int) {
+		t.Helper()
+		_, err := e.View(now, slot, OpFunc(func(tx *Tx) error {
+			_, ok, err := tx.StringGet(key)
+			keys, err2 := tx.KeysInSlot(slot, 10)
+			live, listed = ok, len(keys)
+			return errors.Join(err, err2)
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return live, listed
+	}
+	set := func(at int64) {
+		t.Helper()
+		if _, err := e.Update(50, []slots.Slot{slot}, OpFunc(func(tx *Tx) error {
+			_, err := tx.StringSet(key, []byte("v"), SetOptions{ExpireAt: at})
+			return err
+		})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(100)
+	for now, want := range map[int64]bool{99: true, 100: true, 101: false} {
+		if got, listed := live(now); got != want || (listed == 1) != want {
+			t.Errorf("at %d of a key that expires at 100: found %v, listed %d times", now, got, listed)
+		}
+	}
+	set(50)
+	if got, _ := live(50); !got {
+		t.Error("SET with an expiry of this very millisecond: the key is gone before it is over")
 	}
 }

@@ -40,7 +40,7 @@ func (tx *Tx) StringSet(key, value []byte, o SetOptions) (r SetResult, err error
 		return r, nil
 	}
 	r.Done = true
-	if o.ExpireAt != 0 && o.ExpireAt <= tx.now {
+	if o.ExpireAt != 0 && o.ExpireAt < tx.now {
 		tx.remove(&e)
 		return r, nil
 	}
@@ -77,6 +77,9 @@ func (tx *Tx) StringAppend(key, value []byte) (int64, error) {
 		return int64(len(value)), nil
 	}
 	length := stringLen(&e.Meta)
+	if err := tx.fits(length, int64(len(value))); err != nil {
+		return 0, err
+	}
 	if err := tx.patchString(&e, length, value, format.EncRaw); err != nil {
 		return 0, err
 	}
@@ -97,8 +100,8 @@ func (tx *Tx) StringSetRange(key []byte, offset int64, value []byte) (int64, err
 	if len(value) == 0 {
 		return length, nil
 	}
-	if offset > MaxString-int64(len(value)) {
-		return 0, ErrTooLarge
+	if err := tx.fits(offset, int64(len(value))); err != nil {
+		return 0, err
 	}
 	return max(length, offset+int64(len(value))), tx.patchString(&e, offset, value, format.EncRaw)
 }

@@ -8,8 +8,8 @@ import (
 // sweepRows is how many expiry rows one hold of a slot lock may look at.
 const sweepRows = 64
 
-// SweepExpired looks at up to limit expiry rows that are due at time now (Unix
-// milliseconds) and removes the keys that have expired, in batches that are logged
+// SweepExpired looks at up to limit expiry rows whose time (Unix
+// milliseconds) is before now and removes the keys that have expired, in batches that are logged
 // like any write. It returns how many rows it looked at: limit means that there
 // may be more. Only a primary may sweep; concurrent calls do no harm.
 func (e *Engine) SweepExpired(now int64, limit int) (looked int, err error) {
@@ -18,7 +18,7 @@ func (e *Engine) SweepExpired(now int64, limit int) (looked int, err error) {
 		slot := slots.Slot((start + i) % slots.Count)
 		for {
 			next := e.NextExpiry(slot)
-			if next == 0 || next > now {
+			if next == 0 || next >= now {
 				break
 			}
 			if looked >= limit {
@@ -86,7 +86,7 @@ func (op *sweepOp) collect(tx *Tx) (next int64, err error) {
 			_ = it.Close()
 			return 0, format.ErrCorrupt
 		}
-		if ms > tx.now || len(op.due) == op.limit {
+		if ms >= tx.now || len(op.due) == op.limit {
 			next = ms
 			break
 		}

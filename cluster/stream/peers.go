@@ -48,6 +48,8 @@ type peers struct {
 	mu     sync.Mutex
 	list   []*peer
 	parked []*parkedCount
+	round  uint64 // how often all were disconnected
+	closed bool
 
 	countOffline bool // a mutant
 }
@@ -65,11 +67,33 @@ type parkedCount struct {
 	fn    func(count int)
 }
 
-// add lists a replica. An older connection of the same node is ended, for the
-// replica has given it up, and does not count any more.
-func (p *peers) add(node cluster.ID, addr string, now time.Time, end context.CancelFunc) *peer {
+// now returns the round, for add.
+func (p *peers) now() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.round
+}
+
+// endAll ends every connection that has begun, the ones that are not listed yet too.
+func (p *peers) endAll(closed bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.round++
+	p.closed = p.closed || closed
+	for _, q := range p.list {
+		q.end()
+	}
+}
+
+// add lists a replica, whose connection began in round. An older connection of the
+// same node is ended, for the replica has given it up, and does not count any more.
+// It returns nil if all were disconnected since.
+func (p *peers) add(round uint64, node cluster.ID, addr string, now time.Time, end context.CancelFunc) *peer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.round != round {
+		return nil
+	}
 	p.list = slices.DeleteFunc(p.list, func(old *peer) bool {
 		if old.Node == node {
 			old.end()

@@ -84,18 +84,12 @@ func (s *Source) Stats() SourceStats {
 }
 
 // DisconnectAll ends every connection, as when this node is primary no more.
-func (s *Source) DisconnectAll() {
-	s.peers.mu.Lock()
-	defer s.peers.mu.Unlock()
-	for _, q := range s.peers.list {
-		q.end()
-	}
-}
+func (s *Source) DisconnectAll() { s.peers.endAll(false) }
 
 // Close ends every connection; the Source must not be used any more.
 func (s *Source) Close() {
 	s.cps.close()
-	s.DisconnectAll()
+	s.peers.endAll(true)
 }
 
 // Serve serves the replica at the other end of conn, which is from if that is
@@ -107,7 +101,7 @@ func (s *Source) Serve(ctx context.Context, conn net.Conn, from cluster.ID) erro
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	ss := &session{Source: s, link: newLink(conn, s.o.Now, s.o.Timeout), from: from, end: cancel}
+	ss := &session{Source: s, link: newLink(conn, s.o.Now, s.o.Timeout), from: from, end: cancel, round: s.peers.now()}
 	err := ss.run(ctx)
 	if ss.checkpoint != nil {
 		s.cps.release(ss.checkpoint)
@@ -119,12 +113,15 @@ func (s *Source) Serve(ctx context.Context, conn net.Conn, from cluster.ID) erro
 	return err
 }
 
+var errDisconnected = errors.New("stream: this node's role changed while the replica connected")
+
 // session is one connection of a replica.
 type session struct {
 	*Source
 	link       *link
 	from       cluster.ID
 	end        context.CancelFunc
+	round      uint64 // of peers, when it began
 	peer       *peer
 	hello      hello
 	checkpoint *checkpoint // held while its files, or the records behind it, are needed
@@ -141,7 +138,10 @@ func (ss *session) run(ctx context.Context) error {
 	if err := ss.greet(body); err != nil {
 		return err
 	}
-	ss.peer = ss.peers.add(ss.hello.node, ss.link.conn.RemoteAddr().String(), ss.o.Now(), ss.end)
+	ss.peer = ss.peers.add(ss.round, ss.hello.node, ss.link.conn.RemoteAddr().String(), ss.o.Now(), ss.end)
+	if ss.peer == nil { // what greet has looked at is not so any more
+		return errDisconnected
+	}
 	ss.o.Logf('*', "Replica %s asks for synchronization", short(ss.hello.node))
 	var beats sync.WaitGroup
 	beats.Add(1)

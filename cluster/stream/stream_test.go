@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -695,5 +696,52 @@ func TestCheckpointIsShared(t *testing.T) {
 	})
 	if n := p.engine.Log().Stats().Pins; n != 2 {
 		t.Fatalf("%d pins, want one for each replica", n)
+	}
+}
+
+// A replica that is being greeted while this node's role changes must not slip in behind it.
+func TestDisconnectAllMeetsWhatIsBeingGreeted(t *testing.T) {
+	fs := vfs.NewMem()
+	p, r := newNode(t, 1, fs), newNode(t, 2, fs)
+	p.lead(1)
+	p.set(1, 10)
+	greeted := make(chan struct{})
+	var once sync.Once
+	p.source.o.Term = func() uint64 { // greet asks for it
+		term := p.term.Load()
+		once.Do(func() { p.source.DisconnectAll(); close(greeted) })
+		return term
+	}
+	a, b := net.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- p.source.Serve(context.Background(), b, r.id) }()
+	f := r.newFollower(1)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	dialed := false
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.Run(ctx, func(ctx context.Context) (net.Conn, error) {
+			if dialed {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			dialed = true
+			return a, nil
+		})
+	}()
+	defer func() { cancel(); <-done }()
+	<-greeted
+	select {
+	case err := <-ended:
+		if !errors.Is(err, errDisconnected) {
+			t.Errorf("ended with %v", err)
+		}
+	case <-time.After(patience(t)):
+		t.Error("the connection was greeted as of a role that is over, and goes on")
+	}
+	if n := len(p.source.Peers()); n != 0 {
+		t.Errorf("%d replicas are listed", n)
 	}
 }

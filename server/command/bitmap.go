@@ -31,21 +31,22 @@ const (
 	errBitNot    Error = "ERR BITOP NOT must be called with a single source key."
 )
 
-// bitOffset reads a bit offset; with a width, "#n" means the n-th field of that width.
-func bitOffset(arg []byte, width int64) (int64, error) {
+// bitOffset reads a bit offset into a string of up to most bytes; with a width, "#n"
+// means the n-th field of that width.
+func bitOffset(arg []byte, width, most int64) (int64, error) {
 	scale := int64(1)
 	if width > 0 && len(arg) > 0 && arg[0] == '#' {
 		arg, scale = arg[1:], width
 	}
 	n, ok := storage.ParseInt(arg)
-	if !ok || n < 0 || n > (storage.MaxBit-1)/scale {
+	if !ok || n < 0 || n > (8*most-1)/scale {
 		return 0, errBitOffset
 	}
 	return n * scale, nil
 }
 
 func setBit(c *Call, tx *storage.Tx) error {
-	offset, err := bitOffset(c.Args[2], 0)
+	offset, err := bitOffset(c.Args[2], 0, c.Env.Engine.MaxString())
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func setBit(c *Call, tx *storage.Tx) error {
 }
 
 func getBit(c *Call, tx *storage.Tx) error {
-	offset, err := bitOffset(c.Args[2], 0)
+	offset, err := bitOffset(c.Args[2], 0, c.Env.Engine.MaxString())
 	if err != nil {
 		return err
 	}
@@ -152,8 +153,8 @@ const (
 	errFieldReadOnly Error = "ERR BITFIELD_RO only supports the GET subcommand"
 )
 
-// parseFields reads the operations of BITFIELD.
-func parseFields(args [][]byte, readOnly bool) (ops []storage.FieldOp, err error) {
+// parseFields reads the operations of BITFIELD on a string of up to most bytes.
+func parseFields(args [][]byte, readOnly bool, most int64) (ops []storage.FieldOp, err error) {
 	overflow, writes := storage.OverflowWrap, false
 	for len(args) > 0 {
 		op := storage.FieldOp{Overflow: overflow}
@@ -177,7 +178,7 @@ func parseFields(args [][]byte, readOnly bool) (ops []storage.FieldOp, err error
 		if op.Signed, op.Bits, err = fieldType(args[1]); err != nil {
 			return nil, err
 		}
-		if op.Offset, err = bitOffset(args[2], int64(op.Bits)); err != nil {
+		if op.Offset, err = bitOffset(args[2], int64(op.Bits), most); err != nil {
 			return nil, err
 		}
 		if op.Verb != storage.FieldGet {
@@ -222,7 +223,7 @@ func fieldType(arg []byte) (signed bool, bits int, err error) {
 }
 
 func bitField(c *Call, tx *storage.Tx) error {
-	ops, err := parseFields(c.Args[2:], c.Cmd.Flags&ReadOnly != 0)
+	ops, err := parseFields(c.Args[2:], c.Cmd.Flags&ReadOnly != 0, c.Env.Engine.MaxString())
 	if err != nil {
 		return err
 	}

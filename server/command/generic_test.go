@@ -273,7 +273,7 @@ func TestScanHidesExpiredKeys(t *testing.T) {
 	c, do := newRunner(t)
 	do("SET", "gone", "v", "PX", "10")
 	do("SET", "here", "v")
-	c.Now += 10
+	c.Now += 11
 	if found := scanAll(t, do, func() {}); len(found) != 1 || found["here"] != 1 {
 		t.Errorf("SCAN: %v", found)
 	}

@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -279,5 +280,32 @@ func TestHotCommandsDoNotAllocate(t *testing.T) {
 			}
 			return nil
 		}))
+	}
+}
+
+// Where a string would become longer than proto-max-bulk-len, each command has its own way to say so.
+func TestStringsEndAtTheBulkLimit(t *testing.T) {
+	for _, limit := range []int64{2_000_000, 600_000_000} {
+		p := newPair(t, 2)
+		p.theirs.do("CONFIG", "SET", "proto-max-bulk-len", strconv.FormatInt(limit, 10))
+		p.call.Env.Engine.SetMaxString(limit)
+		num := func(n int64) string { return strconv.FormatInt(n, 10) }
+		for _, args := range [][]string{
+			{"SETRANGE", "k", num(limit), "a"}, {"SETRANGE", "k", "9223372036854775807", "a"}, {"SETRANGE", "k", num(limit + 1), ""},
+			{"SETBIT", "k", num(8 * limit), "1"}, {"GETBIT", "k", num(8*limit - 1)}, {"GETBIT", "k", num(8 * limit)},
+			{"BITFIELD", "k", "GET", "u8", num(8 * limit)}, {"BITFIELD", "k", "SET", "u8", "#" + num(limit), "1"},
+			{"BITFIELD_RO", "k", "GET", "u8", num(8*limit - 1)}, {"STRLEN", "k"},
+		} {
+			p.sameArgs(args...)
+		}
+		if limit > 2_000_000 {
+			continue // Redis would fill half a gigabyte
+		}
+		for _, args := range [][]string{
+			{"SETRANGE", "k", num(limit - 1), "a"}, {"APPEND", "k", "b"}, {"APPEND", "k", ""}, {"SETBIT", "b", num(8*limit - 1), "1"},
+			{"BITFIELD", "k", "SET", "u8", num(8*limit - 7), "1"}, {"STRLEN", "k"}, {"STRLEN", "b"}, {"APPEND", "k", ""}, {"APPEND", "k", "c"},
+		} {
+			p.sameArgs(args...)
+		}
 	}
 }

@@ -71,7 +71,7 @@ func TestWatchSeesExpiry(t *testing.T) {
 	c, do := newRunner(t)
 	do("SET", "k", "1", "PX", "1000")
 	do("WATCH", "k")
-	c.Now += 1000
+	c.Now += 1001
 	do("MULTI")
 	do("SET", "other", "1")
 	if got := do("EXEC"); got != "*-1\r\n" {

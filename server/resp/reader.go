@@ -3,6 +3,7 @@ package resp
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"strings"
 
 	"cobble/server/words"
@@ -19,7 +20,7 @@ type Limits struct {
 
 // The fixed limits.
 const (
-	MaxArgs    = 1 << 20
+	MaxArgs    = math.MaxInt32
 	MaxLine    = 64 << 10 // bytes of an inline command, or of a line that announces a length
 	StrictArgs = 10
 	StrictBulk = 16 << 10

@@ -57,8 +57,9 @@ func TestReader(t *testing.T) {
 		{authed, "*1\r\n$536870913\r\n", "Protocol error: invalid bulk length"},
 		{authed, "*1\r\n$99999999999999999999\r\n", "Protocol error: invalid bulk length"},
 		{authed, "*1\r\n$536870912\r\n", "left 16"},
-		{authed, "*1048577\r\n", "Protocol error: invalid multibulk length"},
-		{authed, "*1048576\r\n", "left 10"},
+		{authed, "*2147483648\r\n", "Protocol error: invalid multibulk length"},
+		{authed, "*2147483647\r\n", "left 13"},
+		{authed, "*1048577\r\n", "left 10"}, // the limit of Redis before 7.0
 		{authed, "*x\r\n", "Protocol error: invalid multibulk length"},
 		{authed, "*1\r\nPING\r\n", "Protocol error: expected '$', got 'P'"},
 		{authed, "*1\r\n:4\r\n", "Protocol error: expected '$', got ':'"},
@@ -69,6 +70,8 @@ func TestReader(t *testing.T) {
 		{authed, "*1\r\n$" + long, "Protocol error: too big bulk count string"},
 		{strict, "*10\r\n", "left 5"},
 		{strict, "*11\r\n", "Protocol error: unauthenticated multibulk length"},
+		{strict, "*2147483647\r\n", "Protocol error: unauthenticated multibulk length"},
+		{strict, "*2147483648\r\n", "Protocol error: invalid multibulk length"},
 		{strict, "*1\r\n$16384\r\n", "left 12"},
 		{strict, "*1\r\n$16385\r\n", "Protocol error: unauthenticated bulk length"},
 	} {
