@@ -68,6 +68,18 @@ func (tx *Tx) digest(d *Digest, e *Entry) error {
 		if err := w.Close(); err != nil {
 			return err
 		}
+	case format.List:
+		l, err := tx.listOf(e)
+		if err != nil {
+			return err
+		}
+		w := l.Walk(Head, 0, l.Len())
+		for w.Next() {
+			d.mix(w.Value())
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
 	default:
 		return ErrUnknownValue
 	}

@@ -1,17 +1,22 @@
 package storage
 
-import "sync/atomic"
+import (
+	"math"
+	"sync/atomic"
+)
 
 // encodingLimits are the sizes up to which OBJECT ENCODING reports the compact
 // encodings. They change what is reported of values that grow later, not how
 // values are laid out. The zero value has Redis's defaults.
 type encodingLimits struct {
 	hashEntries, hashValue atomic.Int64 // value − default
+	listSize               atomic.Int64 // value − default
 }
 
 const (
 	defaultHashEntries = 512
 	defaultHashValue   = 64
+	defaultListSize    = -2
 )
 
 // SetHashEntries sets hash-max-listpack-entries.
@@ -24,4 +29,18 @@ func (e *Engine) SetHashValue(n int64) { e.encodings.hashValue.Store(n - default
 // to which a hash is a listpack.
 func (l *encodingLimits) hash() (entries, value int64) {
 	return l.hashEntries.Load() + defaultHashEntries, l.hashValue.Load() + defaultHashValue
+}
+
+// SetListSize sets list-max-listpack-size: elements, or −1 … −5 for 4 … 64 KiB.
+func (e *Engine) SetListSize(n int64) { e.encodings.listSize.Store(n - defaultListSize) }
+
+// listNode returns the size of a listpack, bytes, and the number of its elements up
+// to which a list is one.
+func (l *encodingLimits) listNode() (bytes, count int64) {
+	const safe = 8 << 10 // bounds a limit that is a number of elements
+	n := l.listSize.Load() + defaultListSize
+	if n >= 0 {
+		return safe, max(n, 1)
+	}
+	return 2 << 10 << min(-n, 5), math.MaxInt64
 }

@@ -15,6 +15,7 @@ import (
 
 	"cobble/slots"
 	"cobble/storage/format"
+	"cobble/storage/listpack"
 )
 
 // openHashTest opens a store so small that rows go cold.
@@ -51,8 +52,8 @@ func testSeeds(t testing.TB, n int) uint64 {
 }
 
 // checkSlot counts everything in a slot again and compares it with the counters and
-// with what the metadata rows say of their element rows. Hashes, sets and inline
-// values only.
+// with what the metadata rows say of their element rows. Hashes, lists, sets and
+// inline values only.
 func checkSlot(t testing.TB, e *Engine, key string) {
 	t.Helper()
 	slot := slots.Of([]byte(key))
@@ -82,19 +83,13 @@ func checkSlot(t testing.TB, e *Engine, key string) {
 					wanted[m.OID] = object{m.Count, m.Bytes}
 				}
 			case format.KindElement:
-				_, field, err := format.SplitMember(row, row[11])
+				oid := uint64(row[10]) | uint64(row[9])<<8 | uint64(row[8])<<16
+				o := found[oid]
+				size, err := elementSize(row, it.Value())
 				if err != nil {
 					return err
 				}
-				value := it.Value()
-				if row[11] == format.SubHashField {
-					if _, value, err = format.SplitHashValue(value); err != nil {
-						return err
-					}
-				}
-				oid := uint64(row[10]) | uint64(row[9])<<8 | uint64(row[8])<<16
-				o := found[oid]
-				found[oid] = object{o.count + 1, o.bytes + uint64(len(field)+len(value))}
+				found[oid] = object{o.count + 1, o.bytes + size}
 			case format.KindGarbage:
 				garbage[uint64(row[10])|uint64(row[9])<<8|uint64(row[8])<<16] = true
 			}
@@ -114,6 +109,19 @@ func checkSlot(t testing.TB, e *Engine, key string) {
 	if c.Keys != got.Keys || c.Bytes != got.Bytes || c.Expires != got.Expires {
 		t.Fatalf("counters %+v, counted %+v", c, got)
 	}
+}
+
+// elementSize is what an element row counts for in the Bytes of its object.
+func elementSize(row, value []byte) (uint64, error) {
+	if row[11] == format.SubListElement {
+		_, err := format.SplitListElement(row)
+		return uint64(listpack.ElementSize(value)), err
+	}
+	_, field, err := format.SplitMember(row, row[11])
+	if err == nil && row[11] == format.SubHashField {
+		_, value, err = format.SplitHashValue(value)
+	}
+	return uint64(len(field) + len(value)), err
 }
 
 func hashTexts(t testing.TB, e *Engine, key string) map[string]string {

@@ -15,7 +15,7 @@ type Entry struct {
 
 	hash uint64      // format.Hash(Key)
 	row  bool        // a metadata row exists, perhaps of an expired key
-	disk format.Meta // that row, as it was read (its slices are used for their lengths only)
+	disk format.Meta // that row, as it was read; of one this transaction saved the slices may be stale, but for their lengths
 }
 
 // Objects of up to this many element rows are deleted row by row with the command
@@ -166,10 +166,25 @@ func (tx *Tx) dropObject(slot slots.Slot, m *format.Meta) {
 		tx.putRow(format.AppendGarbageKey(nil, uint16(slot), m.OID), nil)
 		return
 	}
-	lo := format.AppendObject(nil, uint16(slot), m.OID)
-	it := tx.iter(lo, format.AppendObject(nil, uint16(slot), m.OID+1))
+	lo, hi, err := objectBounds(slot, m)
+	if err != nil {
+		tx.fail(err)
+		return
+	}
+	it := tx.iter(lo, hi)
 	for ok := it.First(); ok; ok = it.Next() {
 		tx.delRow(it.Key())
 	}
 	tx.fail(it.Close())
+}
+
+// objectBounds returns bounds of the element rows of an object. A queue has left many
+// deleted rows outside of them.
+func objectBounds(slot slots.Slot, m *format.Meta) (lo, hi []byte, err error) {
+	if m.Type != format.List {
+		return format.AppendObject(nil, uint16(slot), m.OID), format.AppendObject(nil, uint16(slot), m.OID+1), nil
+	}
+	head, tail, err := m.ListBounds()
+	lo = format.AppendListElement(nil, uint16(slot), m.OID, head)
+	return lo, append(format.AppendListElement(nil, uint16(slot), m.OID, tail), 0), err
 }

@@ -67,11 +67,15 @@ func (tx *Tx) copyValue(source, target *Entry) error {
 	target.Meta = source.Meta
 	if source.Meta.Layout != format.Inline {
 		target.Meta.OID = tx.newOID(target.Slot)
-		lo := format.AppendObject(nil, uint16(source.Slot), source.Meta.OID)
-		it := tx.iter(lo, format.AppendObject(nil, uint16(source.Slot), source.Meta.OID+1))
+		lo, hi, err := objectBounds(source.Slot, &source.Meta)
+		if err != nil {
+			return err
+		}
+		it := tx.iter(lo, hi)
 		key := format.AppendObject(nil, uint16(target.Slot), target.Meta.OID)
+		prefix := len(key)
 		for ok := it.First(); ok; ok = it.Next() {
-			key = append(key[:len(lo)], it.Key()[len(lo):]...)
+			key = append(key[:prefix], it.Key()[prefix:]...)
 			tx.putRow(key, it.Value())
 		}
 		if err := it.Close(); err != nil {

@@ -37,6 +37,8 @@ func (tx *Tx) Dump(dst, key []byte) (payload []byte, expireAt int64, ok bool, er
 			dst = dump.AppendString(dump.AppendString(dst, w.Field()), w.Value())
 		}
 		err = w.Close()
+	case format.List:
+		dst, err = tx.dumpList(dst, &e)
 	default:
 		err = ErrUnknownValue
 	}
@@ -78,6 +80,8 @@ func (tx *Tx) Restore(key, payload []byte, expireAt int64, replace bool) error {
 		return nil
 	case format.HashType:
 		return tx.restoreHash(&e, v.Items)
+	case format.List:
+		return tx.restoreList(&e, v.Items)
 	}
 	return ErrUnknownValue
 }
@@ -101,5 +105,30 @@ func (tx *Tx) restoreHash(e *Entry, items [][]byte) error {
 		}
 	}
 	h.Save()
+	return nil
+}
+
+func (tx *Tx) dumpList(dst []byte, e *Entry) ([]byte, error) {
+	l, err := tx.listOf(e)
+	if err != nil {
+		return dst, err
+	}
+	dst = dump.AppendLength(append(dst, dump.TypeList), uint64(l.Len()))
+	w := l.Walk(Head, 0, l.Len())
+	for w.Next() {
+		dst = dump.AppendString(dst, w.Value())
+	}
+	return dst, w.Close()
+}
+
+// restoreList makes e a new list of items.
+func (tx *Tx) restoreList(e *Entry, items [][]byte) error {
+	e.Meta.Type, e.Meta.Enc = format.List, format.EncListpack
+	l := List{tx: tx, e: *e}
+	if err := l.Push(Tail, items...); err != nil {
+		return err
+	}
+	l.settle()
+	l.Save()
 	return nil
 }

@@ -21,7 +21,7 @@ func TestRestoreRefusals(t *testing.T) {
 	for i := range 1001 {
 		many = dump.AppendString(dump.AppendString(many, fmt.Append(nil, "f", i%1000)), []byte("v"))
 	}
-	list := dump.AppendString(dump.AppendLength([]byte{dump.TypeList}, 1), []byte("a"))
+	module := dump.AppendString([]byte{7}, []byte("a")) // RDB_TYPE_MODULE_2
 	good := dump.Seal(dump.AppendString([]byte{dump.TypeString}, []byte("v")), 0)
 	for name, c := range map[string]struct {
 		payload []byte
@@ -31,7 +31,7 @@ func TestRestoreRefusals(t *testing.T) {
 		"a field twice":           {dump.Seal(twice, 0), true, ErrBadValue},
 		"a field twice, in rows":  {dump.Seal(many, 0), true, ErrBadValue},
 		"no payload":              {[]byte("abc"), true, ErrBadPayload},
-		"a list":                  {dump.Seal(list, 0), true, ErrUnknownValue},
+		"a module's value":        {dump.Seal(module, 0), true, ErrUnknownValue},
 		"a key that is there":     {good, false, ErrBusyKey},
 		"a checksum that is not ": {append(good[:len(good)-1:len(good)-1], 0), true, ErrBadPayload},
 	} {

@@ -24,21 +24,24 @@ func (f OpFunc) Run(tx *Tx) error { return f(tx) }
 // returns are valid until Run returns, must not be changed, and are copied when
 // they are put.
 type Tx struct {
-	engine   *Engine
-	now      int64
-	slots    []slots.Slot
-	writable bool
-	writes   writeSet
-	deltas   []delta
-	scratch  []byte      // row key under construction
-	value    []byte      // metadata value under construction
-	build    []byte      // user value under construction
-	digits   [2][20]byte // texts of integers
-	expired  int64       // keys removed because their time had come
-	hits     int64       // lookups of a live key
-	misses   int64       // and of none
-	err      error       // see fail
-	untouch  bool        // reading a row does not count as using it
+	engine    *Engine
+	now       int64
+	slots     []slots.Slot
+	writable  bool
+	writes    writeSet
+	deltas    []delta
+	scratch   []byte      // row key under construction
+	value     []byte      // metadata value under construction
+	build     []byte      // user value under construction
+	digits    [2][20]byte // texts of integers
+	extra     []byte      // extra bytes of metadata under construction
+	positions []uint64    // of list elements that are to go
+	moved     []byte      // list element on its way
+	expired   int64       // keys removed because their time had come
+	hits      int64       // lookups of a live key
+	misses    int64       // and of none
+	err       error       // see fail
+	untouch   bool        // reading a row does not count as using it
 
 	cold     []coldRow   // rows that must be loaded before Run can succeed
 	loaded   []loadedRow // rows loaded for earlier runs

@@ -53,7 +53,7 @@ func (c *Call) Run() error {
 	keys, err := c.Cmd.AppendKeys(c.keys[:0], c.Args)
 	c.keys = keys
 	if err != nil {
-		return err
+		return c.noKeys(err)
 	}
 	c.start = c.Out.Len()
 	c.route = slots.Request{Write: c.Cmd.Flags&Write != 0}
@@ -67,6 +67,16 @@ func (c *Call) Run() error {
 	c.seen(lsn)
 	if err != nil {
 		c.Out.CutTo(c.start)
+	}
+	return err
+}
+
+// noKeys returns the reply to a command whose keys cannot be found.
+func (c *Call) noKeys(err error) error {
+	if c.Cmd.Check != nil {
+		if wrong := c.Cmd.Check(c); wrong != nil {
+			return wrong
+		}
 	}
 	return err
 }

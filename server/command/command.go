@@ -95,6 +95,9 @@ type Command struct {
 	// than once, so it must only read tx, write tx and write c.Out. An error undoes
 	// the writes of tx and replaces what was written to c.Out.
 	Run func(c *Call, tx *storage.Tx) error
+	// Check looks at the arguments of a command with Run when its keys cannot be
+	// found among them, for the error that Redis has then. Optional.
+	Check func(c *Call) error
 	// Serve is a command that is not about keys, or about all of them.
 	Serve func(c *Call) error
 

@@ -83,6 +83,7 @@ func NewEnv(engine *storage.Engine, settings *config.Config, process Process) *E
 	e.follow("latency-tracking", func(v config.Value) { e.trackTimes.Store(v.Int != 0) })
 	e.follow("hash-max-listpack-entries", func(v config.Value) { engine.SetHashEntries(v.Int) })
 	e.follow("hash-max-listpack-value", func(v config.Value) { engine.SetHashValue(v.Int) })
+	e.follow("list-max-listpack-size", func(v config.Value) { engine.SetListSize(v.Int) })
 	e.follow("requirepass", func(v config.Value) { e.password.Store(&v.Text) })
 	e.follow("slowlog-max-len", func(v config.Value) { e.Slow.setMax(v.Int) })
 	e.follow("latency-monitor-threshold", func(v config.Value) { e.Latency.threshold.Store(v.Int) })

@@ -408,12 +408,13 @@ func (x *execution) keyed(tx *storage.Tx, q queued) error {
 	keys, err := q.cmd.AppendKeys(c.keys[:0], q.args)
 	c.keys, c.start = keys, c.Out.Len()
 	c.began = c.Env.Process.Nanos()
-	if err == nil {
-		if tx == nil { // a keyed command that was given no keys
-			err = errInvalidKeys
-		} else {
-			err = x.saved(tx, q)
-		}
+	switch {
+	case err != nil:
+		err = c.noKeys(err)
+	case tx == nil: // a keyed command that was given no keys
+		err = c.noKeys(errInvalidKeys)
+	default:
+		err = x.saved(tx, q)
 	}
 	if tx != nil && tx.Incomplete() {
 		return nil // it will run again; go on, so that all rows that are missing are known

@@ -21,12 +21,14 @@ import (
 //	backlen  = length of body, 7 bits a byte, most significant first; all bytes
 //	           but the first have the high bit set, so that it can be read backwards
 const (
-	headerSize = 6
-	end        = 0xFF
-	unknown    = 0xFFFF // in count
+	// HeaderSize is the offset of the first element.
+	HeaderSize = 6
+
+	end     = 0xFF
+	unknown = 0xFFFF // in count
 
 	// MinSize is the size of a listpack without elements.
-	MinSize = headerSize + 1
+	MinSize = HeaderSize + 1
 )
 
 // ErrCorrupt is returned for bytes that are not a listpack.

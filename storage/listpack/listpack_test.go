@@ -133,7 +133,7 @@ func TestCountBeyondHeader(t *testing.T) {
 	if Count(lp) != 70000 {
 		t.Fatalf("Count %d", Count(lp))
 	}
-	if lp = Remove(lp, headerSize, headerSize+2*10000); Count(lp) != 60000 {
+	if lp = Remove(lp, HeaderSize, HeaderSize+2*10000); Count(lp) != 60000 {
 		t.Fatalf("Count %d after removal", Count(lp))
 	}
 	if err := Validate(lp); err != nil {

@@ -17,7 +17,15 @@ func Walk(lp []byte) Cursor {
 	if len(lp) < MinSize {
 		return Cursor{err: true}
 	}
-	return Cursor{rest: lp[headerSize:], at: headerSize}
+	return Cursor{rest: lp[HeaderSize:], at: HeaderSize}
+}
+
+// WalkFrom returns a cursor over the elements from an offset on, which At returned.
+func WalkFrom(lp []byte, at int) Cursor {
+	if at < HeaderSize || at >= len(lp) {
+		return Cursor{err: true}
+	}
+	return Cursor{rest: lp[at:], at: at}
 }
 
 // Next returns the next element; ok is false at the end and at corrupt bytes,
@@ -93,7 +101,7 @@ func Pair(lp, key []byte) (value Element, at PairAt, found bool, err error) {
 		return value, at, false, ErrCorrupt
 	}
 	needle := Find(key)
-	for next := headerSize; next < len(lp)-1; {
+	for next := HeaderSize; next < len(lp)-1; {
 		at.Key = next
 		var match, ok bool
 		if n := short(lp, next); n > 0 {
@@ -148,7 +156,7 @@ func Validate(lp []byte) error {
 	if len(lp) < MinSize || uint64(binary.LittleEndian.Uint32(lp)) != uint64(len(lp)) || lp[len(lp)-1] != end {
 		return ErrCorrupt
 	}
-	count, rest := 0, lp[headerSize:len(lp)-1]
+	count, rest := 0, lp[HeaderSize:len(lp)-1]
 	var back [5]byte
 	for ; len(rest) > 0; count++ {
 		_, size := decode(rest)

@@ -32,6 +32,13 @@ var newer = []known{
 		},
 	},
 	{
+		name: "lowest rank", commands: []string{"LPOS"},
+		why: "7.2 refuses the one rank that cannot be negated",
+		applies: func(_ []string, _, subject reply) bool {
+			return strings.HasPrefix(subject.Text, "ERR value is out of range, value must between -9223372036854775807")
+		},
+	},
+	{
 		name: "small sets", commands: []string{"OBJECT"},
 		why: "7.2 keeps small sets of strings in a listpack",
 		applies: func(args []string, oracle, subject reply) bool {

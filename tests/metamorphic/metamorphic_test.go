@@ -83,8 +83,12 @@ func (r *run) contents(t *testing.T) map[string]string {
 		slot := slots.Of([]byte(r.plan.tags[g]))
 		for i := range keysPerGroup {
 			key := r.plan.key(g, i)
-			for _, name := range []string{"GET", "HGETALL"} {
-				replies, err := r.client.read(slot, name, key)
+			for _, name := range []string{"GET", "HGETALL", "LRANGE"} {
+				args := []string{name, key}
+				if name == "LRANGE" {
+					args = append(args, "0", "-1")
+				}
+				replies, err := r.client.read(slot, args...)
 				if err != nil {
 					t.Fatal(err)
 				}

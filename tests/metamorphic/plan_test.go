@@ -126,7 +126,31 @@ HEXISTS $key $field
 HDEL $key $field $field
 HINCRBY $key $field $small
 HINCRBYFLOAT $key $field 0.25
+LPUSH $key $text $field $field
+RPUSH $key $field $field $field
+RPUSH $key $field $text $text $text
+LPUSHX $key $field
+LPOP $key
+RPOP $key
+LPOP $key 3
+LLEN $key
+LINDEX $key $small
+LSET $key 0 $field
+LRANGE $key $small $small
+LTRIM $key 1 -2
+LREM $key 0 $field
+LINSERT $key BEFORE $field $field
+LPOS $key $field COUNT 0
+RPOPLPUSH $key $key
+LMOVE $key $key LEFT RIGHT
+LMPOP 2 $key $key RIGHT COUNT 2
 `), "\n")
+
+// lists are the commands of lists, which mostly meet each other's keys.
+var lists = map[string]bool{
+	"LPUSH": true, "RPUSH": true, "LPUSHX": true, "LPOP": true, "RPOP": true, "LLEN": true, "LINDEX": true, "LSET": true, "LRANGE": true,
+	"LTRIM": true, "LREM": true, "LINSERT": true, "LPOS": true, "RPOPLPUSH": true, "LMOVE": true, "LMPOP": true,
+}
 
 func (p *plan) command(group int) []string {
 	words := strings.Fields(templates[p.rng.IntN(len(templates))])
@@ -137,6 +161,8 @@ func (p *plan) command(group int) []string {
 			k := p.rng.IntN(keysPerGroup)
 			if words[0][0] == 'H' && p.rng.IntN(8) > 0 {
 				k = p.rng.IntN(2)
+			} else if lists[words[0]] && p.rng.IntN(8) > 0 {
+				k = 2 + p.rng.IntN(2)
 			}
 			words[i] = p.key(group, k)
 		case "$text":

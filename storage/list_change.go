@@ -1,0 +1,349 @@
+package storage
+
+import (
+	"bytes"
+
+	"cobble/storage/format"
+	"cobble/storage/listpack"
+)
+
+// Pop takes up to n elements off an end; f is called with each before it goes.
+func (l *List) Pop(end End, n int64, f func(value []byte)) error {
+	w := l.Walk(end, 0, n)
+	n = w.left
+	for w.Next() {
+		f(w.Value())
+	}
+	if err := w.Close(); err != nil || n == 0 {
+		return err
+	}
+	if err := l.cut(end, n); err != nil {
+		return err
+	}
+	l.shrink()
+	return nil
+}
+
+// Trim keeps the elements with index start to stop, from the tail if negative.
+func (l *List) Trim(start, stop int64) error {
+	n := l.Len()
+	if start < 0 {
+		start = max(start+n, 0)
+	}
+	if stop < 0 {
+		stop += n
+	}
+	stop = min(stop, n-1)
+	kept := stop - start + 1
+	if start > stop || start >= n {
+		kept, start = 0, n
+	}
+	if kept == n {
+		return nil
+	}
+	if l.inline() || kept == 0 || kept > pointDeleteRows || n-kept <= pointDeleteRows {
+		if err := l.cut(Tail, n-kept-start); err != nil {
+			return err
+		}
+		if err := l.cut(Head, start); err != nil {
+			return err
+		}
+	} else if err := l.move(start, kept); err != nil {
+		return err
+	}
+	l.shrink()
+	return nil
+}
+
+// cut removes n elements at an end.
+func (l *List) cut(end End, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	l.changed = true
+	if l.inline() {
+		from, to, err := l.offsets(end, n)
+		if err != nil {
+			return err
+		}
+		l.makeOwn()
+		l.lp = listpack.Remove(l.lp, from, to)
+		l.tx.build = l.lp
+		return nil
+	}
+	m := &l.e.Meta
+	kept := int64(m.Count) - n
+	if n > pointDeleteRows && kept == 0 {
+		m.Count, l.dropped = 0, true
+		return nil
+	}
+	gone, next, err := l.cutting(end, n)
+	if err != nil {
+		return err
+	}
+	if n <= pointDeleteRows || !l.dense() {
+		for _, pos := range gone {
+			l.tx.delRow(l.rowKey(pos))
+		}
+	} else {
+		from, to := l.head, next // the first of the range and what follows it
+		if end == Tail {
+			from, to = next+1, l.tail+1
+		}
+		l.tx.delRange(
+			format.AppendListElement(nil, uint16(l.e.Slot), m.OID, from),
+			format.AppendListElement(nil, uint16(l.e.Slot), m.OID, to))
+	}
+	m.Count = uint64(kept)
+	if end == Head {
+		l.head = next
+	} else {
+		l.tail = next
+	}
+	return nil
+}
+
+// cutting returns the positions of n elements at an end, unless they are many and
+// the list is dense, and that of the element behind them. It takes them off Bytes.
+func (l *List) cutting(end End, n int64) (gone []uint64, next uint64, err error) {
+	m := &l.e.Meta
+	many := n > pointDeleteRows && l.dense()
+	if kept := int64(m.Count) - n; many && kept < n { // the size of what stays is sooner found
+		m.Bytes = 0
+		w := l.Walk(!end, 0, kept)
+		for w.Next() {
+			m.Bytes += uint64(listpack.ElementSize(w.Value()))
+		}
+		return nil, l.densePlace(end, n), w.Close()
+	}
+	w := l.Walk(end, 0, min(n+1, int64(m.Count)))
+	l.tx.positions = l.tx.positions[:0]
+	for i := int64(0); w.Next(); i++ {
+		if next = w.pos; i == n {
+			break
+		}
+		m.Bytes -= uint64(listpack.ElementSize(w.Value()))
+		if !many {
+			l.tx.positions = append(l.tx.positions, w.pos)
+		}
+	}
+	return l.tx.positions, next, w.Close()
+}
+
+// densePlace is the position of the element n places from an end of a dense list.
+func (l *List) densePlace(end End, n int64) uint64 {
+	if end == Head {
+		return l.head + uint64(n)*format.ListStride
+	}
+	return l.tail - uint64(n)*format.ListStride
+}
+
+// offsets returns where n elements at an end are in the listpack.
+func (l *List) offsets(end End, n int64) (from, to int, err error) {
+	skip := n
+	if end == Tail {
+		skip = l.Len() - n
+	}
+	c := listpack.Walk(l.lp)
+	for ; skip > 0; skip-- {
+		if _, ok := c.Next(); !ok {
+			return 0, 0, listpack.ErrCorrupt
+		}
+	}
+	if end == Tail {
+		return c.At(), len(l.lp) - 1, nil
+	}
+	return listpack.HeaderSize, c.At(), nil
+}
+
+// move keeps n elements from an index on, in rows of their own; the others are left
+// to the garbage collector.
+func (l *List) move(from, n int64) error {
+	l.changed = true
+	w := l.Walk(Head, from, n)
+	l.begin()
+	for w.Next() {
+		l.pushRow(Tail, w.Value())
+	}
+	return w.Close()
+}
+
+// Insert puts value before or after the first element that equals pivot, and
+// reports whether there is one.
+func (l *List) Insert(pivot, value []byte, before bool) (found bool, err error) {
+	l.grow(value)
+	at, i, found, err := l.find(pivot)
+	if err != nil || !found {
+		return false, err
+	}
+	l.changed = true
+	if l.inline() {
+		if len(l.lp)+listpack.ElementSize(value) <= inlineListBytes && l.Len() < inlineListElements {
+			l.makeOwn()
+			if before {
+				at.end = at.start
+			}
+			l.replace(at.end, at.end, value)
+			return true, nil
+		}
+		if err := l.toRows(); err != nil {
+			return false, err
+		}
+	}
+	if !before {
+		i++
+	}
+	switch i {
+	case 0:
+		return true, l.Push(Head, value)
+	case l.Len():
+		return true, l.Push(Tail, value)
+	}
+	return true, l.insertRow(i, value)
+}
+
+// find returns the first element that equals value, and its index.
+func (l *List) find(value []byte) (at listPlace, index int64, found bool, err error) {
+	w := l.Walk(Head, 0, l.Len())
+	for w.Next() {
+		if found = bytes.Equal(w.Value(), value); found {
+			at = w.place()
+			break
+		}
+		index++
+	}
+	return at, index, found, w.Close()
+}
+
+// Remove removes elements that equal value: the first count from the head, or from
+// the tail if count is negative, all if it is 0. It returns how many there were.
+func (l *List) Remove(value []byte, count int64) (removed int64, err error) {
+	end := Head
+	if count < 0 {
+		end, count = Tail, -max(count, -1<<62)
+	}
+	if count == 0 {
+		count = l.Len()
+	}
+	if l.inline() {
+		removed, err = l.removeInline(end, value, count)
+	} else {
+		removed, err = l.removeRows(end, value, count)
+	}
+	if removed > 0 && err == nil {
+		l.changed = true
+		l.shrink()
+	}
+	return removed, err
+}
+
+func (l *List) removeInline(end End, value []byte, count int64) (removed int64, err error) {
+	var gone [inlineListElements]listPlace
+	w := l.Walk(end, 0, l.Len())
+	for removed < count && w.Next() {
+		if bytes.Equal(w.Value(), value) {
+			gone[removed] = w.place()
+			removed++
+		}
+	}
+	if err := w.Close(); err != nil || removed == 0 {
+		return 0, err
+	}
+	l.makeOwn()
+	for i := range removed { // the last in the listpack first: offsets before it stay
+		at := gone[i]
+		if end == Head {
+			at = gone[removed-1-i]
+		}
+		l.lp = listpack.Remove(l.lp, at.start, at.end)
+	}
+	l.tx.build = l.lp
+	return removed, nil
+}
+
+// removal is what removeRows has seen of the list.
+type removal struct {
+	gone        []uint64 // positions of the elements that go
+	lead        int      // as many of them stand at the end where the walk began
+	trail       int      // and so many behind everything that stays
+	first, last uint64   // of those that stay and were seen, in the order of the walk
+}
+
+func (l *List) removeRows(end End, value []byte, count int64) (removed int64, err error) {
+	m := &l.e.Meta
+	r := removal{gone: l.tx.positions[:0], lead: -1}
+	w := l.Walk(end, 0, l.Len())
+	for w.Next() {
+		if int64(len(r.gone)) < count && bytes.Equal(w.Value(), value) {
+			r.gone = append(r.gone, w.pos)
+			r.trail++
+			continue
+		}
+		if r.lead < 0 {
+			r.lead, r.first = len(r.gone), w.pos
+		}
+		r.last, r.trail = w.pos, 0
+		if int64(len(r.gone)) == count {
+			break
+		}
+	}
+	whole := w.left == 0 // the far end was seen
+	if err := w.Close(); err != nil {
+		return 0, err
+	}
+	l.tx.positions = r.gone
+	removed = int64(len(r.gone))
+	switch {
+	case removed == 0:
+		return 0, nil
+	case removed == int64(m.Count):
+		return removed, l.cut(Head, removed)
+	}
+	m.Count -= uint64(removed)
+	m.Bytes -= uint64(removed) * uint64(listpack.ElementSize(value))
+	for _, pos := range r.gone {
+		l.tx.delRow(l.rowKey(pos))
+	}
+	if !whole {
+		r.trail = 0
+	}
+	if r.lead+r.trail < len(r.gone) {
+		m.Flags &^= format.FlagListDense
+	}
+	near, far := &l.head, &l.tail
+	if end == Tail {
+		near, far = far, near
+	}
+	*near = r.first
+	if whole {
+		*far = r.last
+	}
+	return removed, nil
+}
+
+// ListMove moves an element from an end of one list to an end of another, perhaps
+// of the same one. ok is false if there is no source. The value is valid until Run
+// returns.
+func (tx *Tx) ListMove(source, target []byte, from, to End) (value []byte, ok bool, err error) {
+	l, err := tx.List(source)
+	if err != nil || !l.Live() {
+		return nil, false, err
+	}
+	if _, err := tx.LookupType(target, format.List); err != nil {
+		return nil, false, err
+	}
+	if err := l.Pop(from, 1, func(v []byte) { tx.moved = append(tx.moved[:0], v...) }); err != nil {
+		return nil, false, err
+	}
+	if !bytes.Equal(source, target) {
+		l.Save()
+		if l, err = tx.List(target); err != nil {
+			return nil, false, err
+		}
+	}
+	if err := l.Push(to, tx.moved); err != nil {
+		return nil, false, err
+	}
+	l.Save()
+	return tx.moved, true, nil
+}
