@@ -58,12 +58,12 @@ func (m *Machine) reassign(touched *slots.Set) {
 	}
 	claimants := m.claimants[:0]
 	for _, n := range m.nodes {
-		if n.record.Slots != nil && n.record.IsPrimary() && !n.superseded && n.record.Slots.Intersects(touched) {
+		if claim, _ := m.claimOf(n); claim != nil && claim.Intersects(touched) {
 			claimants = append(claimants, n)
 		}
 	}
 	m.claimants = claimants
-	sort.Slice(claimants, func(i, j int) bool { return m.outranks(claimants[i].record, claimants[j].record) })
+	sort.Slice(claimants, func(i, j int) bool { return m.outranks(claimants[i], claimants[j]) })
 	rest := *touched
 	for i := range m.overrides {
 		if o := &m.overrides[i]; rest.Has(o.slot) && (o.owner.IsZero() || m.find(o.owner) != nil) {
@@ -75,8 +75,9 @@ func (m *Machine) reassign(touched *slots.Set) {
 	}
 	for _, n := range claimants {
 		gained := rest
+		claim, _ := m.claimOf(n)
 		for i := range gained {
-			gained[i] &= n.record.Slots[i]
+			gained[i] &= claim[i]
 			rest[i] &^= gained[i]
 		}
 		m.assign(&gained, n)
@@ -84,12 +85,52 @@ func (m *Machine) reassign(touched *slots.Set) {
 	m.assign(&rest, nil)
 }
 
-// outranks reports whether a's claim beats b's.
-func (m *Machine) outranks(a, b *Record) bool {
-	if a.ConfigEpoch != b.ConfigEpoch {
-		return a.ConfigEpoch > b.ConfigEpoch != m.mutated(MutateSmallerEpoch)
+// claimOf returns what n claims that counts, nil for nothing, and its epoch.
+func (m *Machine) claimOf(n *node) (*slots.Set, uint64) {
+	if n == m.chosen.node {
+		return m.chosen.claim, m.chosen.epoch
 	}
-	return a.ID.Less(b.ID)
+	if !n.record.IsPrimary() || n.superseded {
+		return nil, 0
+	}
+	return n.record.Slots, n.record.ConfigEpoch
+}
+
+// outranks reports whether a's claim beats b's.
+func (m *Machine) outranks(a, b *node) bool {
+	_, x := m.claimOf(a)
+	_, y := m.claimOf(b)
+	if x != y {
+		return x > y != m.mutated(MutateSmallerEpoch)
+	}
+	return a.id().Less(b.id())
+}
+
+// chosen is the winner of this shard's election, from when the register named
+// it until its own record says so, or it is replaced in turn: clients are sent
+// there at once, and are not told that the slots are nobody's.
+type chosen struct {
+	node  *node
+	claim *slots.Set
+	epoch uint64
+	term  uint64
+}
+
+// chose notes that config was decided, and n is its primary.
+func (m *Machine) chose(n *node, config *ShardConfig) {
+	if config.Slots == nil || n.record.IsPrimary() && n.record.Term >= config.Term {
+		return
+	}
+	m.chosen = chosen{n, config.Slots, config.Epoch, config.Term}
+	m.reassign(config.Slots)
+}
+
+// forgetChosen goes by the records alone again.
+func (m *Machine) forgetChosen() {
+	if claim := m.chosen.claim; claim != nil {
+		m.chosen = chosen{}
+		m.reassign(claim)
+	}
 }
 
 // assign makes owner (nil: nobody) the owner of set.

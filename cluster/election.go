@@ -257,6 +257,7 @@ func (m *Machine) obey(config *ShardConfig) {
 	}
 	if n := m.find(config.Primary.ID); n != nil && n.record.Shard == own.Shard {
 		m.serve(n, own.Shard, config.Term)
+		m.chose(n, config)
 	}
 }
 

@@ -39,6 +39,7 @@ type Machine struct {
 	ownerShared *[slots.Count]uint16 // copy given to views; nil when owner has changed since
 	assigned    int
 	overrides   []override
+	chosen      chosen
 	claimants   []*node // scratch of reassign
 	migrating   []OpenSlot
 	importing   []OpenSlot
@@ -57,6 +58,7 @@ type Machine struct {
 type changes struct {
 	view   bool // something a View shows
 	table  bool // something nodes.conf holds
+	member bool // who is in the table: nodes.conf must be synced before anybody sees it
 	claims bool // slot owners
 	own    bool // own record: push it
 	local  bool // open slots: sync nodes.conf, tell nobody
@@ -249,13 +251,16 @@ func (m *Machine) save() {
 	m.do(PersistNodes{Token: m.token, Conf: m.conf()})
 }
 
-// persistOwn writes nodes.conf if the own part of it has changed.
+// persistOwn writes nodes.conf if the own part of it has changed, or who is in
+// the table: a member that was shown, or whose FORGET was confirmed, must not
+// come and go with a crash.
 func (m *Machine) persistOwn() {
-	if !m.changed.own && !m.changed.local {
+	member := m.changed.member && !m.mutated(MutateLazyMembers)
+	if !m.changed.own && !m.changed.local && !member {
 		return
 	}
 	m.token++
-	sync := m.changed.sync || m.changed.local
+	sync := m.changed.sync || m.changed.local || member
 	m.do(PersistNodes{Token: m.token, Sync: sync, Conf: m.conf()})
 	if sync {
 		m.durable = m.token

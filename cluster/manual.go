@@ -5,12 +5,13 @@ import "cobble/slots"
 // manual is the state of CLUSTER FAILOVER, at the replica that was asked or at
 // its primary.
 type manual struct {
-	role   manualRole
-	mate   ID   // primary's side: the replica that takes over
-	until  Time // given up then
-	offset uint64
-	known  bool // offset is known: the primary has paused
-	ready  bool // standing
+	role    manualRole
+	mate    ID   // primary's side: the replica that takes over
+	until   Time // given up then
+	proving bool // primary's side: given up, and the register is asked who leads
+	offset  uint64
+	known   bool // offset is known: the primary has paused
+	ready   bool // standing
 }
 
 type manualRole uint8
@@ -24,6 +25,9 @@ const (
 const (
 	manualTimeout Duration = 5000  // CLUSTER_MF_TIMEOUT
 	manualPause   Duration = 10000 // CLUSTER_MF_TIMEOUT * CLUSTER_MF_PAUSE_MULT
+	// The primary waits longer than the replica does, by whichever clock runs
+	// slower: when its time is over the replica does not stand any more.
+	manualPatience = manualTimeout + manualTimeout/4
 )
 
 // manualFailover is CLUSTER FAILOVER at a replica.
@@ -84,7 +88,7 @@ func (m *Machine) manualStart(n *node, body ManualStart) {
 	if !own.IsPrimary() || n.record.Primary != own.ID || body.Term != own.Term {
 		return
 	}
-	m.manual = manual{role: manualPrimary, mate: n.id(), until: m.now.After(manualTimeout)}
+	m.manual = manual{role: manualPrimary, mate: n.id(), until: m.now.After(manualPatience)}
 	m.wakeBy(m.manual.until)
 	m.note('#', "Manual failover requested by replica "+n.id().String())
 	m.do(PauseWrites{Until: m.now.After(manualPause)})
@@ -120,14 +124,41 @@ func (m *Machine) matchManual() {
 
 // manualCancel is heard by the primary: the replica gave up.
 func (m *Machine) manualCancel(n *node, _ ManualCancel) {
-	if m.manual.role == manualPrimary && m.manual.mate == n.id() {
+	if m.manual.role == manualPrimary && m.manual.mate == n.id() && !m.manual.proving {
+		m.proveLead()
+	}
+}
+
+// proveLead lets writes in again only after the register has said once more
+// that this node leads: the electors may have chosen the replica without
+// anybody here having heard. The proposal outbids whatever the replica has sent
+// and may still be on its way. If it names the replica, obey makes this node a
+// replica as well.
+func (m *Machine) proveLead() {
+	if m.mutated(MutateResumeUnproved) {
+		m.cancelManual()
+		return
+	}
+	m.manual.proving = true
+	for _, p := range m.proposals {
+		if p.why == forConfirm {
+			p.done = true // begun while the replica might still stand
+		}
+	}
+	m.confirmed = false
+	m.wakeBy(m.now)
+}
+
+// provedLead hears that config, which names this node, was decided.
+func (m *Machine) provedLead(config *ShardConfig) {
+	if m.manual.role == manualPrimary && m.manual.proving && config.Shard == m.self().Shard && config.Term <= m.self().Term {
 		m.cancelManual()
 	}
 }
 
 // manualTimers gives up a failover that takes too long.
 func (m *Machine) manualTimers() {
-	if m.manual.role == manualNone {
+	if m.manual.role == manualNone || m.manual.proving {
 		return
 	}
 	if m.now < m.manual.until {
@@ -135,10 +166,12 @@ func (m *Machine) manualTimers() {
 		return
 	}
 	m.note('#', "Manual failover timed out.")
-	if m.manual.role == manualReplica {
-		m.send(m.self().Primary, ManualCancel{Term: m.self().Term})
-		m.stopElection()
+	if m.manual.role == manualPrimary {
+		m.proveLead()
+		return
 	}
+	m.stopElection()
+	m.send(m.self().Primary, ManualCancel{Term: m.self().Term})
 	m.cancelManual()
 }
 

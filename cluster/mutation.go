@@ -25,6 +25,9 @@ const (
 	MutateShortLog                            // the replica with the oldest log stands first
 	MutateNoStepDown                          // a replaced primary stays primary
 	MutateImportOver                          // a merge overwrites registers the survivor already has
+	MutateLazyMembers                         // who is in the table is shown before it is durable
+	MutateResumeEarly                         // a replaced primary lets held writes in before it is a replica
+	MutateResumeUnproved                      // after a manual failover that came to nothing, writes go on unproved
 
 	mutations = iota
 )
@@ -36,6 +39,7 @@ var mutationNames = [Mutations]string{
 	"ignore-ban", "fail-alone", "promise-unsaved", "accept-lower", "count-twice", "small-majority", "any-version",
 	"smaller-epoch", "merge-both-ways", "amnesiac", "blind-change", "serve-early", "no-freeze", "keep-term",
 	"unsaved-claims", "reuse-boot", "short-log", "no-step-down", "import-over",
+	"lazy-members", "resume-early", "resume-unproved",
 }
 
 // String names a single planted bug.

@@ -257,6 +257,7 @@ func (m *Machine) accepted(from Member, body Accepted) {
 		m.confirmed = true
 		if p.value.Config.Primary.ID == m.id() {
 			m.readyAt = 0
+			m.provedLead(p.value.Config)
 		}
 		if m.self().Flags&Unregistered != 0 {
 			m.amend(false, func(r *Record) { r.Flags &^= Unregistered })

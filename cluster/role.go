@@ -17,7 +17,9 @@ func (m *Machine) serve(n *node, shard ID, term uint64) {
 	m.position = Position{Offset: m.position.Offset}
 	m.readyAt = 0
 	m.follow(n)
-	if paused {
+	if paused && m.mutated(MutateResumeEarly) {
+		m.do(ResumeWrites{})
+	} else if paused {
 		// Not before this node is a replica: a write let in between would be acknowledged and lost.
 		m.doDurably(ResumeWrites{})
 	}
@@ -32,6 +34,7 @@ func (m *Machine) follow(n *node) {
 func (m *Machine) abandonShard() {
 	m.cancelManual()
 	m.stopElection()
+	m.forgetChosen()
 }
 
 // followShard keeps this node's role in line with what its shard's other

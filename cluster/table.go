@@ -69,6 +69,7 @@ func (m *Machine) insert(r *Record) *node {
 	n.acked, n.heard = m.now, 0
 	m.table ^= recordHash(n.record)
 	m.replace(n, r)
+	m.changed.member = true
 	return n
 }
 
@@ -85,7 +86,7 @@ func (m *Machine) remove(n *node) {
 	}
 	m.numbers[n.num] = nil
 	m.freeNumbers = append(m.freeNumbers, n.num)
-	m.changed.view, m.changed.table = true, true
+	m.changed.view, m.changed.table, m.changed.member = true, true, true
 }
 
 // replace gives n a new record and brings everything derived up to date.
@@ -105,6 +106,9 @@ func (m *Machine) replace(n *node, r *Record) {
 		m.supersede(r.Shard, &touched)
 	}
 	m.reassign(&touched)
+	if n == m.chosen.node && (r.IsPrimary() && r.Term >= m.chosen.term || r.Shard != old.Shard) {
+		m.forgetChosen()
+	}
 	m.changed.view, m.changed.table = true, true
 }
 

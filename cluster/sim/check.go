@@ -130,3 +130,15 @@ func (c *roleChecker) promoted(w *World, h *Host, do cluster.BecomePrimary) {
 		w.fail("n%d leads term %d of shard %v without a decided configuration", h.index, do.Term, do.Shard)
 	}
 }
+
+// checkResume: writes that were held back for a manual failover are let in again
+// only where the shard is led from. On a replica they are refused, as any.
+func (w *World) checkResume(h *Host) {
+	if !h.primary {
+		return
+	}
+	decided := w.checkers[0].(*registerChecker).newest[h.view.Myself().Shard]
+	if decided != nil && decided.Term > h.term && decided.Primary.ID != h.id() {
+		w.fail("n%d lets writes in again in term %d, term %d is another's", h.index, h.term, decided.Term)
+	}
+}

@@ -5,18 +5,34 @@ import (
 	"cobble/slots"
 )
 
-// Drill runs one of a few small stories with one right end each.
+// drills are small stories with one right end each.
+var drills = []struct {
+	primaries, replicas int
+	play                func(*World)
+	config              func(*cluster.Config)
+}{
+	{primaries: 2, replicas: 3, play: drillForget},
+	{primaries: 2, replicas: 3, play: drillNewestLog},
+	{primaries: 2, replicas: 3, play: drillTakenSlot},
+	{primaries: 2, replicas: 3, play: drillCrashAfterReply},
+	{primaries: 2, replicas: 3, play: drillHandOver},
+	{primaries: 1, replicas: 3, play: drillFrozenSet, config: func(c *cluster.Config) { c.ElectorPatience = 50 }},
+	{primaries: 2, replicas: 1, play: drillMembers},
+	{primaries: 2, replicas: 3, play: drillUnheardElection},
+}
+
+// Drill runs one of the drills: seed modulo their number.
 func Drill(seed uint64, mutation cluster.Mutation, trace func(string)) *World {
-	drills := []func(*World){drillForget, drillNewestLog, drillTakenSlot, drillCrashAfterReply, drillHandOver}
-	w := New(seed, 5, mutation, nil)
+	drill := drills[seed%uint64(len(drills))]
+	w := New(seed, drill.primaries+drill.replicas, mutation, drill.config)
 	w.trace = trace
 	w.StartWrites()
-	if why := w.Create(2, 3); why != "" {
+	if why := w.Create(drill.primaries, drill.replicas); why != "" {
 		w.fail("create: %s", why)
 		return w
 	}
 	w.Run(3000)
-	drills[seed%uint64(len(drills))](w)
+	drill.play(w)
 	return w
 }
 
@@ -113,18 +129,34 @@ func drillCrashAfterReply(w *World) {
 	}
 }
 
-// drillHandOver: CLUSTER FAILOVER loses no write.
+// drillHandOver: CLUSTER FAILOVER loses no write, and the old primary always
+// knows who owns its slots.
 func drillHandOver(w *World) {
+	primary, replica := w.Hosts[0], w.Hosts[2]
+	slot, _ := primary.view.Myself().Slots.Next(0)
+	// What the new primary says of itself is late; that it was chosen is not.
+	w.lose = func(from, to *Host, body cluster.Body) bool {
+		_, records := body.(cluster.Records)
+		return records && from == replica
+	}
+	w.After(600, func(w *World) { w.lose = nil })
 	w.Do(2, cluster.Failover{})
-	primary := w.Hosts[0]
-	if !w.RunUntil(4000, func() bool { return w.Hosts[2].primary }) {
+	if !w.RunUntil(4000, func() bool { return replica.primary }) {
 		w.fail("CLUSTER FAILOVER does not end: %s", w.unsettled())
 		return
 	}
-	if a, b := primary.log.offset, w.Hosts[2].log.offset; a > b {
+	if a, b := primary.log.offset, replica.log.offset; a > b {
 		w.fail("the hand-over lost writes: old end %d, new end %d", a, b)
 	}
-	if !w.RunUntil(5000, w.settled) {
+	known := true
+	settled := w.RunUntil(5000, func() bool {
+		known = known && primary.view.Owner(slot) != nil
+		return w.settled()
+	})
+	switch {
+	case !settled:
 		w.fail("not settled after a hand-over: %s", w.unsettled())
+	case !known:
+		w.fail("for a while, n0 does not know who owns slot %d", slot)
 	}
 }

@@ -213,6 +213,7 @@ func (h *Host) perform(w *World, do cluster.Action) {
 	case cluster.PauseWrites:
 		h.log.pause(w, h)
 	case cluster.ResumeWrites:
+		w.checkResume(h)
 		h.log.resume()
 	}
 }

@@ -27,6 +27,7 @@ type World struct {
 	mutation cluster.Mutation
 	amnesia  bool // some host lost its acceptor file
 	config   func(*cluster.Config)
+	lose     func(from, to *Host, body cluster.Body) bool // messages a drill wants lost
 
 	names      map[cluster.ID]string // for traces
 	happened   int
@@ -162,6 +163,9 @@ func (w *World) delay() int64 {
 func (w *World) transmit(from *Host, send cluster.Send) {
 	to := w.hostAt(send.Addr)
 	if to == nil || to.machine == nil {
+		return
+	}
+	if w.lose != nil && w.lose(from, to, send.Msg.Body) {
 		return
 	}
 	if to == from {
