@@ -80,6 +80,18 @@ func (tx *Tx) digest(d *Digest, e *Entry) error {
 		if err := w.Close(); err != nil {
 			return err
 		}
+	case format.Set:
+		s, err := tx.setOf(e)
+		if err != nil {
+			return err
+		}
+		w := s.Walk()
+		for w.Next() {
+			d.xor(w.Member())
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
 	default:
 		return ErrUnknownValue
 	}

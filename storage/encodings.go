@@ -11,6 +11,7 @@ import (
 type encodingLimits struct {
 	hashEntries, hashValue atomic.Int64 // value − default
 	listSize               atomic.Int64 // value − default
+	sets                   setEncodings
 }
 
 const (

@@ -270,13 +270,16 @@ func (m *members) randomDistinct(n, size int64, walk func() walker, f func(name,
 // the walk.
 func sample(n, size int64, w walker, f func(name, value []byte)) error {
 	for left := size; n > 0 && left > 0 && w.Next(); left-- {
-		if n >= left || rand.Int64N(left) < n {
+		if chosen(n, left) {
 			f(w.element())
 			n--
 		}
 	}
 	return w.Close()
 }
+
+// chosen says, n times for left calls with left going down, yes.
+func chosen(n, left int64) bool { return n >= left || rand.Int64N(left) < n }
 
 // randomRows picks n times: a random place in the order of hashes, and one of the
 // next few elements there, wrapping around. The choice among neighbours makes up

@@ -39,6 +39,8 @@ func (tx *Tx) Dump(dst, key []byte) (payload []byte, expireAt int64, ok bool, er
 		err = w.Close()
 	case format.List:
 		dst, err = tx.dumpList(dst, &e)
+	case format.Set:
+		dst, err = tx.dumpSet(dst, &e)
 	default:
 		err = ErrUnknownValue
 	}
@@ -82,6 +84,8 @@ func (tx *Tx) Restore(key, payload []byte, expireAt int64, replace bool) error {
 		return tx.restoreHash(&e, v.Items)
 	case format.List:
 		return tx.restoreList(&e, v.Items)
+	case format.Set:
+		return tx.restoreSet(&e, v.Items)
 	}
 	return ErrUnknownValue
 }

@@ -33,7 +33,7 @@ type Tx struct {
 	scratch   []byte      // row key under construction
 	value     []byte      // metadata value under construction
 	build     []byte      // user value under construction
-	digits    [2][20]byte // texts of integers
+	digits    [3][20]byte // texts of integers
 	extra     []byte      // extra bytes of metadata under construction
 	positions []uint64    // of list elements that are to go
 	moved     []byte      // list element on its way

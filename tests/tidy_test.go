@@ -42,6 +42,8 @@ var levels = []struct {
 	{"storage/dump", 1, 2},
 	{"storage/format", 1, 1},
 	{"storage/listpack", 1, 1},
+	{"storage/intset", 1, 1},
+	{"storage/hyperloglog", 1, 1},
 	{"cluster", 1, 0},
 	{"gossip", 1, 0},
 	{"server/config", 1, 0},

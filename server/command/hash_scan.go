@@ -22,7 +22,16 @@ func hscan(c *Call, tx *storage.Tx) error {
 	if err != nil {
 		return err
 	}
-	if !h.Live() {
+	return c.scanElements(h.Live(), func(count int64, f func(name, value []byte)) (uint64, error) {
+		return h.Scan(cursor, count, f)
+	})
+}
+
+// scanElements is HSCAN and its like once the key is known: scan calls f with about
+// count elements and returns the next cursor. An element of a nil value is replied
+// as its name alone.
+func (c *Call) scanElements(live bool, scan func(count int64, f func(name, value []byte)) (uint64, error)) error {
+	if !live {
 		c.Out.Array(2)
 		c.Out.BulkString("0")
 		c.Out.Array(0)
@@ -32,12 +41,15 @@ func hscan(c *Call, tx *storage.Tx) error {
 	if err != nil {
 		return err
 	}
-	var found []byte // fields and values one after the other, up to each of ends
+	var found []byte // names and values one after the other, up to each of ends
 	var ends []int
-	next, err := h.Scan(cursor, o.count, func(field, value []byte) {
-		if o.match == nil || glob.Match(o.match, field) {
-			found = append(found, field...)
-			ends = append(ends, len(found))
+	next, err := scan(o.count, func(name, value []byte) {
+		if o.match != nil && !glob.Match(o.match, name) {
+			return
+		}
+		found = append(found, name...)
+		ends = append(ends, len(found))
+		if value != nil {
 			found = append(found, value...)
 			ends = append(ends, len(found))
 		}

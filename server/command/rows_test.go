@@ -53,6 +53,10 @@ func describe(cmd *Command) string {
 		if k.Keyword != "" {
 			begin = fmt.Sprintf("keyword %s from %d", k.Keyword, k.StartFrom)
 		}
+		if k.KeyNum >= 0 {
+			keys = append(keys, fmt.Sprintf("%s %s number at %d keys at %d step %d", kf, begin, k.KeyNum, k.FirstKey, max(k.Step, 1)))
+			continue
+		}
 		keys = append(keys, fmt.Sprintf("%s %s last %d step %d limit %d", kf, begin, k.Last, k.Step, k.Limit))
 	}
 	categories := strings.Fields(cmd.Categories)
@@ -100,6 +104,11 @@ func describeInfo(info []any) (string, []any) {
 		begin := fmt.Sprintf("index %s", field(k, "begin_search", "spec", "index"))
 		if field(k, "begin_search", "type") == "keyword" {
 			begin = fmt.Sprintf("keyword %s from %s", field(k, "begin_search", "spec", "keyword"), field(k, "begin_search", "spec", "startfrom"))
+		}
+		if field(k, "find_keys", "type") == "keynum" {
+			keys = append(keys, fmt.Sprintf("%s %s number at %s keys at %s step %s", list(field(k, "flags")), begin,
+				field(k, "find_keys", "spec", "keynumidx"), field(k, "find_keys", "spec", "firstkey"), field(k, "find_keys", "spec", "keystep")))
+			continue
 		}
 		keys = append(keys, fmt.Sprintf("%s %s last %s step %s limit %s", list(field(k, "flags")), begin,
 			field(k, "find_keys", "spec", "lastkey"), field(k, "find_keys", "spec", "keystep"), field(k, "find_keys", "spec", "limit")))

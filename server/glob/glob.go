@@ -3,8 +3,11 @@ package glob
 // Match reports whether the whole of s matches pattern: `*` any bytes, `?` one
 // byte, `[…]` one of a class (ranges, ^ for its complement, \ quotes), `\` quotes
 // the next byte; any other byte matches itself. Unfinished classes and a final `\`
-// are taken as Redis takes them.
+// are taken as Redis takes them, and of all stars only a lone one matches nothing.
 func Match(pattern, s []byte) bool {
+	if len(s) == 0 {
+		return len(pattern) == 0 || string(pattern) == "*"
+	}
 	// Every step but a star takes exactly one byte of s, so after a mismatch only the
 	// last star need take one more (an earlier one could only get to the same places).
 	star, resume := -1, 0

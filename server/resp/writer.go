@@ -117,6 +117,16 @@ func (w *Writer) Set(n int) {
 	}
 }
 
+// SetSince makes a set of the n replies that were written since the length was start.
+func (w *Writer) SetSince(start, n int) {
+	end := len(w.buf)
+	w.Set(n)
+	var head [24]byte
+	size := copy(head[:], w.buf[end:])
+	copy(w.buf[start+size:], w.buf[start:end])
+	copy(w.buf[start:], head[:size])
+}
+
 // Push starts an out-of-band message of n parts: in RESP2 an array.
 func (w *Writer) Push(n int) {
 	if w.resp3 {

@@ -130,6 +130,32 @@ func Pair(lp, key []byte) (value Element, at PairAt, found bool, err error) {
 	return Element{}, at, false, nil
 }
 
+// Index finds an element, and returns the offsets where it begins and ends.
+func Index(lp, element []byte) (from, to int, found bool, err error) {
+	if len(lp) < MinSize || lp[len(lp)-1] != end {
+		return 0, 0, false, ErrCorrupt
+	}
+	needle := Find(element)
+	for next := HeaderSize; next < len(lp)-1; {
+		from = next
+		if n := short(lp, next); n > 0 {
+			next += n + 1
+			if string(lp[from+1:next-1]) == string(element) {
+				return from, next, true, nil
+			}
+			continue
+		}
+		e, after, ok := step(lp, next)
+		if !ok {
+			return 0, 0, false, ErrCorrupt
+		}
+		if next = after; needle.Matches(e) {
+			return from, next, true, nil
+		}
+	}
+	return 0, 0, false, nil
+}
+
 // short returns the size of the body at an offset if that is a short string and
 // there is something after it; its backlen is one byte.
 func short(lp []byte, at int) int {

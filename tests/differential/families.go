@@ -40,6 +40,14 @@ var families = prepared(
 		"DEBUG DIGEST-VALUE key", "OBJECT ENCODING key", "SET key value", "2 DEL key", "TYPE key", "EXISTS key", "EXPIRE key seconds", "TTL key",
 		"COPY key key [REPLACE]", "RENAME key key",
 	}},
+	&family{name: "sets", commands: []string{
+		"8 SADD key member...", "4 SREM key member...", "2 SCARD key", "3 SISMEMBER key member", "2 SMISMEMBER key member...", "2 SMEMBERS key",
+		"3 SMOVE key key member", "SMOVE key otherkey member", "3 SRANDMEMBER key [count]", "SPOP key 0", "SPOP key word", "SSCAN key word",
+		"3 SSCAN key 0 [MATCH pattern] [COUNT small]", "2 SINTER key...", "2 SUNION key...", "2 SDIFF key...", "SUNION key otherkey",
+		"2 SINTERSTORE key key...", "2 SUNIONSTORE key key...", "2 SDIFFSTORE key key...", "SDIFFSTORE otherkey key key",
+		"2 SINTERCARD 1 key [LIMIT small]", "2 SINTERCARD 2 key key [LIMIT small] [LIMIT small]", "SINTERCARD small key key key", "SINTERCARD int key",
+		"SET key value", "DEL key", "3 OBJECT ENCODING key", "TYPE key", "EXISTS key", "EXPIRE key seconds", "TTL key", "COPY key key [REPLACE]", "RENAME key key",
+	}},
 	&family{name: "keys", commands: []string{
 		"6 SET key value [EX seconds]", "4 HSET key (field value)...", "2 RPUSH key value...", "2 GET key", "HGETALL key",
 		"3 DEL key...", "2 UNLINK key...", "3 EXISTS key...", "2 TYPE key", "2 TOUCH key...", "DEL key otherkey",

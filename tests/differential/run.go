@@ -252,6 +252,8 @@ func (p *pair) compareData(at int) (*difference, error) {
 			looks = append(looks, []string{"GET", key})
 		case "hash":
 			looks = append(looks, []string{"HGETALL", key}, []string{"HLEN", key})
+		case "set":
+			looks = append(looks, []string{"SMEMBERS", key}, []string{"SCARD", key})
 		}
 		for _, args := range looks {
 			if d, _, err := differs(args...); d != nil || err != nil {

@@ -63,6 +63,7 @@ func makeKinds() map[string]func(*generator) string {
 		"bittype": mixed(oneOf("u8", "i8", "u1", "i5", "u16", "i32", "u63", "i64", "u32"), oneOf("u64", "i65", "u0", "i0", "x8", "u", "", "8", "U8", "i-1")),
 		"bitoff":  mixed(oneOf("0", "1", "7", "8", "13", "#0", "#1", "#2", "100"), oneOf("-1", "#-1", "#", "", "x", "4294967296", "#4294967296", "#9223372036854775807")),
 		"field":   mixed(field, field, field, text, numbers),
+		"member":  mixed(between(0, 12), field, mixed(text, numbers)),
 		"small":   mixed(between(0, 5), between(-10, 20), oneOf("100"), notInts),
 		"count":   mixed(between(-8, 12), oneOf("0", "1", "-1", "1000", "-9223372036854775808", "9223372036854775807", "-4611686018427387905"), notInts),
 		"seconds": mixed(between(1000, 1000000), oneOf("0", "-1", "9223372036854775807", "9223372036854775", "9223372036854776", "-9223372036854775808", "9000000000000000"), notInts),
@@ -74,7 +75,7 @@ func makeKinds() map[string]func(*generator) string {
 			"-9223372036854775808"), notInts),
 		"pattern": oneOf("*", "{t}*", "*a", "{t}?", "{t}[ab]", "{t}[^a]", "{t}[a-c]", "[", "\\{t\\}a", "{t}[", "{t}[a", "{t}\\", "nothing", "", "f[0-3]", "f?", "*1*",
 			"{t}[c-a]", "**", "*\\*", "[^]", "[]]*"),
-		"typename": oneOf("string", "hash", "STRING", "Hash"),
+		"typename": oneOf("string", "hash", "STRING", "Hash", "set"),
 		"db":       mixed(oneOf("0"), oneOf("1", "16", "-1", "abc", "99999999999", "")),
 		"word":     oneOf("hello", "", "a b", "ünï", "x\r\ny", "nothing"),
 		"name":     oneOf("alice", "a b", "", "bob\n", "x", "é"),
@@ -111,11 +112,20 @@ func unfit(args []string) bool {
 				return true
 			}
 		}
-	case "HRANDFIELD":
+	case "HRANDFIELD", "SRANDMEMBER":
 		if n, ok := number(2); ok && n < -1000 && n > math.MinInt64/2 {
 			return true
 		}
+	case "SPOP": // what it leaves is left to chance
+		if n, ok := number(2); len(args) == 2 || ok && n > 0 && len(args) == 3 {
+			return true
+		}
 	}
+	return unfitAdmin(name, args, number) || unfitLifetime(args, soon)
+}
+
+// unfitAdmin says so of commands on which a server waits, ends, or tells what is its own.
+func unfitAdmin(name string, args []string, number func(int) (int64, bool)) bool {
 	switch name {
 	case "WAIT":
 		if n, ok := number(1); ok && n > 0 {
@@ -129,15 +139,20 @@ func unfit(args []string) bool {
 		if len(args) == 1 {
 			return true
 		}
-	case "SCAN", "HSCAN": // a cursor that the server did not give may say anything
+	case "SCAN", "HSCAN", "SSCAN": // a cursor that the server did not give may say anything
 		at := 1
-		if name == "HSCAN" {
+		if name != "SCAN" {
 			at = 2
 		}
 		if n, ok := number(at); ok && n != 0 {
 			return true
 		}
 	}
+	return false
+}
+
+// unfitLifetime looks for options that make something expire soon.
+func unfitLifetime(args []string, soon func(i int, second int64) bool) bool {
 	for i, a := range args {
 		switch strings.ToUpper(a) {
 		case "EX":

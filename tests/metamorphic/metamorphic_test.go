@@ -63,7 +63,7 @@ func (r *run) do(t *testing.T, before func(number int)) {
 
 // normal is a reply without the order of fields, which is not part of the value.
 func normal(name string, reply respconn.Reply) string {
-	group := map[string]int{"HGETALL": 2, "HKEYS": 1, "HVALS": 1}[name]
+	group := map[string]int{"HGETALL": 2, "HKEYS": 1, "HVALS": 1, "SMEMBERS": 1, "SUNION": 1}[name]
 	if group == 0 || !reply.IsAggregate() {
 		return reply.String()
 	}
@@ -83,7 +83,7 @@ func (r *run) contents(t *testing.T) map[string]string {
 		slot := slots.Of([]byte(r.plan.tags[g]))
 		for i := range keysPerGroup {
 			key := r.plan.key(g, i)
-			for _, name := range []string{"GET", "HGETALL", "LRANGE"} {
+			for _, name := range []string{"GET", "HGETALL", "LRANGE", "SMEMBERS"} {
 				args := []string{name, key}
 				if name == "LRANGE" {
 					args = append(args, "0", "-1")

@@ -144,12 +144,30 @@ LPOS $key $field COUNT 0
 RPOPLPUSH $key $key
 LMOVE $key $key LEFT RIGHT
 LMPOP 2 $key $key RIGHT COUNT 2
+SADD $key $field
+SADD $key $field $field $small $text
+SADD $key $small $small $small $small
+SREM $key $field $small
+SCARD $key
+SISMEMBER $key $field
+SMISMEMBER $key $field $field $small
+SMOVE $key $key $field
+SINTERCARD 2 $key $key
+SINTERSTORE $key $key $key
+SUNIONSTORE $key $key $key
+SDIFFSTORE $key $key $key
 `), "\n")
 
 // lists are the commands of lists, which mostly meet each other's keys.
 var lists = map[string]bool{
 	"LPUSH": true, "RPUSH": true, "LPUSHX": true, "LPOP": true, "RPOP": true, "LLEN": true, "LINDEX": true, "LSET": true, "LRANGE": true,
 	"LTRIM": true, "LREM": true, "LINSERT": true, "LPOS": true, "RPOPLPUSH": true, "LMOVE": true, "LMPOP": true,
+}
+
+// sets are those of sets.
+var sets = map[string]bool{
+	"SADD": true, "SREM": true, "SCARD": true, "SISMEMBER": true, "SMISMEMBER": true, "SMOVE": true, "SINTERCARD": true,
+	"SINTERSTORE": true, "SUNIONSTORE": true, "SDIFFSTORE": true,
 }
 
 func (p *plan) command(group int) []string {
@@ -159,10 +177,14 @@ func (p *plan) command(group int) []string {
 		case "$key":
 			// Commands of a type mostly meet keys of that type.
 			k := p.rng.IntN(keysPerGroup)
-			if words[0][0] == 'H' && p.rng.IntN(8) > 0 {
+			switch {
+			case p.rng.IntN(8) == 0:
+			case words[0][0] == 'H':
 				k = p.rng.IntN(2)
-			} else if lists[words[0]] && p.rng.IntN(8) > 0 {
+			case lists[words[0]]:
 				k = 2 + p.rng.IntN(2)
+			case sets[words[0]]:
+				k = 3 + p.rng.IntN(2)
 			}
 			words[i] = p.key(group, k)
 		case "$text":

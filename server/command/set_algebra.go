@@ -1,0 +1,106 @@
+package command
+
+import (
+	"cobble/storage"
+)
+
+const (
+	errNumKeys     Error = "ERR numkeys should be greater than 0"
+	errTooManyKeys Error = "ERR Number of keys can't be greater than number of args"
+	errLimit       Error = "ERR LIMIT can't be negative"
+)
+
+// sets looks keys up. It is an error that one holds another type, and that it would
+// take long to look at all members here.
+func (c *Call) sets(tx *storage.Tx, keys [][]byte) ([]storage.Set, error) {
+	sets, total := make([]storage.Set, len(keys)), int64(0)
+	for i, key := range keys {
+		var err error
+		if sets[i], err = tx.Set(key); err != nil {
+			return nil, err
+		}
+		total += sets[i].Len()
+	}
+	return sets, c.long(total)
+}
+
+func sinter(c *Call, tx *storage.Tx) error { return c.replyMembers(tx, storage.Intersect) }
+func sunion(c *Call, tx *storage.Tx) error { return c.replyMembers(tx, storage.Union) }
+func sdiff(c *Call, tx *storage.Tx) error  { return c.replyMembers(tx, storage.Subtract) }
+
+// replyMembers replies what compute calls its function with.
+func (c *Call) replyMembers(tx *storage.Tx, compute func([]storage.Set, func(member []byte) bool) error) error {
+	sets, err := c.sets(tx, c.Args[1:])
+	if err != nil {
+		return err
+	}
+	start, n := c.Out.Len(), 0
+	err = compute(sets, func(member []byte) bool {
+		c.Out.Bulk(member)
+		n++
+		return true
+	})
+	c.Out.SetSince(start, n)
+	return err
+}
+
+// sstore is SINTERSTORE, SUNIONSTORE and SDIFFSTORE.
+func sstore(c *Call, tx *storage.Tx) error {
+	sets, err := c.sets(tx, c.Args[2:])
+	if err != nil {
+		return err
+	}
+	store := tx.StoreIntersection
+	switch c.Cmd.Name {
+	case "sunionstore":
+		store = tx.StoreUnion
+	case "sdiffstore":
+		store = tx.StoreDifference
+	}
+	n, err := store(c.Args[1], sets)
+	c.Out.Int(n)
+	return err
+}
+
+// parseInterCard returns SINTERCARD's keys and limit, 0 for none.
+func (c *Call) parseInterCard() (keys [][]byte, limit int64, err error) {
+	numKeys, ok := storage.ParseInt(c.Args[1])
+	if !ok || numKeys < 1 {
+		return nil, 0, errNumKeys
+	}
+	if numKeys > int64(len(c.Args)-2) {
+		return nil, 0, errTooManyKeys
+	}
+	for options := c.Args[2+numKeys:]; len(options) > 0; options = options[2:] {
+		if !fold(options[0], "LIMIT") || len(options) == 1 {
+			return nil, 0, ErrSyntax
+		}
+		if limit, ok = storage.ParseInt(options[1]); !ok || limit < 0 {
+			return nil, 0, errLimit
+		}
+	}
+	return c.Args[2 : 2+numKeys], limit, nil
+}
+
+func checkInterCard(c *Call) error {
+	_, _, err := c.parseInterCard()
+	return err
+}
+
+func sintercard(c *Call, tx *storage.Tx) error {
+	keys, limit, err := c.parseInterCard()
+	if err != nil {
+		return err
+	}
+	sets, err := c.sets(tx, keys)
+	if err != nil {
+		return err
+	}
+	n := int64(0)
+	err = storage.Intersect(sets, func([]byte) bool {
+		n++
+		return n != limit
+	})
+	c.Out.Int(n)
+	return err
+}
