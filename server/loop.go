@@ -23,6 +23,8 @@ type loop struct {
 	epoll int
 	wake  [2]int // a pipe: something is in posted
 	conns map[int]*loopConn
+	group []*loopConn // have been read and wait for their turn, see gather
+	hints []storage.Hint
 	dirty []*loopConn // have replies to send at the end of the round
 	lsn   storage.LSN // what the replies of the round wait for
 
@@ -163,6 +165,7 @@ func (l *loop) run() {
 				l.ready(c, events[i].Events, now)
 			}
 		}
+		l.advanceGroup(now)
 		l.endRound()
 		if woken && !l.runPosted() {
 			return
@@ -230,26 +233,50 @@ func (l *loop) ready(c *loopConn, events uint32, now int64) {
 	if events&syscall.EPOLLOUT != 0 && !l.send(c) {
 		return
 	}
-	if events&(syscall.EPOLLIN|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 && len(c.unsent) == 0 {
-		l.read(c, now)
+	if events&(syscall.EPOLLIN|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 && len(c.unsent) == 0 && !c.busy && l.read(c) {
+		l.gather(c, now)
 	}
 }
 
-func (l *loop) read(c *loopConn, now int64) {
+// read takes in what the client sent. It reports whether that was anything.
+func (l *loop) read(c *loopConn) bool {
 	s := &c.session
 	s.in.Limits = resp.Limits{Bulk: l.srv.maxBulk.Load()}
 	n, err := syscall.Read(c.fd, s.in.Space())
 	switch {
 	case err == syscall.EAGAIN || err == syscall.EINTR:
-		return
+		return false
 	case err != nil || n <= 0:
 		l.drop(c)
-		return
+		return false
 	}
 	c.netIn += int64(n)
 	l.srv.env.Stats.Reads.Add(1)
 	s.in.Filled(n)
-	l.advance(c, now)
+	return true
+}
+
+// gather lets connections wait until together they have some commands to run: the
+// waits for the memory that these touch then overlap.
+func (l *loop) gather(c *loopConn, now int64) {
+	l.group = append(l.group, c)
+	if l.hints = c.session.look(l.hints); len(l.hints) >= lookAhead {
+		l.advanceGroup(now)
+	}
+}
+
+func (l *loop) advanceGroup(now int64) {
+	if len(l.hints) > 1 {
+		l.srv.env.Engine.Prefetch(l.hints)
+	}
+	l.hints = l.hints[:0]
+	for _, c := range l.group {
+		if l.conns[c.fd] == c && !c.busy { // one before it may have ended the server's patience with it
+			l.advance(c, now)
+		}
+	}
+	clear(l.group)
+	l.group = l.group[:0]
 }
 
 // advance executes what the connection has sent.

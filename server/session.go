@@ -5,6 +5,7 @@ import (
 
 	"cobble/server/command"
 	"cobble/server/resp"
+	"cobble/storage"
 )
 
 // session is the protocol state of one connection: bytes in, replies out. It
@@ -37,6 +38,31 @@ const (
 // flushAt bounds the replies that pile up before they are sent.
 const flushAt = 256 << 10
 
+// lookAhead is how many commands of a session, or of a round of many, are read
+// before the first of them runs: so many waits for memory overlap.
+const lookAhead = 16
+
+// look reads ahead and appends what the commands will look up to hints. A client
+// that has yet to authenticate is not read ahead: the next command may end that.
+func (s *session) look(hints []storage.Hint) []storage.Hint {
+	s.in.Limits.Strict = s.client.Strict(s.call.Env)
+	if s.in.Limits.Strict {
+		return hints
+	}
+	for i := range s.in.Ahead(lookAhead) {
+		hints = s.call.AppendHint(hints, s.in.Peek(i))
+	}
+	return hints
+}
+
+// prefetch looks ahead by itself in a pipeline.
+func (s *session) prefetch() {
+	var room [lookAhead]storage.Hint
+	if hints := s.look(room[:0]); len(hints) > 1 {
+		s.srv.env.Engine.Prefetch(hints)
+	}
+}
+
 // advance executes complete commands until there is something for the driver to do.
 // now is Unix milliseconds.
 func (s *session) advance(now int64) step {
@@ -45,7 +71,9 @@ func (s *session) advance(now int64) step {
 		return stepClose
 	}
 	for {
-		s.in.Limits.Strict = s.client.Strict(s.call.Env)
+		if s.in.Ready() == 0 {
+			s.prefetch()
+		}
 		args, err := s.in.Next()
 		switch {
 		case err != nil:

@@ -31,6 +31,7 @@ type Counters struct {
 // Locks, in the order in which they are taken: flushing, slot locks (ascending),
 // commits, stores. Slot locks are the row table's.
 type Engine struct {
+	slots [slots.Count]slotState // first: each begins a cache line
 	opts  Options
 	fs    vfs.FS
 	table *cache.Table
@@ -44,8 +45,7 @@ type Engine struct {
 	encodings encodingLimits
 	holds     holdTable
 
-	pool  sync.Pool
-	slots [slots.Count]slotState
+	pool sync.Pool
 
 	// commits is held for reading from before a record is appended until its
 	// rows are in the table and its counters are counted, and for writing to cut
@@ -94,15 +94,18 @@ type Engine struct {
 }
 
 // slotState is what the engine knows of a slot beside its rows. The slot lock
-// guards it, but for the atomics, which may be read without.
+// guards it, but for the atomics, which may be read without. What most transactions
+// look at is one line of the processor's cache.
 type slotState struct {
 	counters   Counters
-	frozen     Counters // as of the last cut, if generation says so
-	generation uint32   // of the last change
-	void       bool     // what the store holds of the slot was excised in the log
 	busy       chan struct{}
+	generation uint32 // of the last change
+	void       bool   // what the store holds of the slot was excised in the log
 	keys       atomic.Int64
+
+	frozen     Counters     // as of the last cut, if generation says so
 	nextExpiry atomic.Int64 // no key of the slot expires earlier, Unix ms; 0 = never
+	_          [16]byte
 }
 
 // View runs op with slot locked for reading, at time now (Unix milliseconds). It

@@ -129,6 +129,7 @@ func (op *keyedOp) Run(tx *storage.Tx) error {
 			return err
 		}
 		if len(c.keys) > 1 {
+			c.hintKeys(tx)
 			if err := tx.PrefetchAt(c.Args, c.keys); err != nil {
 				return err
 			}

@@ -53,10 +53,15 @@ type Reader struct {
 	argc int    // arguments the command announced; 0 between commands
 	size int    // length of the argument at at, -1 before its $ line was read
 	args []span // the arguments read so far
-	out  [][]byte
+
+	out    [][]byte // arguments of the commands in ready
+	ready  []span   // commands read, as parts of out
+	next   int      // the first of them that Next did not return yet
+	failed error    // what Next returns behind them
 }
 
-// span is an argument relative to start, so that the buffer may move.
+// span is an argument relative to start, so that the buffer may move, or a command
+// relative to out.
 type span struct{ from, to int }
 
 // Buffered returns how many bytes wait to become commands.
@@ -76,6 +81,11 @@ const (
 
 // Space returns room for the next bytes. It invalidates what Next returned.
 func (r *Reader) Space() []byte {
+	if r.next < len(r.ready) { // they need the buffer as it is
+		r.buf = append(make([]byte, 0, 2*(r.end-r.start)+minSpace), r.buf[r.start:r.end]...)
+		r.at, r.start, r.end = r.at-r.start, 0, len(r.buf)
+		r.buf = r.buf[:cap(r.buf)]
+	}
 	if r.start == r.end {
 		full := r.end == len(r.buf) && r.end > 0
 		r.start, r.at, r.end = 0, 0, 0
@@ -120,24 +130,71 @@ func (r *Reader) Filled(n int) { r.end += n }
 
 // Next returns the next command, or nil if more bytes are needed for it. Empty
 // commands are skipped. The arguments are valid until the next Space; the slice
-// that holds them until the next Next. The error is a *ProtocolError, and final.
+// that holds them until Next has returned what Ahead read. The error is a
+// *ProtocolError, and final.
 func (r *Reader) Next() ([][]byte, error) {
+	r.Ahead(1)
+	if r.next == len(r.ready) {
+		return nil, r.failed
+	}
+	args := r.Peek(0)
+	r.next++
+	return args, nil
+}
+
+// Ahead reads commands until n are ready for Next, as far as the bytes go, and
+// returns how many are. It does so only when none was left.
+func (r *Reader) Ahead(n int) int {
+	if left := r.Ready(); left > 0 || r.failed != nil {
+		return left
+	}
+	r.ready, r.next = r.ready[:0], 0
+	if r.out = r.out[:0]; cap(r.out) > keepArgs {
+		r.out = nil
+	}
+	for len(r.ready) < n && len(r.out) < keepArgs {
+		from := len(r.out)
+		done, err := r.read()
+		if err != nil {
+			r.failed = err
+			break
+		}
+		if !done {
+			break
+		}
+		r.ready = append(r.ready, span{from, len(r.out)})
+	}
+	return len(r.ready)
+}
+
+// Ready returns how many commands were read and not yet returned by Next.
+func (r *Reader) Ready() int { return len(r.ready) - r.next }
+
+// Peek returns a command that Ahead has read: the i-th that Next will return, from 0.
+func (r *Reader) Peek(i int) [][]byte {
+	s := r.ready[r.next+i]
+	return r.out[s.from:s.to:s.to]
+}
+
+// read appends the arguments of the next command to out, if it is complete.
+func (r *Reader) read() (done bool, err error) {
 	for {
 		if r.argc == 0 {
 			r.start = r.at
 			if r.at == r.end {
-				return nil, nil
+				return false, nil
 			}
 			if r.buf[r.at] != '*' {
-				args, done, err := r.inline()
-				if err != nil || !done || len(args) > 0 {
-					return args, err
+				before := len(r.out)
+				done, err := r.inline()
+				if err != nil || !done || len(r.out) > before {
+					return done, err
 				}
 				continue // an empty line
 			}
 			done, err := r.head()
 			if err != nil || !done {
-				return nil, err
+				return false, err
 			}
 			if r.argc == 0 {
 				continue
@@ -145,17 +202,15 @@ func (r *Reader) Next() ([][]byte, error) {
 		}
 		done, err := r.bulks()
 		if err != nil || !done {
-			return nil, err
+			return false, err
 		}
-		return r.take(), nil
+		r.take()
+		return true, nil
 	}
 }
 
 // take turns the spans of a complete command into slices.
-func (r *Reader) take() [][]byte {
-	if r.out = r.out[:0]; cap(r.out) > keepArgs {
-		r.out = nil
-	}
+func (r *Reader) take() {
 	for _, s := range r.args {
 		from, to := r.start+s.from, r.start+s.to
 		r.out = append(r.out, r.buf[from:to:to])
@@ -165,7 +220,6 @@ func (r *Reader) take() [][]byte {
 	}
 	r.argc = 0
 	r.start = r.at
-	return r.out
 }
 
 // line returns the line at r.at without its CR LF, and moves behind it. Nil
@@ -280,24 +334,23 @@ func parseLength(b []byte) (int64, bool) {
 }
 
 // inline reads a line of words, as typed into telnet.
-func (r *Reader) inline() (args [][]byte, done bool, err error) {
+func (r *Reader) inline() (done bool, err error) {
 	rest := r.buf[r.at:r.end]
 	n := bytes.IndexByte(rest[:min(len(rest), MaxLine+1)], '\n')
 	if n < 0 {
 		if len(rest) > MaxLine {
-			return nil, false, broken("too big inline request")
+			return false, broken("too big inline request")
 		}
-		return nil, false, nil
+		return false, nil
 	}
 	parts, ok := words.Split(strings.TrimSuffix(string(rest[:n]), "\r"))
 	if !ok {
-		return nil, false, broken("unbalanced quotes in request")
+		return false, broken("unbalanced quotes in request")
 	}
 	r.at += n + 1
 	r.start = r.at
-	r.out = r.out[:0]
 	for _, word := range parts {
 		r.out = append(r.out, []byte(word))
 	}
-	return r.out, true, nil
+	return true, nil
 }

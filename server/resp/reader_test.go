@@ -12,8 +12,19 @@ import (
 
 // readAll feeds input in pieces whose sizes cut returns and prints every command and the error.
 func readAll(limits Limits, input []byte, cut func() int) (log []string, commands [][][]byte) {
+	return readAhead(limits, input, cut, 0)
+}
+
+// readAhead does so with so many commands read ahead, and takes in more bytes while
+// some of them are waiting.
+func readAhead(limits Limits, input []byte, cut func() int, ahead int) (log []string, commands [][][]byte) {
 	r := &Reader{Limits: limits}
 	for {
+		if ahead > 0 && r.Ahead(ahead) > 1 && len(input) > 0 {
+			n := copy(r.Space(), input[:min(cut(), len(input))])
+			r.Filled(n)
+			input = input[n:]
+		}
 		args, err := r.Next()
 		if err != nil {
 			return append(log, err.Error()), commands
@@ -80,6 +91,10 @@ func TestReader(t *testing.T) {
 			if got := strings.Join(log, " "); got != try.want {
 				t.Errorf("%.60q in pieces of %d: %s, want %s", try.input, size, got, try.want)
 			}
+			log, _ = readAhead(try.limits, []byte(try.input), func() int { return size }, 3)
+			if got := strings.Join(log, " "); got != try.want {
+				t.Errorf("%.60q in pieces of %d read ahead: %s, want %s", try.input, size, got, try.want)
+			}
 		}
 	}
 	var protocol *ProtocolError
@@ -133,11 +148,49 @@ func TestLargeValueInPieces(t *testing.T) {
 	}
 }
 
+// Commands that were read ahead keep their bytes when more come in, and an error
+// behind them waits for its turn.
+func TestReadAhead(t *testing.T) {
+	r := &Reader{Limits: Limits{Bulk: 512 << 20}}
+	r.Filled(copy(r.Space(), "*1\r\n$1\r\na\r\n*1\r\n$1\r\nb\r\n*1\r\n$1\r\nc\r\n*x\r\n"))
+	if n := r.Ahead(2); n != 2 || string(r.Peek(1)[0]) != "b" {
+		t.Fatal(n, r.Peek(1))
+	}
+	room := r.Space()
+	for i := range room {
+		room[i] = '!'
+	}
+	for _, want := range []string{"a", "b", "c"} {
+		if args, err := r.Next(); err != nil || len(args) != 1 || string(args[0]) != want {
+			t.Fatalf("%q %v, want %s", args, err, want)
+		}
+	}
+	for range 2 {
+		if args, err := r.Next(); args != nil || err == nil {
+			t.Fatalf("%q %v behind broken protocol", args, err)
+		}
+	}
+	r = &Reader{Limits: Limits{Bulk: 512 << 20}}
+	r.Filled(copy(r.Space(), "PING\r\n*x\r\n"))
+	if n := r.Ahead(16); n != 1 || r.Ready() != 1 {
+		t.Fatal(n)
+	}
+	if args, err := r.Next(); err != nil || len(args) != 1 {
+		t.Fatalf("%q %v", args, err)
+	}
+	if _, err := r.Next(); err == nil {
+		t.Fatal("the error is lost")
+	}
+}
+
 func TestReaderDoesNotAllocate(t *testing.T) {
 	r := &Reader{Limits: Limits{Bulk: 512 << 20}}
 	input := bytes.Repeat([]byte("*3\r\n$3\r\nSET\r\n$5\r\nmykey\r\n$5\r\nvalue\r\n"), 16)
 	n := testing.AllocsPerRun(100, func() {
 		r.Filled(copy(r.Space(), input))
+		if n := r.Ahead(16); n != 16 {
+			t.Fatal(n)
+		}
 		for range 16 {
 			if args, err := r.Next(); len(args) != 3 || err != nil {
 				t.Fatal(args, err)
@@ -164,6 +217,9 @@ func FuzzReader(f *testing.F) {
 		} {
 			if got, _ := readAll(limits, input, cut); strings.Join(got, " ") != strings.Join(want, " ") {
 				t.Fatalf("%q in pieces gives %v, whole %v", input, got, want)
+			}
+			if got, _ := readAhead(limits, input, cut, 1+int(cuts>>30&15)); strings.Join(got, " ") != strings.Join(want, " ") {
+				t.Fatalf("%q read ahead gives %v, whole %v", input, got, want)
 			}
 		}
 		if strict || bytes.Contains(input, []byte("$-")) {

@@ -15,7 +15,7 @@ const (
 // multiplication, so that any number of cells will do and growth can be gentle.
 type region struct {
 	cells []cell
-	count int
+	count int32
 	depth uint8
 }
 
@@ -23,8 +23,21 @@ func (r *region) home(hash uint32) int {
 	return int(uint64(hash<<r.depth) * uint64(len(r.cells)) >> 32)
 }
 
+// first returns the offset that stands first under hash, 0 if there is none.
+func (r *region) first(hash uint32) uint32 {
+	for i := r.home(hash); ; {
+		c := r.cells[i]
+		if c == 0 || uint32(c>>32) == hash {
+			return uint32(c)
+		}
+		if i++; i == len(r.cells) {
+			i = 0
+		}
+	}
+}
+
 func (r *region) insert(c cell) {
-	if (r.count+1)*8 > len(r.cells)*7 {
+	if int(r.count+1)*8 > len(r.cells)*7 {
 		r.resize(len(r.cells) + max(minCells, len(r.cells)/4&^7))
 	}
 	r.place(c)
@@ -72,8 +85,8 @@ func (r *region) remove(i int) {
 	}
 	r.cells[i] = 0
 	r.count--
-	if n > 4*minCells && r.count*4 < n {
-		r.resize((r.count*3/2 + minCells) &^ 7)
+	if n > 4*minCells && int(r.count)*4 < n {
+		r.resize((int(r.count)*3/2 + minCells) &^ 7)
 	}
 }
 
@@ -141,7 +154,7 @@ func (x *index) split(r *region, hash uint32) {
 		x.bytes += 8 * len(x.dir)
 		x.dir, x.depth = dir, x.depth+1
 	}
-	half := (r.count/2*5/4 + minCells) &^ 7
+	half := (int(r.count)/2*5/4 + minCells) &^ 7
 	low := &region{cells: make([]cell, half), depth: r.depth + 1}
 	high := &region{cells: make([]cell, half), depth: r.depth + 1}
 	for _, c := range r.cells {

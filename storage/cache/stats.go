@@ -2,7 +2,6 @@ package cache
 
 // Stats are figures of a table since it was made.
 type Stats struct {
-	Hits, Misses            uint64
 	Evicted, Moved, Refused uint64 // rows; Refused were not admitted for want of room
 	SegmentBytes            int64  // resident, holes included
 	LiveBytes               int64  // of rows in segments
@@ -12,14 +11,9 @@ type Stats struct {
 
 // Stats returns the figures; they are not one consistent cut.
 func (t *Table) Stats() Stats {
-	st := Stats{
+	return Stats{
 		Evicted: t.stats.evicted.Load(), Moved: t.stats.moved.Load(), Refused: t.stats.refused.Load(),
 		SegmentBytes: t.arena.used.Load() * segmentBytes, LiveBytes: t.arena.live.Load(),
 		IndexBytes: t.index.Load(), LargeBytes: t.big.bytes.Load(), DirtyBytes: t.DirtyBytes(),
 	}
-	for i := range t.slots {
-		st.Hits += t.slots[i].hits.Load()
-		st.Misses += t.slots[i].miss.Load()
-	}
-	return st
 }

@@ -53,6 +53,7 @@ const (
 
 // Table is the row table. See the package comment for who may call what.
 type Table struct {
+	slots  [slots.Count]slotRows // first: each begins a cache line
 	cfg    Config
 	arena  *arena
 	parity atomic.Uint32 // of the generation that takes changes
@@ -61,7 +62,6 @@ type Table struct {
 	max    atomic.Int64
 	big    bigRows
 	stats  counters
-	slots  [slots.Count]slotRows
 }
 
 type counters struct {
@@ -70,13 +70,15 @@ type counters struct {
 
 // slotRows is what is in memory of one slot. mu is the slot lock: it guards the
 // rows here and everything else that belongs to the slot, for all of the engine.
+//
+// Lines of the processor's cache: the lock and the way into the index are one, and
+// each dirty list is one.
 type slotRows struct {
 	mu    sync.RWMutex
 	index index
 	epoch uint32
+	_     [28]byte
 	dirty [2]dirtyList
-	hits  atomic.Uint64
-	miss  atomic.Uint64
 }
 
 // New makes an empty table.
@@ -165,10 +167,8 @@ func (t *Table) Get(k Key, now uint32) ([]byte, Presence) {
 	s := &t.slots[k.Slot]
 	off, h := t.lookup(s, &k)
 	if off == 0 {
-		s.miss.Add(1)
 		return nil, Unknown
 	}
-	s.hits.Add(1)
 	t.touch(s, off, h, now)
 	if h.absent() {
 		return nil, Absent

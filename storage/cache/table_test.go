@@ -127,7 +127,9 @@ func (w *world) step() {
 	k := w.keys[w.rng.IntN(len(w.keys))]
 	row := k.row()
 	w.now += uint32(w.rng.IntN(2))
-	w.table.Lock(k.Slot)
+	w.table.Prefetch([]Hint{{Slot: k.Slot, Hash: k.Hash}}, false)
+	w.table.Lock(k.Slot) // hangs if Prefetch kept it
+	w.table.Prefetch([]Hint{{Slot: k.Slot, Hash: k.Hash}}, true)
 	switch w.rng.IntN(10) {
 	case 0, 1, 2:
 		v := w.value()
@@ -361,6 +363,12 @@ func TestParallel(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(g), 2))
 			for i := range perWorker * 4 {
 				k := metaKey(fmt.Sprintf("w%d:%d", g, i%perWorker))
+				hints := make([]Hint, 8)
+				for j := range hints {
+					o := metaKey(fmt.Sprintf("w%d:%d", rng.IntN(workers), rng.IntN(perWorker)))
+					hints[j] = Hint{Slot: o.Slot, Hash: o.Hash}
+				}
+				table.Prefetch(hints, false)
 				commit.RLock()
 				table.Lock(k.Slot)
 				table.Put(k, bytes.Repeat([]byte{byte(g)}, rng.IntN(120)), uint32(i))
