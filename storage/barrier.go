@@ -107,6 +107,7 @@ func (e *Engine) barrier(b *format.Barrier, rec *log.Record, raw []byte, busy ch
 // empty forgets everything about a slot. Its lock is held for writing.
 func (e *Engine) empty(s slots.Slot, lsn LSN) {
 	e.table.Discard(s)
+	e.leaves.forget(s)
 	e.dropRangesOf(s)
 	st := e.thaw(s)
 	st.counters = Counters{LSN: lsn, NextOID: st.counters.NextOID}

@@ -98,6 +98,7 @@ func (e *Engine) swapStore(fresh *pebble.DB, name string) (LSN, *pebble.DB, erro
 	}
 	for s := range slots.Slot(slots.Count) {
 		e.table.Discard(s)
+		e.leaves.forget(s)
 		e.watch.touchSlot(s)
 	}
 	e.generation++

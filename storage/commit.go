@@ -23,6 +23,7 @@ func (e *Engine) commit(tx *Tx) (LSN, error) {
 	if err != nil {
 		return 0, logError(err)
 	}
+	tx.leafUndo = tx.leafUndo[:0]
 	e.expired.Add(tx.expired)
 	if e.table.ActiveBytes() >= e.opts.GenerationBytes {
 		e.requestFlush()

@@ -9,6 +9,7 @@ import (
 // encodings. They change what is reported of values that grow later, not how
 // values are laid out. The zero value has Redis's defaults.
 type encodingLimits struct {
+	zsetLimits
 	hashEntries, hashValue atomic.Int64 // value − default
 	listSize               atomic.Int64 // value − default
 	sets                   setEncodings

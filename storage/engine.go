@@ -91,6 +91,7 @@ type Engine struct {
 	garbage   garbageQueue
 	stats     engineCounters
 	disk      diskReads
+	leaves    leafCache
 }
 
 // slotState is what the engine knows of a slot beside its rows. The slot lock
@@ -165,6 +166,7 @@ func (e *Engine) Update(now int64, ss []slots.Slot, op Op) (LSN, error) {
 func (e *Engine) updateOnce(tx *Tx, op Op) (LSN, chan struct{}, error) {
 	e.lockSlots(tx.slots)
 	defer e.unlockSlots(tx.slots)
+	defer tx.undoLeaves(0)
 	var lsn LSN
 	for _, s := range tx.slots {
 		st := &e.slots[s]

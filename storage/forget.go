@@ -20,6 +20,7 @@ func (e *Engine) Forget() error {
 		e.table.Lock(s)
 		if !e.table.HasDirty(s) {
 			e.table.Discard(s)
+			e.leaves.forget(s)
 		}
 		e.table.Unlock(s)
 	}

@@ -64,6 +64,7 @@ func (e *Engine) tryUpdate(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 		return 0, ErrWouldBlock
 	}
 	defer e.table.Unlock(slot)
+	defer tx.undoLeaves(0)
 	st := &e.slots[slot]
 	switch {
 	case st.busy != nil:

@@ -42,6 +42,9 @@ type Tx struct {
 	misses    int64       // and of none
 	err       error       // see fail
 	untouch   bool        // reading a row does not count as using it
+	leafUndo  []leafUndo  // changes of leaf directories, for undoLeaves
+	scored    []Scored    // members of small sorted sets
+	texts     []byte      // and the texts of those that are integers
 
 	cold     []coldRow   // rows that must be loaded before Run can succeed
 	loaded   []loadedRow // rows loaded for earlier runs
@@ -57,6 +60,7 @@ func (tx *Tx) restart() {
 	tx.writes.reset()
 	tx.deltas, tx.cold, tx.err, tx.expired = tx.deltas[:0], tx.cold[:0], nil, 0
 	tx.untouch, tx.hits, tx.misses = false, 0, 0
+	tx.scored, tx.texts = tx.scored[:0], tx.texts[:0]
 }
 
 type delta struct {
@@ -174,16 +178,18 @@ type Savepoint struct {
 	writes  int
 	deltas  []delta
 	expired int64
+	leaves  int
 }
 
 // Savepoint returns a mark. EXEC takes one before each command, so that a command
 // that fails halfway leaves nothing of itself.
 func (tx *Tx) Savepoint() Savepoint {
-	return Savepoint{writes: tx.writes.len(), deltas: append([]delta(nil), tx.deltas...), expired: tx.expired}
+	return Savepoint{writes: tx.writes.len(), deltas: append([]delta(nil), tx.deltas...), expired: tx.expired, leaves: len(tx.leafUndo)}
 }
 
 // RollbackTo undoes everything since the mark. Object ids are not given back.
 func (tx *Tx) RollbackTo(s Savepoint) {
+	tx.undoLeaves(s.leaves)
 	tx.writes.cut(s.writes)
 	tx.deltas = append(tx.deltas[:0], s.deltas...)
 	tx.expired = s.expired

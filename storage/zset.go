@@ -1,0 +1,344 @@
+package storage
+
+import (
+	"errors"
+	"math"
+
+	"cobble/storage/format"
+	"cobble/storage/listpack"
+)
+
+// A sorted set of up to inlineZSetMembers members whose listpack has up to
+// inlineZSetBytes bytes stands in its metadata row, as Redis's listpack of members
+// and scores. Any other has two rows for each member (format/zset.go) and, from
+// leafMost members on, a leaf directory; it stays so. Count is its members, Bytes the
+// lengths of members and 8 for each score.
+const (
+	inlineZSetMembers = 128
+	inlineZSetBytes   = 2 << 10
+
+	zsetScoreBytes = 8
+)
+
+// ErrScoreNaN is returned for a score that is not a number.
+var ErrScoreNaN = errors.New("storage: resulting score is not a number (NaN)")
+
+// Scored is a member of a sorted set with its score.
+type Scored struct {
+	Member []byte
+	Score  float64
+}
+
+// ZSet is a sorted set as a transaction sees it. Changes are in the transaction only
+// after Save. It is a value for one command: while it is in use nothing else may
+// change the key.
+type ZSet struct {
+	tx      *Tx
+	e       Entry
+	lp      []byte // layout Inline: the listpack; nil for no members
+	own     bool   // lp is in tx.build and may be changed in place
+	fresh   bool   // layout Rows, begun in this transaction: the store has no row of it
+	changed bool
+	shrunk  bool // layout Rows: a member was removed
+	extra   format.ZSetExtra
+	leaves  leafChanges // layout Rows; dir is nil until it is needed
+	items   []Scored    // layout Inline: what lp holds; nil until it is needed
+}
+
+// ZSet looks key up; a key that does not exist is a sorted set without members.
+func (tx *Tx) ZSet(key []byte) (ZSet, error) {
+	e, err := tx.LookupType(key, format.ZSet)
+	if err != nil {
+		return ZSet{tx: tx}, err
+	}
+	return tx.zsetOf(&e)
+}
+
+// zsetOf returns the sorted set of a key that holds one, or does not exist.
+func (tx *Tx) zsetOf(e *Entry) (ZSet, error) {
+	z := ZSet{tx: tx, e: *e}
+	switch {
+	case !e.Live:
+		z.e.Meta = format.Meta{Type: format.ZSet, Enc: format.EncListpack}
+	case z.inline():
+		z.lp = e.Meta.Inline
+	default:
+		return z, z.extra.Decode(e.Meta.Extra)
+	}
+	return z, nil
+}
+
+// Live reports whether the key exists.
+func (z *ZSet) Live() bool { return z.e.Live }
+
+// Len returns the number of members.
+func (z *ZSet) Len() int64 {
+	if z.inline() {
+		return int64(listpack.Count(z.lp) / 2)
+	}
+	return int64(z.e.Meta.Count)
+}
+
+func (z *ZSet) inline() bool { return z.e.Meta.Layout == format.Inline }
+
+// Score returns the score of a member.
+func (z *ZSet) Score(member []byte) (score float64, ok bool, err error) {
+	score, _, ok, err = z.find(member)
+	return score, ok, err
+}
+
+// find returns the score of a member and, layout Inline, where it is.
+func (z *ZSet) find(member []byte) (score float64, at listpack.PairAt, ok bool, err error) {
+	if !z.inline() {
+		score, ok, err = z.row(member)
+		return score, at, ok, err
+	}
+	if z.lp == nil {
+		return 0, at, false, nil
+	}
+	value, at, ok, err := listpack.Pair(z.lp, member)
+	if err != nil || !ok {
+		return 0, at, false, err
+	}
+	score, err = inlineScore(value)
+	return score, at, err == nil, err
+}
+
+// row reads the score from the row of a member, layout Rows.
+func (z *ZSet) row(member []byte) (score float64, ok bool, err error) {
+	var row []byte
+	if key := z.memberKey(member); z.fresh {
+		var state writeState
+		row, state = z.tx.writes.get(key)
+		ok = state == written
+	} else {
+		row, ok, err = z.tx.getRow(key)
+	}
+	if err != nil || !ok {
+		return 0, false, err
+	}
+	score, err = format.ZSetScore(row)
+	return score, err == nil, err
+}
+
+// Prefetch brings the rows of members, every step-th of args, into memory together.
+// It returns an error that the operation must return, or nil.
+func (z *ZSet) Prefetch(args [][]byte, step int) error {
+	if z.inline() || len(args) <= step {
+		return nil
+	}
+	for i := 0; i < len(args); i += step {
+		if _, _, err := z.tx.getRow(z.memberKey(args[i])); err != nil && err != errCold {
+			return err
+		}
+	}
+	if len(z.tx.cold) > 0 {
+		return errCold
+	}
+	return nil
+}
+
+func (z *ZSet) memberKey(member []byte) []byte {
+	z.tx.scratch = format.AppendZSetMember(z.tx.scratch[:0], uint16(z.e.Slot), z.e.Meta.OID, member)
+	return z.tx.scratch
+}
+
+func (z *ZSet) scoreKey(score float64, member []byte) []byte {
+	z.tx.scratch = format.AppendElement(z.tx.scratch[:0], uint16(z.e.Slot), z.e.Meta.OID, format.SubZSetScore)
+	z.tx.scratch = format.AppendZSetOrder(z.tx.scratch, score, member)
+	return z.tx.scratch
+}
+
+func (z *ZSet) leafKey() leafKey {
+	return leafKey{slot: z.e.Slot, oid: z.e.Meta.OID, sub: format.SubZSetScore}
+}
+
+// directory returns the leaf directory; nil if there is none.
+func (z *ZSet) directory() (*leafDirectory, error) {
+	if z.leaves.dir == nil && z.extra.Leaves > 0 {
+		dir, err := z.tx.leavesOf(z.leafKey(), z.extra.Stamp)
+		if err != nil {
+			return nil, err
+		}
+		if dir.total != z.e.Meta.Count {
+			return nil, format.ErrCorrupt
+		}
+		z.leaves = leafChanges{tx: z.tx, dir: dir}
+	}
+	return z.leaves.dir, nil
+}
+
+// ZAdd says how Add is to be done.
+type ZAdd struct {
+	IfAbsent, IfPresent bool // NX, XX
+	Greater, Less       bool // GT, LT: only if the score changes that way
+	Increment           bool // the score is added to what there is
+}
+
+// ZAdded is what Add did. Score is the member's score afterwards, unless it was
+// Skipped: a condition of ZAdd did not hold.
+type ZAdded struct {
+	Added, Updated, Skipped bool
+	Score                   float64
+}
+
+// Add gives a member a score. Member must not alias what another method returned.
+// The error is ErrScoreNaN if the score is or becomes that.
+func (z *ZSet) Add(member []byte, score float64, o ZAdd) (ZAdded, error) {
+	if math.IsNaN(score) {
+		return ZAdded{}, ErrScoreNaN
+	}
+	old, at, found, err := z.find(member)
+	switch {
+	case err != nil:
+		return ZAdded{}, err
+	case found && o.IfAbsent, !found && o.IfPresent:
+		return ZAdded{Skipped: true}, nil
+	case found && o.Increment:
+		if score += old; math.IsNaN(score) {
+			return ZAdded{}, ErrScoreNaN
+		}
+	}
+	if found && (o.Less && score >= old || o.Greater && score <= old) {
+		return ZAdded{Skipped: true}, nil
+	}
+	if found && score == old {
+		return ZAdded{Score: old}, nil
+	}
+	z.changed = true
+	if z.inline() {
+		err = z.setInline(member, score, at, found)
+	} else {
+		err = z.setRow(member, score, old, found)
+	}
+	if !found {
+		z.noteSize(member)
+	}
+	return ZAdded{Added: !found, Updated: found, Score: score}, err
+}
+
+// noteSize changes the encoding if a member that came is too long, or one too many.
+func (z *ZSet) noteSize(member []byte) {
+	entries, longest := z.tx.engine.encodings.zset()
+	if z.Len() > entries || int64(len(member)) > longest {
+		z.e.Meta.Enc = format.EncSkiplist
+	}
+}
+
+func (z *ZSet) setRow(member []byte, score, old float64, found bool) error {
+	if found {
+		z.tx.delRow(z.scoreKey(old, member))
+		if err := z.count(-1); err != nil {
+			return err
+		}
+		z.shrunk = true
+	} else {
+		z.e.Meta.Count++
+		z.e.Meta.Bytes += uint64(len(member)) + zsetScoreBytes
+	}
+	z.putMember(member, score)
+	z.widen()
+	return z.count(1)
+}
+
+// putMember writes both rows of a member; the key of the score row stays in
+// tx.scratch.
+func (z *ZSet) putMember(member []byte, score float64) {
+	z.tx.value = format.AppendZSetScore(z.tx.value[:0], score)
+	z.tx.putRow(z.memberKey(member), z.tx.value)
+	z.tx.value = format.AppendZSetMark(z.tx.value[:0], score)
+	z.tx.putRow(z.scoreKey(score, member), z.tx.value)
+}
+
+// count tells the directory, if there is one, that the member whose score key is in
+// tx.scratch has come or gone.
+func (z *ZSet) count(delta int64) error {
+	if z.extra.Leaves == 0 {
+		return nil
+	}
+	if z.leaves.dir == nil {
+		dir, err := z.tx.leavesOf(z.leafKey(), z.extra.Stamp)
+		if err != nil {
+			return err
+		}
+		z.leaves = leafChanges{tx: z.tx, dir: dir}
+	}
+	z.leaves.count(z.tx.scratch[format.ElementPrefix:], delta)
+	return nil
+}
+
+// Remove removes a member and reports whether it was there.
+func (z *ZSet) Remove(member []byte) (bool, error) {
+	score, at, found, err := z.find(member)
+	if err != nil || !found {
+		return false, err
+	}
+	z.changed = true
+	if z.inline() {
+		z.makeOwn()
+		z.setList(listpack.Remove(z.lp, at.Key, at.End))
+		return true, nil
+	}
+	return true, z.removeRows(member, score)
+}
+
+func (z *ZSet) removeRows(member []byte, score float64) error {
+	z.e.Meta.Count--
+	z.e.Meta.Bytes -= uint64(len(member)) + zsetScoreBytes
+	z.tx.delRow(z.memberKey(member))
+	z.tx.delRow(z.scoreKey(score, member))
+	z.shrunk = true
+	return z.count(-1)
+}
+
+// Save writes the changes to the transaction. A sorted set without members is
+// deleted. It must not be called after a method has failed.
+func (z *ZSet) Save() error {
+	if !z.changed {
+		return nil
+	}
+	z.changed = false
+	if z.Len() == 0 {
+		z.tx.remove(&z.e)
+		return nil
+	}
+	z.e.Meta.Inline, z.e.Meta.Extra = nil, nil
+	if z.inline() {
+		z.e.Meta.Inline = z.lp
+	} else {
+		if err := z.saveLeaves(); err != nil {
+			return err
+		}
+		if err := z.narrow(); err != nil {
+			return err
+		}
+		z.tx.build = z.extra.Append(z.tx.build[:0])
+		z.e.Meta.Extra = z.tx.build
+	}
+	z.tx.save(&z.e)
+	return nil
+}
+
+// saveLeaves writes what has changed in the directory, and makes one for a sorted
+// set that has become large.
+func (z *ZSet) saveLeaves() error {
+	switch {
+	case z.extra.Leaves > 0 && z.leaves.dir == nil:
+		return nil
+	case z.extra.Leaves > 0 && len(z.leaves.touched) == 0:
+		return nil
+	case z.extra.Leaves == 0 && z.e.Meta.Count <= leafMost:
+		return nil
+	case z.extra.Leaves == 0:
+		z.leaves = leafChanges{tx: z.tx, dir: newLeafDirectory(z.leafKey(), z.e.Meta.Count)}
+		z.tx.keepLeaves(z.leaves.dir, z.extra.Stamp)
+		z.leaves.lose()
+		z.leaves.touch(nil)
+	}
+	z.extra.Stamp++
+	if err := z.leaves.save(z.extra.Stamp); err != nil {
+		return err
+	}
+	z.extra.Leaves = uint64(z.leaves.dir.leaves())
+	return nil
+}

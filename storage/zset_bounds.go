@@ -1,0 +1,88 @@
+package storage
+
+import (
+	"bytes"
+
+	"cobble/storage/format"
+)
+
+// The bounds of a sorted set's score rows (format.ZSetExtra) keep walks off the rows
+// that were deleted at its ends: a queue deletes what it reads first, and the store
+// would step over every one of those until it has compacted them away. They are kept
+// short, and may be wider than they need be.
+const (
+	boundBytes = 32
+	// A removal of members somewhere narrows the bounds once in so many changes.
+	narrowEvery = 128
+)
+
+// lowBound returns a short key that is not above key.
+func lowBound(key []byte) []byte { return bytes.Clone(key[:min(len(key), boundBytes)]) }
+
+// highBound returns a short key that is not below key, nil if there is none.
+func highBound(key []byte) []byte {
+	if len(key) <= boundBytes {
+		return bytes.Clone(key)
+	}
+	bound := bytes.Clone(key[:boundBytes])
+	for i := len(bound) - 1; i >= 0; i-- {
+		if bound[i]++; bound[i] != 0 {
+			return bound[:i+1]
+		}
+	}
+	return nil
+}
+
+// widen makes the bounds hold the member whose score key is in tx.scratch.
+func (z *ZSet) widen() {
+	key := z.tx.scratch[format.ElementPrefix:]
+	if bytes.Compare(key, z.extra.Low) < 0 {
+		z.extra.Low = lowBound(key)
+	}
+	if len(z.extra.High) > 0 && bytes.Compare(key, z.extra.High) >= 0 {
+		z.extra.High = nil
+	}
+}
+
+// narrow looks for the ends now and then, if members were removed.
+func (z *ZSet) narrow() error {
+	if !z.shrunk || z.e.disk.Version%narrowEvery != 0 {
+		return nil
+	}
+	it := z.rows(nil, nil)
+	if it.First() {
+		z.extra.Low = lowBound(it.Key()[format.ElementPrefix:])
+	}
+	if it.Last() {
+		z.extra.High = highBound(append(it.Key()[format.ElementPrefix:], 0))
+	}
+	return it.Close()
+}
+
+// removedFirst notes that key, and all before it, is gone.
+func (z *ZSet) removedFirst(key []byte) {
+	if bytes.Compare(key, z.extra.Low) > 0 {
+		z.extra.Low = lowBound(key)
+	}
+}
+
+// removedLast notes that key, and all behind it, is gone.
+func (z *ZSet) removedLast(key []byte) {
+	if bound := highBound(key); bound != nil && (len(z.extra.High) == 0 || bytes.Compare(bound, z.extra.High) < 0) {
+		z.extra.High = bound
+	}
+}
+
+// rows opens an iterator over the score rows low ≤ key < high; nil high is the end.
+func (z *ZSet) rows(low, high []byte) *rowIter {
+	if bytes.Compare(low, z.extra.Low) < 0 {
+		low = z.extra.Low
+	}
+	if len(z.extra.High) > 0 && (high == nil || bytes.Compare(z.extra.High, high) < 0) {
+		high = z.extra.High
+	}
+	if high != nil && bytes.Compare(low, high) > 0 {
+		high = low
+	}
+	return z.leafKey().elements(z.tx, low, high)
+}
