@@ -92,6 +92,10 @@ func (tx *Tx) digest(d *Digest, e *Entry) error {
 		if err := w.Close(); err != nil {
 			return err
 		}
+	case format.ZSet:
+		if err := tx.digestZSet(d, e); err != nil {
+			return err
+		}
 	default:
 		return ErrUnknownValue
 	}

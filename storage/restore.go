@@ -41,6 +41,8 @@ func (tx *Tx) Dump(dst, key []byte) (payload []byte, expireAt int64, ok bool, er
 		dst, err = tx.dumpList(dst, &e)
 	case format.Set:
 		dst, err = tx.dumpSet(dst, &e)
+	case format.ZSet:
+		dst, err = tx.dumpZSet(dst, &e)
 	default:
 		err = ErrUnknownValue
 	}
@@ -86,6 +88,8 @@ func (tx *Tx) Restore(key, payload []byte, expireAt int64, replace bool) error {
 		return tx.restoreList(&e, v.Items)
 	case format.Set:
 		return tx.restoreSet(&e, v.Items)
+	case format.ZSet:
+		return tx.restoreZSet(&e, v.Items, v.Scores)
 	}
 	return ErrUnknownValue
 }

@@ -33,53 +33,47 @@ type Scored struct {
 // after Save. It is a value for one command: while it is in use nothing else may
 // change the key.
 type ZSet struct {
-	tx      *Tx
-	e       Entry
-	lp      []byte // layout Inline: the listpack; nil for no members
-	own     bool   // lp is in tx.build and may be changed in place
-	fresh   bool   // layout Rows, begun in this transaction: the store has no row of it
-	changed bool
-	shrunk  bool // layout Rows: a member was removed
-	extra   format.ZSetExtra
-	leaves  leafChanges // layout Rows; dir is nil until it is needed
-	items   []Scored    // layout Inline: what lp holds; nil until it is needed
+	members
+	shrunk bool // layout Rows: a member was removed
+	extra  format.ZSetExtra
+	leaves leafChanges // layout Rows; dir is nil until it is needed
+	items  []Scored    // layout Inline: what is packed; nil until it is needed
 }
 
 // ZSet looks key up; a key that does not exist is a sorted set without members.
 func (tx *Tx) ZSet(key []byte) (ZSet, error) {
 	e, err := tx.LookupType(key, format.ZSet)
 	if err != nil {
-		return ZSet{tx: tx}, err
+		return ZSet{members: members{tx: tx}}, err
 	}
 	return tx.zsetOf(&e)
 }
 
 // zsetOf returns the sorted set of a key that holds one, or does not exist.
 func (tx *Tx) zsetOf(e *Entry) (ZSet, error) {
-	z := ZSet{tx: tx, e: *e}
+	z := newZSet(tx, e)
 	switch {
 	case !e.Live:
 		z.e.Meta = format.Meta{Type: format.ZSet, Enc: format.EncListpack}
 	case z.inline():
-		z.lp = e.Meta.Inline
+		z.packed = e.Meta.Inline
 	default:
 		return z, z.extra.Decode(e.Meta.Extra)
 	}
 	return z, nil
 }
 
-// Live reports whether the key exists.
-func (z *ZSet) Live() bool { return z.e.Live }
+func newZSet(tx *Tx, e *Entry) ZSet {
+	return ZSet{members: members{tx: tx, e: *e, sub: format.SubMember}}
+}
 
 // Len returns the number of members.
 func (z *ZSet) Len() int64 {
 	if z.inline() {
-		return int64(listpack.Count(z.lp) / 2)
+		return int64(listpack.Count(z.packed) / 2)
 	}
 	return int64(z.e.Meta.Count)
 }
-
-func (z *ZSet) inline() bool { return z.e.Meta.Layout == format.Inline }
 
 // Score returns the score of a member.
 func (z *ZSet) Score(member []byte) (score float64, ok bool, err error) {
@@ -93,10 +87,10 @@ func (z *ZSet) find(member []byte) (score float64, at listpack.PairAt, ok bool, 
 		score, ok, err = z.row(member)
 		return score, at, ok, err
 	}
-	if z.lp == nil {
+	if z.packed == nil {
 		return 0, at, false, nil
 	}
-	value, at, ok, err := listpack.Pair(z.lp, member)
+	value, at, ok, err := listpack.Pair(z.packed, member)
 	if err != nil || !ok {
 		return 0, at, false, err
 	}
@@ -106,41 +100,12 @@ func (z *ZSet) find(member []byte) (score float64, at listpack.PairAt, ok bool, 
 
 // row reads the score from the row of a member, layout Rows.
 func (z *ZSet) row(member []byte) (score float64, ok bool, err error) {
-	var row []byte
-	if key := z.memberKey(member); z.fresh {
-		var state writeState
-		row, state = z.tx.writes.get(key)
-		ok = state == written
-	} else {
-		row, ok, err = z.tx.getRow(key)
-	}
+	value, ok, err := z.members.row(member)
 	if err != nil || !ok {
 		return 0, false, err
 	}
-	score, err = format.ZSetScore(row)
+	score, err = format.ZSetScore(value)
 	return score, err == nil, err
-}
-
-// Prefetch brings the rows of members, every step-th of args, into memory together.
-// It returns an error that the operation must return, or nil.
-func (z *ZSet) Prefetch(args [][]byte, step int) error {
-	if z.inline() || len(args) <= step {
-		return nil
-	}
-	for i := 0; i < len(args); i += step {
-		if _, _, err := z.tx.getRow(z.memberKey(args[i])); err != nil && err != errCold {
-			return err
-		}
-	}
-	if len(z.tx.cold) > 0 {
-		return errCold
-	}
-	return nil
-}
-
-func (z *ZSet) memberKey(member []byte) []byte {
-	z.tx.scratch = format.AppendZSetMember(z.tx.scratch[:0], uint16(z.e.Slot), z.e.Meta.OID, member)
-	return z.tx.scratch
 }
 
 func (z *ZSet) scoreKey(score float64, member []byte) []byte {
@@ -206,23 +171,32 @@ func (z *ZSet) Add(member []byte, score float64, o ZAdd) (ZAdded, error) {
 		return ZAdded{Score: old}, nil
 	}
 	z.changed = true
-	if z.inline() {
-		err = z.setInline(member, score, at, found)
-	} else {
-		err = z.setRow(member, score, old, found)
-	}
 	if !found {
 		z.noteSize(member)
+	}
+	kept := z.kept(score)
+	if z.inline() {
+		err = z.setInline(member, kept, at, found)
+	} else {
+		err = z.setRow(member, kept, old, found)
 	}
 	return ZAdded{Added: !found, Updated: found, Score: score}, err
 }
 
-// noteSize changes the encoding if a member that came is too long, or one too many.
+// noteSize changes the encoding if a member that comes is too long, or one too many.
 func (z *ZSet) noteSize(member []byte) {
 	entries, longest := z.tx.engine.encodings.zset()
-	if z.Len() > entries || int64(len(member)) > longest {
+	if z.Len()+1 > entries || int64(len(member)) > longest {
 		z.e.Meta.Enc = format.EncSkiplist
 	}
+}
+
+// kept returns a score as it comes back: a listpack of Redis does not know −0.
+func (z *ZSet) kept(score float64) float64 {
+	if score == 0 && z.Packed() {
+		return 0
+	}
+	return score
 }
 
 func (z *ZSet) setRow(member []byte, score, old float64, found bool) error {
@@ -245,7 +219,7 @@ func (z *ZSet) setRow(member []byte, score, old float64, found bool) error {
 // tx.scratch.
 func (z *ZSet) putMember(member []byte, score float64) {
 	z.tx.value = format.AppendZSetScore(z.tx.value[:0], score)
-	z.tx.putRow(z.memberKey(member), z.tx.value)
+	z.tx.putRow(z.rowKey(member), z.tx.value)
 	z.tx.value = format.AppendZSetMark(z.tx.value[:0], score)
 	z.tx.putRow(z.scoreKey(score, member), z.tx.value)
 }
@@ -275,8 +249,8 @@ func (z *ZSet) Remove(member []byte) (bool, error) {
 	}
 	z.changed = true
 	if z.inline() {
-		z.makeOwn()
-		z.setList(listpack.Remove(z.lp, at.Key, at.End))
+		z.takeOwn(emptyListpack[:])
+		z.setList(listpack.Remove(z.packed, at.Key, at.End))
 		return true, nil
 	}
 	return true, z.removeRows(member, score)
@@ -285,7 +259,7 @@ func (z *ZSet) Remove(member []byte) (bool, error) {
 func (z *ZSet) removeRows(member []byte, score float64) error {
 	z.e.Meta.Count--
 	z.e.Meta.Bytes -= uint64(len(member)) + zsetScoreBytes
-	z.tx.delRow(z.memberKey(member))
+	z.tx.delRow(z.rowKey(member))
 	z.tx.delRow(z.scoreKey(score, member))
 	z.shrunk = true
 	return z.count(-1)
@@ -304,7 +278,7 @@ func (z *ZSet) Save() error {
 	}
 	z.e.Meta.Inline, z.e.Meta.Extra = nil, nil
 	if z.inline() {
-		z.e.Meta.Inline = z.lp
+		z.e.Meta.Inline = z.packed
 	} else {
 		if err := z.saveLeaves(); err != nil {
 			return err

@@ -35,27 +35,17 @@ func appendScore(dst []byte, score float64) []byte {
 	return strconv.AppendFloat(dst, score, 'g', -1, 64)
 }
 
-// makeOwn copies the listpack to where it may be changed.
-func (z *ZSet) makeOwn() {
-	switch {
-	case z.own:
-		return
-	case z.lp == nil:
-		z.tx.build = listpack.New(z.tx.build[:0])
-	default:
-		z.tx.build = append(z.tx.build[:0], z.lp...)
-	}
-	z.lp, z.own = z.tx.build, true
-}
-
 // setList takes a changed listpack.
-func (z *ZSet) setList(lp []byte) { z.lp, z.tx.build, z.items = lp, lp, nil }
+func (z *ZSet) setList(lp []byte) {
+	z.setPacked(lp)
+	z.items = nil
+}
 
 // setInline gives a member a score; at is where it is now, if found.
 func (z *ZSet) setInline(member []byte, score float64, at listpack.PairAt, found bool) error {
 	var room [32]byte
 	text := appendScore(room[:0], score)
-	size := len(z.lp) + listpack.ElementSize(member) + listpack.ElementSize(text)
+	size := len(z.packed) + listpack.ElementSize(member) + listpack.ElementSize(text)
 	if found {
 		size -= at.End - at.Key
 	}
@@ -72,16 +62,16 @@ func (z *ZSet) setInline(member []byte, score float64, at listpack.PairAt, found
 		}
 		return z.setRow(member, score, old, found)
 	}
-	z.makeOwn()
+	z.takeOwn(emptyListpack[:])
 	if found {
-		z.setList(listpack.Remove(z.lp, at.Key, at.End))
+		z.setList(listpack.Remove(z.packed, at.Key, at.End))
 	}
-	place, err := inlinePlace(z.lp, member, score)
+	place, err := inlinePlace(z.packed, member, score)
 	if err != nil {
 		return err
 	}
-	z.setList(listpack.Replace(z.lp, place, place, text))
-	z.setList(listpack.Replace(z.lp, place, place, member))
+	z.setList(listpack.Replace(z.packed, place, place, text))
+	z.setList(listpack.Replace(z.packed, place, place, member))
 	return nil
 }
 
@@ -120,12 +110,12 @@ func inlinePlace(lp, member []byte, score float64) (int, error) {
 
 // load returns the members of the listpack, in order. They are valid until a change.
 func (z *ZSet) load() ([]Scored, error) {
-	if z.items != nil || z.lp == nil {
+	if z.items != nil || z.packed == nil {
 		return z.items, nil
 	}
 	tx := z.tx
 	from := len(tx.scored)
-	for c := listpack.Walk(z.lp); ; {
+	for c := listpack.Walk(z.packed); ; {
 		name, ok := c.Next()
 		if !ok {
 			z.items = tx.scored[from:len(tx.scored):len(tx.scored)]
@@ -151,8 +141,8 @@ func (z *ZSet) load() ([]Scored, error) {
 
 // cut removes the members from one index to before another from the listpack.
 func (z *ZSet) cut(from, to int64) error {
-	z.makeOwn()
-	c := listpack.Walk(z.lp)
+	z.takeOwn(emptyListpack[:])
+	c := listpack.Walk(z.packed)
 	start := c.At()
 	for i := int64(0); i < to; i++ {
 		if i == from {
@@ -165,7 +155,7 @@ func (z *ZSet) cut(from, to int64) error {
 			return listpack.ErrCorrupt
 		}
 	}
-	z.setList(listpack.Remove(z.lp, start, c.At()))
+	z.setList(listpack.Remove(z.packed, start, c.At()))
 	z.changed = true
 	return nil
 }
@@ -176,10 +166,9 @@ func (z *ZSet) toRows() error {
 	if err != nil {
 		return err
 	}
+	z.beginRows()
 	m := &z.e.Meta
-	m.Layout, m.Inline, m.OID = format.Rows, nil, z.tx.newOID(z.e.Slot)
-	m.Count, m.Bytes = uint64(len(items)), 0
-	z.fresh = true
+	m.Count = uint64(len(items))
 	for i := range items {
 		m.Bytes += uint64(len(items[i].Member)) + zsetScoreBytes
 		z.putMember(items[i].Member, items[i].Score)

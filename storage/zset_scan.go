@@ -18,34 +18,18 @@ func (z *ZSet) Scan(cursor uint64, count int64, f func(member []byte, score floa
 		}
 		return 0, w.Close()
 	}
-	if cursor >= 1<<cursorBits {
-		return 0, nil
-	}
-	const drop = 64 - cursorBits
-	slot, oid := uint16(z.e.Slot), z.e.Meta.OID
-	it := z.tx.iter(format.AppendZSetMemberBound(nil, slot, oid, cursor<<drop), format.AppendElement(nil, slot, oid, format.SubZSetMember+1))
-	last := uint64(0)
-	for ok := it.First(); ok; ok = it.Next() {
-		h, member, err := format.SplitZSetMember(it.Key())
+	var broken error
+	next, err = z.scanRows(cursor, count, func(member, value []byte) {
+		score, err := format.ZSetScore(value)
 		if err != nil {
-			_ = it.Close()
-			return 0, err
+			broken = err
 		}
-		at := h >> drop
-		if count <= 0 && at != last {
-			next = at // not 0: it is more than last
-			break
-		}
-		score, err := format.ZSetScore(it.Value())
-		if err != nil {
-			_ = it.Close()
-			return 0, err
-		}
-		last = at
-		count--
 		f(member, score)
+	})
+	if err == nil {
+		err = broken
 	}
-	return next, it.Close()
+	return next, err
 }
 
 // Random calls f with n members chosen at random, each as often as it comes.

@@ -37,7 +37,7 @@ func (tx *Tx) StoreZSet(key []byte, members []Scored) error {
 func (tx *Tx) fillZSet(e *Entry, members []Scored) error {
 	slices.SortFunc(members, CompareScored)
 	e.Meta.Type, e.Meta.Enc = format.ZSet, format.EncListpack
-	z := ZSet{tx: tx, e: *e}
+	z := newZSet(tx, e)
 	entries, longest := tx.engine.encodings.zset()
 	size := int64(listpack.MinSize)
 	for i := range members {
@@ -50,14 +50,17 @@ func (tx *Tx) fillZSet(e *Entry, members []Scored) error {
 	if int64(len(members)) > entries {
 		z.e.Meta.Enc = format.EncSkiplist
 	}
+	for i := range members {
+		members[i].Score = z.kept(members[i].Score)
+	}
 	if len(members) > inlineZSetMembers || size > inlineZSetBytes {
 		return z.fillRows(members)
 	}
-	z.makeOwn()
+	z.takeOwn(emptyListpack[:])
 	for i := range members {
 		var room [32]byte
-		z.setList(listpack.Push(z.lp, members[i].Member))
-		z.setList(listpack.Push(z.lp, appendScore(room[:0], members[i].Score)))
+		z.setList(listpack.Push(z.packed, members[i].Member))
+		z.setList(listpack.Push(z.packed, appendScore(room[:0], members[i].Score)))
 	}
 	z.changed = true
 	return z.Save()
@@ -65,8 +68,9 @@ func (tx *Tx) fillZSet(e *Entry, members []Scored) error {
 
 // fillRows writes the rows of members that are in order, and of their leaves.
 func (z *ZSet) fillRows(members []Scored) error {
+	z.beginRows()
 	m := &z.e.Meta
-	m.Layout, m.OID, m.Count = format.Rows, z.tx.newOID(z.e.Slot), uint64(len(members))
+	m.Count = uint64(len(members))
 	for i := range members {
 		m.Bytes += uint64(len(members[i].Member)) + zsetScoreBytes
 		z.putMember(members[i].Member, members[i].Score)

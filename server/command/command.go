@@ -141,6 +141,8 @@ func ErrorText(err error) string {
 		return "ERR increment or decrement would overflow"
 	case storage.ErrNaN:
 		return "ERR increment would produce NaN or Infinity"
+	case storage.ErrScoreNaN:
+		return "ERR resulting score is not a number (NaN)"
 	case storage.ErrTooLarge:
 		return "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 	case storage.ErrNoKey:

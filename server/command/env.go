@@ -87,6 +87,8 @@ func NewEnv(engine *storage.Engine, settings *config.Config, process Process) *E
 	e.follow("set-max-intset-entries", func(v config.Value) { engine.SetIntsetEntries(v.Int) })
 	e.follow("set-max-listpack-entries", func(v config.Value) { engine.SetSetEntries(v.Int) })
 	e.follow("set-max-listpack-value", func(v config.Value) { engine.SetSetValue(v.Int) })
+	e.follow("zset-max-listpack-entries", func(v config.Value) { engine.SetZSetEntries(v.Int) })
+	e.follow("zset-max-listpack-value", func(v config.Value) { engine.SetZSetValue(v.Int) })
 	e.follow("requirepass", func(v config.Value) { e.password.Store(&v.Text) })
 	e.follow("slowlog-max-len", func(v config.Value) { e.Slow.setMax(v.Int) })
 	e.follow("latency-monitor-threshold", func(v config.Value) { e.Latency.threshold.Store(v.Int) })

@@ -15,6 +15,9 @@ var tipsSince72 = map[string][]string{
 	"scan":      {"response_policy:special"},
 }
 
+// And the arity.
+var aritySince72 = map[string]int{"zrank": -3, "zrevrank": -3}
+
 var infoFlags = []struct {
 	flag Flags
 	name string
@@ -114,6 +117,9 @@ func describeInfo(info []any) (string, []any) {
 			field(k, "find_keys", "spec", "lastkey"), field(k, "find_keys", "spec", "keystep"), field(k, "find_keys", "spec", "limit")))
 	}
 	name := info[0].(string)
+	if arity, ok := aritySince72[name]; ok {
+		info[1] = strconv.Itoa(arity)
+	}
 	tips := append(list(info[7]), tipsSince72[name]...)
 	sort.Strings(tips)
 	return fmt.Sprintf("%s arity %s flags %s categories %s tips %s keys %s", name, info[1], list(info[2]), list(info[6]), tips, keys), info[9].([]any)

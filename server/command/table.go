@@ -20,6 +20,7 @@ var families = []func() []Command{
 	hashCommands,
 	listCommands,
 	setCommands,
+	zsetCommands,
 	connectionCommands,
 	clientCommands,
 	transactionCommands,

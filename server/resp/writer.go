@@ -195,3 +195,11 @@ func (w *Writer) Verbatim(format, text string) {
 	w.buf = append(w.buf, text...)
 	w.buf = append(w.buf, '\r', '\n')
 }
+
+// ArrayAt puts the start of an array of n replies in front of what was written since
+// Len returned begin: those replies, which are now known to be n.
+func (w *Writer) ArrayAt(begin, n int) {
+	var room [24]byte
+	head := append(strconv.AppendInt(append(room[:0], '*'), int64(n), 10), '\r', '\n')
+	w.buf = slices.Insert(w.buf, begin, head...)
+}

@@ -7,7 +7,7 @@ import (
 
 // Element rows of a sorted set in layout Rows, format version 1:
 //
-//	key   = slot 20 oid(8) 'm' H(8) member      H = Hash(member)
+//	key   = slot 20 oid(8) 'm' H(8) member      member.go
 //	value = score(8)                            its bits, big endian
 //
 //	key   = slot 20 oid(8) 's' order(8) member
@@ -23,10 +23,7 @@ import (
 //
 //	extra = nothing | leaves(uvarint) stamp(uvarint) low high
 //	low, high = length(uvarint) bytes
-const (
-	SubZSetMember byte = 'm'
-	SubZSetScore  byte = 's'
-)
+const SubZSetScore byte = 's'
 
 // OrderedScore turns a score, which is not NaN, into a number whose unsigned order
 // is the order of scores.
@@ -47,26 +44,6 @@ func ScoreOfOrder(order uint64) float64 {
 		return math.Float64frombits(order &^ (1 << 63))
 	}
 	return math.Float64frombits(^order)
-}
-
-// AppendZSetMember appends the row key that leads from a member to its score.
-func AppendZSetMember(dst []byte, slot uint16, oid uint64, member []byte) []byte {
-	dst = AppendZSetMemberBound(dst, slot, oid, Hash(member))
-	return append(dst, member...)
-}
-
-// AppendZSetMemberBound appends the row key at which a scan of members from hash h starts.
-func AppendZSetMemberBound(dst []byte, slot uint16, oid, h uint64) []byte {
-	return binary.BigEndian.AppendUint64(AppendElement(dst, slot, oid, SubZSetMember), h)
-}
-
-// SplitZSetMember takes such a row key apart. The member aliases row.
-func SplitZSetMember(row []byte) (h uint64, member []byte, err error) {
-	const prefix = ElementPrefix + 8
-	if len(row) < prefix || row[2] != KindElement || row[ElementPrefix-1] != SubZSetMember {
-		return 0, nil, ErrCorrupt
-	}
-	return binary.BigEndian.Uint64(row[ElementPrefix:]), row[prefix:], nil
 }
 
 // AppendZSetOrder appends what comes after the sub byte in the key of a score row.
