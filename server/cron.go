@@ -24,7 +24,7 @@ func (s *Server) runCron() {
 			return
 		case now := <-tick.C:
 			s.limitOutputs(now.UnixMilli())
-			s.weigh()
+			s.env.Evictor.Refresh()
 			if s.node != nil {
 				s.node.repl.gate(now)
 			}
@@ -93,12 +93,6 @@ func (s *Server) limitOutputs(now int64) {
 			c.kill()
 		}
 	}
-}
-
-// weigh decides whether the data exceeds maxmemory.
-func (s *Server) weigh() {
-	limit := s.settings.Int("maxmemory")
-	s.env.OverMemory.Store(limit > 0 && s.env.DataBytes() > limit)
 }
 
 // sweepBatch is how many expiry rows the sweeper looks at between two looks at

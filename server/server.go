@@ -111,8 +111,7 @@ func (s *Server) storeOptions() storage.Options {
 	return storage.Options{
 		Dir: filepath.Join(s.settings.Text("dir"), "data"), Budget: s.settings.Bytes("memory-budget", machineBytes()),
 		Policy: s.logPolicy(), Now: time.Now, PinLog: s.settings.Int("repl-log-max"),
-		Frequency: strings.HasSuffix(s.settings.Text("maxmemory-policy"), "lfu"),
-		Logf:      func(format string, args ...any) { s.log.Printf(Warning, format, args...) },
+		Logf: func(format string, args ...any) { s.log.Printf(Warning, format, args...) },
 		OnFatal: func(err error) {
 			select {
 			case s.fatal <- err:
@@ -182,8 +181,12 @@ func (s *Server) Serve() {
 		s.accepting.Add(1)
 		go s.accept(s.unix)
 	}
-	s.cron.Add(2)
+	s.cron.Add(3)
 	go s.runCron()
+	go func() {
+		defer s.cron.Done()
+		s.env.Evictor.Run(s.stopCron)
+	}()
 	go s.runSweeper()
 }
 

@@ -100,6 +100,7 @@ func (e *Engine) barrier(b *format.Barrier, rec *log.Record, raw []byte, busy ch
 			e.slots[d.Slot].nextExpiry.Store(1)
 		}
 		e.slots[d.Slot].keys.Store(c.Keys)
+		e.dataBytes.Add(dataShare(int64(d.Keys), d.Bytes))
 	}
 	return nil
 }
@@ -110,6 +111,7 @@ func (e *Engine) empty(s slots.Slot, lsn LSN) {
 	e.leaves.forget(s)
 	e.dropRangesOf(s)
 	st := e.thaw(s)
+	e.dataBytes.Add(-dataShare(st.counters.Keys, st.counters.Bytes))
 	st.counters = Counters{LSN: lsn, NextOID: st.counters.NextOID}
 	st.keys.Store(0)
 	st.nextExpiry.Store(0)

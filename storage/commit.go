@@ -161,6 +161,7 @@ func (e *Engine) count(deltas []log.Delta, lsn LSN) {
 		c.Bytes += d.Bytes
 		c.NextOID = d.NextOID
 		st.keys.Store(c.Keys)
+		e.dataBytes.Add(dataShare(int64(d.Keys), d.Bytes))
 	}
 }
 

@@ -40,6 +40,7 @@ type Engine struct {
 
 	maxString atomic.Int64 // see SetMaxString
 	expired   atomic.Int64 // keys removed because their time had come
+	dataBytes atomic.Int64 // see DataBytes
 	sweepFrom atomic.Int64 // the slot where SweepExpired goes on
 
 	encodings encodingLimits

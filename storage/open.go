@@ -60,7 +60,7 @@ func (e *Engine) open() error {
 	if err := e.prepareDir(); err != nil {
 		return err
 	}
-	table, err := cache.New(cache.Config{MaxBytes: e.opts.tableBytes(), Reserve: e.opts.reserve, Layout: tableLayout, Frequency: e.opts.Frequency})
+	table, err := cache.New(cache.Config{MaxBytes: e.opts.tableBytes(), Reserve: e.opts.reserve, Layout: tableLayout})
 	if err != nil {
 		return err
 	}

@@ -34,8 +34,6 @@ type Options struct {
 	MaxDirtyBytes   int64 // dirty bytes at which writers wait; 0: from Budget
 	SSTBytes        int64 // target size of a flushed table; 0: 64 MiB
 
-	// Frequency keeps access frequencies (an LFU maxmemory-policy is set).
-	Frequency bool
 	// Log lines and unrecoverable errors. OnFatal is called at most once, when
 	// the store on disk can no longer be trusted to take writes; nil: ignored.
 	Logf    func(format string, args ...any)

@@ -65,6 +65,11 @@ func (e *Engine) readHeaders() error {
 		}
 	}
 	err = e.storeError(errors.Join(err, it.Close()))
+	data := int64(0)
+	for s := range e.slots {
+		data += dataShare(e.slots[s].counters.Keys, e.slots[s].counters.Bytes)
+	}
+	e.dataBytes.Store(data)
 	e.watermark.Store(e.position.LSN)
 	return err
 }

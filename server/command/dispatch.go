@@ -29,6 +29,10 @@ func (c *Call) Execute(args [][]byte) {
 		}
 		return
 	}
+	if c.Cmd.Flags&DenyOOM != 0 && c.Env.Evictor.over() {
+		c.Later = c.afterEviction
+		return
+	}
 	c.perform()
 }
 
@@ -206,8 +210,8 @@ func (c *Call) mayUse(option string) bool {
 }
 
 func (c *Call) writesAllowed() error {
-	if c.Cmd.Flags&DenyOOM != 0 && c.Env.OverMemory.Load() {
-		return Error("OOM command not allowed when used memory > 'maxmemory'.")
+	if c.Cmd.Flags&DenyOOM != 0 && c.Env.Evictor.refuses() {
+		return errOOM
 	}
 	if c.Cmd.Flags&Write != 0 {
 		if gate := c.Env.WriteGate.Load(); gate != nil {

@@ -37,8 +37,10 @@ type Env struct {
 
 	// WriteGate holds the error that refuses writes now (no replicas, disk), nil for none.
 	WriteGate atomic.Pointer[Error]
-	// OverMemory is set while the data exceeds maxmemory.
+	// OverMemory is set while commands that need memory are refused: the data
+	// exceeds maxmemory and nothing may be evicted, or is left to be.
 	OverMemory atomic.Bool
+	Evictor    Evictor
 
 	slowMicros  atomic.Int64
 	trackTimes  atomic.Bool
@@ -79,6 +81,7 @@ func NewEnv(engine *storage.Engine, settings *config.Config, process Process) *E
 	e.Clients.all = map[uint64]*Client{}
 	e.Stats.init(e.Table)
 	e.activeSweep.Store(true)
+	e.Evictor.start(e)
 	e.follow("slowlog-log-slower-than", func(v config.Value) { e.slowMicros.Store(v.Int) })
 	e.follow("latency-tracking", func(v config.Value) { e.trackTimes.Store(v.Int != 0) })
 	e.follow("hash-max-listpack-entries", func(v config.Value) { engine.SetHashEntries(v.Int) })

@@ -260,8 +260,8 @@ func (c *Call) queueCrosses() bool {
 // execAllowed makes the checks that Redis makes of a whole transaction again at EXEC.
 func (c *Call) execAllowed() error {
 	t := &c.Client.multi
-	if t.flags&DenyOOM != 0 && c.Env.OverMemory.Load() {
-		return Error("EXECABORT Transaction discarded because of: OOM command not allowed when used memory > 'maxmemory'.")
+	if t.flags&DenyOOM != 0 && c.Env.Evictor.refuses() {
+		return Error("EXECABORT Transaction discarded because of: " + string(errOOM))
 	}
 	if gate := c.Env.WriteGate.Load(); gate != nil && t.flags&Write != 0 {
 		return Error("EXECABORT Transaction discarded because of: " + string(*gate))

@@ -7,7 +7,7 @@ import (
 
 // The access word: clock 23 | used 1 | frequency 8. The clock counts seconds
 // and wraps after 97 days; "used" is the bit of the CLOCK sweep; the frequency is
-// Redis' logarithmic counter (lfu-log-factor 10, lfu-decay-time 1 minute).
+// Redis' logarithmic counter.
 const (
 	clockShift    = 9
 	clockMask     = 1<<23 - 1
@@ -20,22 +20,42 @@ func newAccess(now uint32) uint32 {
 	return now&clockMask<<clockShift | usedBit | frequencyInit
 }
 
-func used(access, now uint32, frequency bool) uint32 {
+// SetFrequency says whether uses are counted (an LFU policy), how slowly the
+// counter grows (lfu-log-factor), and after how many minutes it loses one (0: never).
+func (t *Table) SetFrequency(count bool, logFactor, decayMinutes uint32) {
+	lfu := uint64(logFactor&lfuFactorMask)<<32 | uint64(decayMinutes)
+	if count {
+		lfu |= lfuCounts
+	}
+	t.lfu.Store(lfu)
+}
+
+// The word of SetFrequency: counts 1 | log factor 31 | minutes 32.
+const (
+	lfuCounts     = 1 << 63
+	lfuFactorMask = 1<<31 - 1
+)
+
+func used(access, now uint32, lfu uint64) uint32 {
 	f := access & frequencyMask
-	if frequency {
-		f = increased(decayed(access, now))
+	if lfu&lfuCounts != 0 {
+		f = increased(decayed(access, now, lfu), lfu)
 	}
 	return now&clockMask<<clockShift | usedBit | f
 }
 
 func idle(access, now uint32) uint32 { return (now - access>>clockShift) & clockMask }
 
-func decayed(access, now uint32) uint32 {
+func decayed(access, now uint32, lfu uint64) uint32 {
 	f := access & frequencyMask
-	return f - min(f, idle(access, now)/60)
+	minutes := uint32(lfu)
+	if minutes == 0 {
+		return f
+	}
+	return f - min(f, idle(access, now)/60/minutes)
 }
 
-func increased(f uint32) uint32 {
+func increased(f uint32, lfu uint64) uint32 {
 	if f == frequencyMask {
 		return f
 	}
@@ -43,7 +63,7 @@ func increased(f uint32) uint32 {
 	if f > frequencyInit {
 		above = float64(f - frequencyInit)
 	}
-	if rand.Float64() < 1/(above*10+1) {
+	if rand.Float64() < 1/(above*float64(lfu>>32&lfuFactorMask)+1) {
 		f++
 	}
 	return f
@@ -61,7 +81,7 @@ func (t *Table) accessOf(s *slotRows, off uint32, h header) *uint32 {
 func (t *Table) touch(s *slotRows, off uint32, h header, now uint32) {
 	w := t.accessOf(s, off, h)
 	old := atomic.LoadUint32(w)
-	if fresh := used(old, now, t.cfg.Frequency); fresh != old {
+	if fresh := used(old, now, t.lfu.Load()); fresh != old {
 		atomic.StoreUint32(w, fresh) // a lost race between two readers loses a count
 	}
 }
@@ -76,7 +96,7 @@ func (t *Table) Usage(k Key, now uint32) (idleSeconds, frequency uint32, ok bool
 		return 0, 0, false
 	}
 	access := atomic.LoadUint32(t.accessOf(s, off, h))
-	return idle(access, now), decayed(access, now), true
+	return idle(access, now), decayed(access, now, t.lfu.Load()), true
 }
 
 // SetUsage sets what Usage returns (RESTORE IDLETIME, FREQ). Needs the write lock.

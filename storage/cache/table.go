@@ -29,8 +29,6 @@ type Config struct {
 	// Reserve is the address space to reserve, 0 for the most that offsets reach.
 	Reserve int64
 	Layout  Layout
-	// Frequency keeps the access counter of OBJECT FREQ up to date.
-	Frequency bool
 }
 
 // Key names a row. Bytes is the stored key, see Layout.
@@ -60,6 +58,7 @@ type Table struct {
 	dirty  [2]atomic.Int64
 	index  atomic.Int64 // bytes of all slots' indexes
 	max    atomic.Int64
+	lfu    atomic.Uint64 // see SetFrequency
 	big    bigRows
 	stats  counters
 }
@@ -93,6 +92,7 @@ func New(cfg Config) (*Table, error) {
 	}
 	t := &Table{cfg: cfg, arena: a}
 	t.max.Store(cfg.MaxBytes)
+	t.SetFrequency(false, 10, 1)
 	t.big.rows = make(map[uint32]bigRow)
 	return t, nil
 }
@@ -202,7 +202,7 @@ func (t *Table) change(k Key, value []byte, absent bool, now uint32) {
 	mine := off != 0 && h.state() != stateDirty+int(1-p)
 	if mine && t.overwrite(off, h, value, absent) {
 		access := t.accessOf(s, off, h)
-		fresh := used(atomic.LoadUint32(access), now, t.cfg.Frequency)
+		fresh := used(atomic.LoadUint32(access), now, t.lfu.Load())
 		if h.state() == stateClean {
 			t.pin(s, p, off, t.arena.header(off), fresh)
 		} else {
@@ -219,7 +219,7 @@ func (t *Table) change(k Key, value []byte, absent bool, now uint32) {
 		t.link(s, k.Hash, fresh)
 		return
 	}
-	access := used(atomic.LoadUint32(t.accessOf(s, off, h)), now, t.cfg.Frequency)
+	access := used(atomic.LoadUint32(t.accessOf(s, off, h)), now, t.lfu.Load())
 	s.index.move(k.Hash, off, fresh)
 	switch h.state() {
 	case stateDirty + int(p):

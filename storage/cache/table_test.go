@@ -67,11 +67,12 @@ func (k Key) row() string {
 }
 
 func newTestTable(t testing.TB, max int64) *Table {
-	table, err := New(Config{MaxBytes: max, Reserve: 1 << 30, Layout: testLayout, Frequency: true})
+	table, err := New(Config{MaxBytes: max, Reserve: 1 << 30, Layout: testLayout})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { table.Close() })
+	table.SetFrequency(true, 10, 1)
 	return table
 }
 
