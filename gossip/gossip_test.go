@@ -404,3 +404,52 @@ func TestEchoesAreDroppedAndRepeatsAreNot(t *testing.T) {
 		t.Fatal("a later announcement was dropped")
 	}
 }
+
+// Without a shared secret only some hosts are believed: packets and streams of
+// others are dropped, and nothing is sent to them.
+func TestPortDropsWhomItDoesNotTrust(t *testing.T) {
+	t.Parallel()
+	nd := newNode(t, 0)
+	stranger := net.IPv4(127, 0, 0, 2)
+	nd.port.Trust(func(ip net.IP) bool { return !ip.Equal(stranger) })
+	tr := nd.port.attach(loopback, nd.port.Number())
+	defer tr.Shutdown()
+	addr := hostPort(loopback, nd.port.Number())
+	for _, from := range []net.IP{stranger, loopback} { // in this order: what arrives first is the friend's
+		u, err := net.DialUDP("udp4", &net.UDPAddr{IP: from}, &net.UDPAddr{IP: loopback, Port: nd.port.Number()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer u.Close()
+		if _, err := u.Write([]byte(from.String())); err != nil {
+			t.Fatal(err)
+		}
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
+		c, err := d.Dial("tcp4", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Write([]byte{firstByte}); err != nil {
+			t.Fatal(err)
+		}
+		if from.Equal(stranger) {
+			_ = c.SetReadDeadline(time.Now().Add(patience))
+			if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("a stranger's stream is not closed: %v", err)
+			}
+		}
+	}
+	if p := <-tr.packets; string(p.Buf) != loopback.String() {
+		t.Errorf("took a packet of %s", p.Buf)
+	}
+	if c := <-tr.streams; !strings.HasPrefix(c.RemoteAddr().String(), loopback.String()+":") {
+		t.Errorf("took a stream of %v", c.RemoteAddr())
+	}
+	if err := nd.port.send([]byte("x"), "127.0.0.2:1"); !errors.Is(err, errUntrusted) {
+		t.Errorf("a packet to a stranger: %v", err)
+	}
+	if _, err := nd.port.dial("127.0.0.2:1", time.Second); !errors.Is(err, errUntrusted) {
+		t.Errorf("a stream to a stranger: %v", err)
+	}
+}

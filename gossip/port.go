@@ -39,7 +39,8 @@ type Port struct {
 	closed   atomic.Bool
 	wg       sync.WaitGroup
 
-	cut atomic.Pointer[func(addr string) bool] // see Cut
+	cut     atomic.Pointer[func(addr string) bool] // see Cut
+	trusted atomic.Pointer[func(net.IP) bool]      // see Trust
 }
 
 // Listen opens the bus port on every address of addrs (IP literals; "" is
@@ -167,7 +168,7 @@ func (p *Port) sniff(conn net.Conn) {
 		_ = conn.Close()
 	case first[0] == p.rpcByte:
 		p.rpc(conn)
-	case first[0] == firstByte:
+	case first[0] == firstByte && p.trusts(conn.RemoteAddr().String()):
 		if t := p.current.Load(); t == nil || !t.takeStream(&unreadConn{Conn: conn, first: first[0], pending: true}) {
 			_ = conn.Close()
 		}
@@ -186,7 +187,7 @@ func (p *Port) receive(c *net.UDPConn) {
 			}
 			continue // an ICMP error of an earlier send; the socket lives
 		}
-		if t := p.current.Load(); n > 0 && t != nil && !p.isCut(from.String()) {
+		if t := p.current.Load(); n > 0 && t != nil && !p.isCut(from.String()) && p.trusts(from.String()) {
 			t.takePacket(append([]byte(nil), buf[:n]...), from, time.Now())
 		}
 	}
@@ -196,6 +197,9 @@ func (p *Port) receive(c *net.UDPConn) {
 func (p *Port) send(b []byte, addr string) error {
 	if p.isCut(addr) {
 		return nil // lost in the network: the sender cannot know
+	}
+	if !p.trusts(addr) {
+		return errUntrusted
 	}
 	to, err := net.ResolveUDPAddr("udp", addr)
 	if err != nil {
@@ -220,11 +224,32 @@ func (p *Port) socketFor(to net.IP) *net.UDPConn {
 	return p.udp[0]
 }
 
+var errUntrusted = errors.New("gossip: not a trusted host")
+
 func (p *Port) dial(addr string, timeout time.Duration) (net.Conn, error) {
 	if p.isCut(addr) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("cut")}
 	}
+	if !p.trusts(addr) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errUntrusted}
+	}
 	return net.DialTimeout("tcp", addr, timeout)
+}
+
+// Trust limits gossip to hosts for which trusted is true: what others send is
+// dropped unread, and nothing is sent to them. The caller's own connections are
+// the caller's to judge. To be called before the first membership starts; without
+// it all hosts are trusted.
+func (p *Port) Trust(trusted func(net.IP) bool) { p.trusted.Store(&trusted) }
+
+// trusts judges an address as Dial and RemoteAddr write it.
+func (p *Port) trusts(addr string) bool {
+	f := p.trusted.Load()
+	if f == nil {
+		return true
+	}
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && (*f)(net.ParseIP(host))
 }
 
 // Cut drops packets to and from the addresses for which out is true, and refuses

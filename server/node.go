@@ -21,6 +21,7 @@ type node struct {
 	driver *driver.Driver
 	repl   *replication
 	tasks  chan func()   // what the machine wants done to the data, in order
+	lost   slots.Set     // whose keys are to be deleted once writes are let in again; of the tasks
 	ready  chan struct{} // closed when driver is set, or will not be
 	done   chan struct{}
 
@@ -44,6 +45,7 @@ func (s *Server) joinCluster() error {
 	}
 	go n.work()
 	if err == nil {
+		s.noteTrust(options)
 		options.Hooks = n.hooks()
 		n.driver, err = driver.Start(options)
 	}
@@ -112,6 +114,23 @@ func (s *Server) clusterOptions() (driver.Options, error) {
 		BulkLimit: int(s.settings.Int("cluster-link-sendbuf-limit")),
 		Settings:  s.clusterSettings(),
 	}, nil
+}
+
+// noteTrust says whom the bus believes, where that may surprise.
+func (s *Server) noteTrust(o driver.Options) {
+	remote := len(o.Bind) == 0
+	for _, host := range o.Bind {
+		ip := net.ParseIP(host)
+		remote = remote || ip == nil || !ip.IsLoopback()
+	}
+	switch {
+	case len(o.Secret) > 0 || !remote:
+	case o.TrustRemote:
+		s.log.Printf(Warning, "WARNING: cluster-trust-network is on and no cluster-secret is set: whoever reaches the cluster bus port is believed.")
+	default:
+		s.log.Printf(Notice, "No cluster-secret is set: the cluster bus talks to nodes on this host only, by loopback addresses. "+
+			"For a cluster of several hosts give all its nodes the same cluster-secret.")
+	}
 }
 
 // busAddresses turns the bind setting into addresses of the bus. An address
@@ -207,7 +226,7 @@ func (n *node) hooks() driver.Hooks {
 			s.log.SetRole('S')
 			n.tasks <- func() { n.repl.becomeReplica(b) }
 		},
-		DropSlots: func(set slots.Set) { n.tasks <- func() { n.flush(set) } },
+		DropSlots: func(set slots.Set) { n.tasks <- func() { n.drop(set) } },
 		FlushData: func() {
 			n.tasks <- func() {
 				n.repl.leave()
@@ -223,6 +242,28 @@ func (n *node) hooks() driver.Hooks {
 		},
 		Log:   func(level byte, line string) { s.log.Printf(levelOf(level), "%s", line) },
 		Fatal: func(error) { s.askToStop(command.ShutdownRequest{NoSave: true, Now: true}) },
+	}
+}
+
+// drop deletes the keys of slots that this node has lost. While the log takes no
+// writes of its own, for a manual failover, it keeps them in mind.
+func (n *node) drop(set slots.Set) {
+	if n.srv.env.Engine.Follower() {
+		n.lost.Union(&set)
+		return
+	}
+	n.flush(set)
+}
+
+// dropLost deletes what drop could not, but for slots that have come back meanwhile.
+func (n *node) dropLost() {
+	set := n.lost
+	n.lost = slots.Set{}
+	if own := n.driver.View().Myself().Slots; own != nil {
+		set.Subtract(own)
+	}
+	if !set.Empty() {
+		n.flush(set)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"cobble/cluster"
 	"cobble/cluster/stream"
 	"cobble/server/command"
+	"cobble/slots"
 	"cobble/storage"
 	"cobble/storage/log"
 )
@@ -31,6 +32,7 @@ type replication struct {
 
 	mu       sync.Mutex
 	follower *stream.Follower // nil on a primary
+	deposed  chan struct{}    // closed when this node is not a primary any more
 	of       cluster.BecomeReplica
 	stop     context.CancelFunc
 	done     chan struct{} // closed when the follower has ended
@@ -38,7 +40,7 @@ type replication struct {
 
 func newReplication(n *node) (*replication, error) {
 	s := n.srv
-	r := &replication{srv: s, node: n}
+	r := &replication{srv: s, node: n, deposed: make(chan struct{})}
 	var err error
 	r.source, err = stream.NewSource(stream.SourceOptions{
 		Shard: r.shard, Term: r.term.Load, Store: s.env.Engine, Dir: filepath.Join(s.settings.Text("dir"), "checkpoints"),
@@ -75,9 +77,25 @@ func (r *replication) becomePrimary(b cluster.BecomePrimary) {
 		}
 		return
 	}
+	r.mu.Lock()
+	if r.isDeposed() {
+		r.deposed = make(chan struct{})
+	}
+	r.mu.Unlock()
 	r.term.Store(max(b.Term, 1))
 	r.release()
 	engine.SetFollower(false)
+	r.node.dropLost()
+}
+
+// isDeposed is called with mu held.
+func (r *replication) isDeposed() bool {
+	select {
+	case <-r.deposed:
+		return true
+	default:
+		return false
+	}
 }
 
 // becomeReplica stops writes and follows b.Of.
@@ -85,6 +103,9 @@ func (r *replication) becomeReplica(b cluster.BecomeReplica) {
 	r.mu.Lock()
 	same := r.follower != nil && r.of.Of == b.Of && r.of.Shard == b.Shard && r.of.Term == b.Term
 	r.of = b
+	if !r.isDeposed() {
+		close(r.deposed)
+	}
 	r.mu.Unlock()
 	if same {
 		return // a new address: the next connection is made to it
@@ -93,6 +114,7 @@ func (r *replication) becomeReplica(b cluster.BecomeReplica) {
 	r.term.Store(0)
 	r.source.DisconnectAll()
 	r.srv.env.Engine.SetFollower(true)
+	r.node.lost = slots.Set{} // the data is the primary's from now on
 	r.release()
 	s := r.srv
 	f := stream.NewFollower(stream.FollowerOptions{
@@ -167,6 +189,7 @@ func (r *replication) release() {
 func (r *replication) resume() {
 	if r.term.Load() != 0 {
 		r.srv.env.Engine.SetFollower(false)
+		r.node.dropLost()
 	}
 	r.release()
 }
@@ -263,10 +286,17 @@ func (r *replication) gate(now time.Time) {
 	r.srv.env.WriteGate.Store(refusal)
 }
 
+// errUnblocked ends what waits on a primary that was replaced; the connection is
+// closed behind it (redis-server 7.0, disconnectAllBlockedClients).
+const errUnblocked = "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
+
 // wait is WAIT: it replies when enough replicas have what the session wrote, or
 // the time is over, with how many have.
 func (r *replication) wait(c *command.Call, replicas int, timeoutMS int64, stop <-chan struct{}) {
 	lsn := c.LSN
+	r.mu.Lock()
+	deposed := r.deposed
+	r.mu.Unlock()
 	if err := r.srv.env.Engine.Await(lsn); err != nil && !errors.Is(err, storage.ErrClosed) {
 		c.Out.Error(command.ErrorText(err))
 		return
@@ -283,6 +313,11 @@ func (r *replication) wait(c *command.Call, replicas int, timeoutMS int64, stop 
 		return
 	case <-timeout:
 	case <-stop:
+	case <-deposed:
+		cancel()
+		c.Out.Error(errUnblocked)
+		c.Client.Closing = true
+		return
 	}
 	cancel()
 	c.Out.Int(int64(r.source.Acked(lsn, log.Written)))

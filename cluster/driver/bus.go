@@ -210,7 +210,9 @@ func (b *bus) close() {
 
 var errUntrusted = errors.New("without cluster-secret the bus talks to loopback addresses only")
 
-// trusted reports whether we may talk to a host.
+// trusted reports whether we may talk to a host, over the bus or by gossip: with
+// a secret each proves itself, without one only this machine is believed, unless
+// the operator said otherwise.
 func (b *bus) trusted(ip net.IP) bool {
 	return len(b.conf.secret) > 0 || b.conf.trustRemote || ip.IsLoopback()
 }

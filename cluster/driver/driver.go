@@ -226,6 +226,7 @@ func (d *Driver) listen() error {
 		return err
 	}
 	d.port = port
+	port.Trust(d.bus.trusted)
 	d.ring = newRing(d)
 	return nil
 }
@@ -345,7 +346,7 @@ func (d *Driver) Configure(s Settings) {
 		s.Machine.Addr.BusPort = d.settings.Load().Machine.Addr.BusPort
 		d.settings.Store(&s)
 		d.local = append(d.local, cluster.Configure{Config: s.Machine})
-		d.publish(d.mind.View())
+		d.publish(d.view.Load()) // not the machine's: what it believes may still wait for the disk
 	}
 	select {
 	case d.asks <- ask:

@@ -212,3 +212,23 @@ func TestLeaseNeedsTheNewestView(t *testing.T) {
 		t.Fatalf("%d leases, want 2", leases)
 	}
 }
+
+// Changed settings show at once, but what the machine believes does not, as long
+// as it waits for the disk.
+func TestConfigurePublishesNothingThatIsHeld(t *testing.T) {
+	d, mind, told := bench(t, effects(7, cluster.Publish{View: &cluster.View{}}))
+	before := d.View()
+	newer := *before
+	mind.view = &newer
+	d.step(cluster.Tick{})
+	changed := *d.settings.Load()
+	changed.Endpoint = "hostname"
+	d.Configure(changed)
+	(<-d.asks)()
+	if d.View() != before {
+		t.Fatal("CONFIG SET has published what is not durable")
+	}
+	if want := []string{"publish"}; !slices.Equal(*told, want) || d.settings.Load().Endpoint != "hostname" {
+		t.Fatalf("told %v, want %v", *told, want)
+	}
+}
