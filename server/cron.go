@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"runtime/debug"
 	"time"
 
 	"cobble/server/config"
@@ -17,7 +18,7 @@ func (s *Server) runCron() {
 	defer s.cron.Done()
 	tick := time.NewTicker(cronPeriod)
 	defer tick.Stop()
-	last := s.sample(time.Now())
+	last, given, again := s.sample(time.Now()), time.Time{}, false
 	for n := 1; ; n++ {
 		select {
 		case <-s.stopCron:
@@ -31,9 +32,35 @@ func (s *Server) runCron() {
 			if n%10 == 0 {
 				last = s.rates(last, now)
 				s.closeIdle(now.UnixMilli())
+				if now.Sub(given) >= giveBackPeriod {
+					var did bool
+					if did, again = s.giveBack(again); did {
+						given = now
+					}
+				}
 			}
 		}
 	}
+}
+
+// A collection for the system's sake comes after so many bytes, and not more often than that.
+const (
+	giveBackBytes  = 64 << 20
+	giveBackPeriod = 5 * time.Second
+)
+
+// giveBack returns memory to the system after large values have passed through: the
+// collector would see them when as much again was allocated, which on a quiet server is
+// never. A second time follows, for what was still on its way to the disk the first
+// time. It reports whether it did anything.
+func (s *Server) giveBack(again bool) (did, more bool) {
+	more = s.unused.Load() >= giveBackBytes
+	if !more && !again {
+		return false, false
+	}
+	s.unused.Store(0)
+	go debug.FreeOSMemory()
+	return true, more
 }
 
 // sample is the counters at a time, for rates.

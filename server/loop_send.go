@@ -7,6 +7,10 @@ import (
 	"cobble/server/config"
 )
 
+// maxUnsentCopy is how many bytes of replies are copied when the socket does not take
+// them; more are sent from where they were built.
+const maxUnsentCopy = 64 << 10
+
 // endRound makes the round durable and sends its replies.
 func (l *loop) endRound() {
 	if len(l.dirty) == 0 {
@@ -44,8 +48,12 @@ func (l *loop) endRound() {
 				continue
 			}
 		}
-		c.unsent = append(c.unsent, out[n:]...)
-		c.session.call.Out.Reset()
+		if len(c.unsent) == 0 && len(out)-n > maxUnsentCopy {
+			c.unsent = c.session.call.Out.Detach()[n:]
+		} else {
+			c.unsent = append(c.unsent, out[n:]...)
+			c.session.call.Out.Reset()
+		}
 		l.settle(c)
 	}
 	l.dirty = l.dirty[:0]
@@ -59,6 +67,9 @@ func (l *loop) send(c *loopConn) bool {
 		return false
 	}
 	c.unsent = c.unsent[n:]
+	if n > maxUnsentCopy {
+		l.srv.unused.Add(int64(n))
+	}
 	if len(c.unsent) == 0 {
 		c.unsent = nil
 	}

@@ -34,6 +34,10 @@ type Server struct {
 	maxBulk, maxQuery atomic.Int64
 	outputLimits      atomic.Pointer[[3]config.BufferLimit]
 
+	// unused counts bytes of large buffers that nobody needs any more and that the
+	// collector may not have seen; see giveBack.
+	unused atomic.Int64
+
 	lock *os.File // held on the data directory
 
 	deliveries deliveries // MIGRATE's connections

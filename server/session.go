@@ -113,6 +113,9 @@ func (s *session) report(bytesIn, bytesOut int64, blocked bool) {
 	stats := &s.srv.env.Stats
 	stats.NetIn.Add(bytesIn)
 	stats.NetOut.Add(bytesOut)
+	if n := s.in.Given() + s.call.Out.Given(); n > 0 {
+		s.srv.unused.Add(int64(n))
+	}
 	s.client.Report(command.Round{
 		Now: s.call.Now, Proto: s.call.Out.Proto(), QueryBytes: s.in.Buffered(), QueryFree: s.in.Free(),
 		BytesIn: bytesIn, BytesOut: bytesOut, Executed: s.executed, Blocked: blocked,

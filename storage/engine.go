@@ -242,6 +242,7 @@ func (e *Engine) begin(now int64, writable bool) *Tx {
 
 func (e *Engine) release(tx *Tx) {
 	tx.restart()
+	tx.record.Payload = nil // the write set's memory, which restart has let go of if it is large
 	tx.slots = tx.slots[:0]
 	tx.loaded = tx.loaded[:0]
 	tx.attempts = 0

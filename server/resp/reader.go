@@ -50,6 +50,8 @@ type Reader struct {
 	at    int // next byte to be looked at
 	end   int // bytes of buf that are filled
 
+	given int // bytes of large buffers that were given up, see Given
+
 	argc int    // arguments the command announced; 0 between commands
 	size int    // length of the argument at at, -1 before its $ line was read
 	args []span // the arguments read so far
@@ -88,11 +90,9 @@ func (r *Reader) Space() []byte {
 	}
 	if r.start == r.end {
 		full := r.end == len(r.buf) && r.end > 0
+		r.giveUp()
 		r.start, r.at, r.end = 0, 0, 0
-		switch {
-		case len(r.buf) > keepSpace:
-			r.buf = nil
-		case full && len(r.buf) < keepSpace: // a client that fills its buffer is given a larger one
+		if full && r.buf != nil && len(r.buf) < keepSpace { // a client that fills its buffer is given a larger one
 			r.buf = make([]byte, min(4*len(r.buf), keepSpace))
 		}
 	}
@@ -112,11 +112,14 @@ func (r *Reader) Space() []byte {
 	return r.buf[r.end:]
 }
 
-// wanted is the size of the next buffer: twice what is pending, so that a client
+// wanted is the size of the next buffer: a few times what is pending, so that a client
 // must send what it announced before it costs memory, but no more than one large
 // argument needs.
 func (r *Reader) wanted(pending int) int {
 	size := 2*pending + minSpace
+	if r.size > keepSpace { // bounded by need below; the old buffer lives until it is copied
+		size = 4*pending + minSpace
+	}
 	if r.size >= 0 {
 		if need := r.at - r.start + r.size + 2 + minSpace; need > pending+minSpace && need < size {
 			size = need
@@ -128,6 +131,25 @@ func (r *Reader) wanted(pending int) int {
 // Filled says that n bytes were put into Space.
 func (r *Reader) Filled(n int) { r.end += n }
 
+// giveUp lets go of a buffer that was grown for one large command: an idle client holds
+// no gigabyte.
+func (r *Reader) giveUp() {
+	if len(r.buf) > keepSpace {
+		r.given += len(r.buf)
+		if r.Ready() == 0 {
+			clear(r.out[:cap(r.out)])
+		}
+		r.buf, r.start, r.at, r.end = nil, 0, 0, 0
+	}
+}
+
+// Given returns how many bytes of large buffers were given up since it was last called.
+func (r *Reader) Given() int {
+	n := r.given
+	r.given = 0
+	return n
+}
+
 // Next returns the next command, or nil if more bytes are needed for it. Empty
 // commands are skipped. The arguments are valid until the next Space; the slice
 // that holds them until Next has returned what Ahead read. The error is a
@@ -135,6 +157,9 @@ func (r *Reader) Filled(n int) { r.end += n }
 func (r *Reader) Next() ([][]byte, error) {
 	r.Ahead(1)
 	if r.next == len(r.ready) {
+		if r.argc == 0 && r.at == r.end {
+			r.giveUp()
+		}
 		return nil, r.failed
 	}
 	args := r.Peek(0)

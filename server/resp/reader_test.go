@@ -259,3 +259,38 @@ func BenchmarkReader(b *testing.B) {
 		}
 	}
 }
+
+// What was grown for one large command is let go when the command is done, not when the client speaks again.
+func TestLargeBuffersAreGivenUp(t *testing.T) {
+	r := &Reader{Limits: Limits{Bulk: 512 << 20}}
+	input := fmt.Appendf(nil, "*2\r\n$4\r\nECHO\r\n$%d\r\n%s\r\n", 1<<20, bytes.Repeat([]byte("x"), 1<<20))
+	for len(input) > 0 {
+		n := copy(r.Space(), input)
+		r.Filled(n)
+		input = input[n:]
+		if args, err := r.Next(); err != nil || args != nil && (len(input) > 0 || len(args[1]) != 1<<20) {
+			t.Fatal(len(args), err)
+		}
+	}
+	if args, err := r.Next(); args != nil || err != nil {
+		t.Fatal(args, err)
+	}
+	if n := r.Given(); n < 1<<20 || r.Given() != 0 || r.Free()+r.Buffered() != 0 || r.out[:2][1] != nil {
+		t.Errorf("%d bytes given up, %d kept", n, r.Free()+r.Buffered())
+	}
+	r.Filled(copy(r.Space(), "PING\r\n"))
+	if args, err := r.Next(); err != nil || len(args) != 1 {
+		t.Fatal(args, err)
+	}
+	var w Writer
+	w.Bulk(make([]byte, 2<<20))
+	w.Reset()
+	if n := w.Given(); n < 2<<20 || cap(w.buf) != 0 {
+		t.Errorf("the writer keeps %d bytes, gave up %d", cap(w.buf), n)
+	}
+	w.Bulk(make([]byte, 1000))
+	w.Reset()
+	if w.Given() != 0 || cap(w.buf) < 1000 {
+		t.Error("a small buffer is not kept")
+	}
+}

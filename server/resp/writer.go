@@ -14,7 +14,11 @@ import (
 type Writer struct {
 	buf   []byte
 	resp3 bool
+	given int // bytes of large buffers that were given up, see Given
 }
+
+// keepReply is the largest buffer that outlives the replies it was grown for.
+const keepReply = 1 << 20
 
 // SetProto switches to protocol version 2 or 3.
 func (w *Writer) SetProto(version int) { w.resp3 = version == 3 }
@@ -36,8 +40,28 @@ func (w *Writer) Len() int { return len(w.buf) }
 // CutTo takes back everything after the first n bytes.
 func (w *Writer) CutTo(n int) { w.buf = w.buf[:n] }
 
-// Reset empties the writer and keeps its memory.
-func (w *Writer) Reset() { w.buf = w.buf[:0] }
+// Reset empties the writer and keeps its memory, unless that is large.
+func (w *Writer) Reset() {
+	if cap(w.buf) > keepReply {
+		w.given += cap(w.buf)
+		w.buf = nil
+	}
+	w.buf = w.buf[:0]
+}
+
+// Detach empties the writer and hands its memory to the caller.
+func (w *Writer) Detach() []byte {
+	b := w.buf
+	w.buf = nil
+	return b
+}
+
+// Given returns how many bytes of large buffers were given up since it was last called.
+func (w *Writer) Given() int {
+	n := w.given
+	w.given = 0
+	return n
+}
 
 // Raw writes bytes that are RESP already.
 func (w *Writer) Raw(b []byte) { w.buf = append(w.buf, b...) }

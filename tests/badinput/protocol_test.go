@@ -192,6 +192,12 @@ func TestBigValue(t *testing.T) {
 		t.Fatalf("GET: %d bytes, %v, %v", len(r.Text), err, r.Err())
 	}
 	t.Logf("%d MB resident after GET", residentMB(t, s))
+	proc.Eventually(t, time.Minute, "the memory of the copies to be given back", func() error {
+		if mb := residentMB(t, s); mb > 512+256 { // the value's rows stay
+			return fmt.Errorf("%d MB are resident", mb)
+		}
+		return nil
+	})
 	const tooLong = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 	if got := errorOf(s, "APPEND", "big", "x"); got != tooLong {
 		t.Errorf("APPEND: %q", got)
