@@ -2,16 +2,21 @@ package command
 
 import (
 	"math"
+	"strings"
 
 	"cobble/storage"
 )
 
-// end reads LEFT or RIGHT.
+// end reads LEFT or RIGHT, of a command of sorted sets MIN or MAX.
 func (c *Call) end(arg []byte) (storage.End, error) {
+	first, last := "left", "right"
+	if strings.HasSuffix(c.Cmd.Name, "zmpop") {
+		first, last = "min", "max"
+	}
 	switch {
-	case equalFold(arg, "left"):
+	case equalFold(arg, first):
 		return storage.Head, nil
-	case equalFold(arg, "right"):
+	case equalFold(arg, last):
 		return storage.Tail, nil
 	}
 	return storage.Head, ErrSyntax

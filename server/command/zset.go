@@ -1,6 +1,10 @@
 package command
 
-import "cobble/storage"
+import (
+	"slices"
+
+	"cobble/storage"
+)
 
 // The key specifications of commands of sorted sets, and what rows say of their cost.
 var (
@@ -18,7 +22,7 @@ const (
 )
 
 func zsetCommands() []Command {
-	rows := append(zsetBasicRows(), zsetRangeRows()...)
+	rows := slices.Concat(zsetBasicRows(), zsetRangeRows(), zsetPopRows(), zsetAlgebraRows())
 	for i := range rows {
 		rows[i].Group, rows[i].Categories = "sorted-set", "@sortedset"
 	}

@@ -221,7 +221,7 @@ func (q *zrangeQuery) most() int64 {
 }
 
 // each calls f with the members asked for, and returns how many they are.
-func (q *zrangeQuery) each(z *storage.ZSet, f func(member []byte, score float64)) (n int64, err error) {
+func (q *zrangeQuery) each(c *Call, z *storage.ZSet, f func(member []byte, score float64)) (n int64, err error) {
 	most := q.most()
 	if most == 0 || !z.Live() {
 		return 0, nil
@@ -231,11 +231,15 @@ func (q *zrangeQuery) each(z *storage.ZSet, f func(member []byte, score float64)
 		return 0, err
 	}
 	w := z.Walk(r, q.reverse, q.offset)
-	for n < most && w.Next() {
+	for n < most && err == nil && w.Next() {
 		f(w.Member(), w.Score())
 		n++
+		err = c.long(n)
 	}
-	return n, w.Close()
+	if closed := w.Close(); err == nil {
+		err = closed
+	}
+	return n, err
 }
 
 // zrange is ZRANGE, ZREVRANGE and their kin BYSCORE and BYLEX.
@@ -249,7 +253,7 @@ func zrange(c *Call, tx *storage.Tx) error {
 		return err
 	}
 	begin := c.Out.Len()
-	n, err := q.each(&z, func(member []byte, score float64) { c.scored(member, score, q.withScores) })
+	n, err := q.each(c, &z, func(member []byte, score float64) { c.scored(member, score, q.withScores) })
 	if err != nil {
 		return err
 	}
@@ -270,7 +274,7 @@ func zrangestore(c *Call, tx *storage.Tx) error {
 		return err
 	}
 	var found scoredList
-	n, err := q.each(&z, found.add)
+	n, err := q.each(c, &z, found.add)
 	if err != nil {
 		return err
 	}
@@ -324,6 +328,15 @@ func zremrange(c *Call, tx *storage.Tx) error {
 	r, err := q.find(&z)
 	if err != nil {
 		return err
+	}
+	if z.Len() > manyElements {
+		n, err := z.Count(r)
+		if err == nil {
+			err = c.long(n)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	n, err := z.RemoveRange(r, false, math.MaxInt64, nil)
 	if err != nil {

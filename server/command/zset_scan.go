@@ -2,9 +2,7 @@ package command
 
 import (
 	"math"
-	"strconv"
 
-	"cobble/server/glob"
 	"cobble/server/resp"
 	"cobble/storage"
 )
@@ -18,40 +16,15 @@ func zscan(c *Call, tx *storage.Tx) error {
 	if err != nil {
 		return err
 	}
-	if !z.Live() {
-		c.Out.Array(2)
-		c.Out.BulkString("0")
-		c.Out.Array(0)
-		return nil
-	}
-	o, err := parseScan(c.Args[3:], false)
-	if err != nil {
-		return err
-	}
 	// Redis prints what a listpack holds, but rounds what a skip list holds.
 	text := resp.AppendDouble
 	if !z.Packed() {
 		text = storage.AppendLongText
 	}
-	var found []byte // members and scores one after the other, up to each of ends
-	var ends []int
-	next, err := z.Scan(cursor, o.count, func(member []byte, score float64) {
-		if o.match == nil || glob.Match(o.match, member) {
-			found = append(found, member...)
-			ends = append(ends, len(found))
-			found = text(found, score)
-			ends = append(ends, len(found))
-		}
+	return c.scanElements(z.Live(), func(count int64, f func(name, value []byte)) (uint64, error) {
+		var room [32]byte
+		return z.Scan(cursor, count, func(member []byte, score float64) { f(member, text(room[:0], score)) })
 	})
-	c.Out.Array(2)
-	c.Out.BulkString(strconv.FormatUint(next, 10))
-	c.Out.Array(len(ends))
-	start := 0
-	for _, end := range ends {
-		c.Out.Bulk(found[start:end])
-		start = end
-	}
-	return err
 }
 
 func zrandmember(c *Call, tx *storage.Tx) error {
@@ -84,6 +57,9 @@ func zrandmember(c *Call, tx *storage.Tx) error {
 	if !z.Live() || count == 0 {
 		c.Out.Array(0)
 		return nil
+	}
+	if err := c.long(max(min(count, z.Len()), -count)); err != nil {
+		return err
 	}
 	emit := func(member []byte, score float64) { c.scored(member, score, withScores) }
 	if count > 0 {

@@ -219,4 +219,111 @@ func TestZSetRepliesAreRedis(t *testing.T) {
 	`)
 }
 
+func TestZSetPopsAndAlgebraAreRedis(t *testing.T) {
+	sameLines(t, `
+		ZPOPMIN z
+		ZPOPMAX z 2
+		ZPOPMIN z x
+		ZPOPMIN z -1
+		ZPOPMIN z 1 2
+		ZADD z 1 a 2 b 3 c 4 d 5 e 6 f
+		ZPOPMIN z 0
+		ZPOPMIN z
+		ZPOPMAX z
+		ZPOPMIN z 2
+		ZPOPMAX z 1
+		ZPOPMAX z 9223372036854775807
+		EXISTS z
+		ZADD z 1 a 2 b 3 c 4 d 5 e 6 f
+		ZMPOP 0 z MIN
+		ZMPOP x z MIN
+		ZMPOP 1 z
+		ZMPOP 1 z LEFT
+		ZMPOP 2 z MIN
+		ZMPOP 1 z MIN COUNT
+		ZMPOP 1 z MIN COUNT 0
+		ZMPOP 1 z MIN COUNT x
+		ZMPOP 1 z MIN COUNT 1 COUNT 2
+		ZMPOP 3 none missing z MIN
+		ZMPOP 2 none z MAX COUNT 2
+		ZMPOP 1 none MAX COUNT 2
+		ZMPOP 1 z MIN COUNT 100
+		SET s v
+		ZPOPMIN s
+		ZPOPMIN s 0
+		ZMPOP 2 none s MIN
+		ZADD z 1 a
+		ZMPOP 2 z s MIN
+		ZADD one 1 a 2 b 3 c
+		ZADD two 10 b 20 c 30 d
+		SADD set b c e
+		ZUNION 2 one two
+		ZUNION 2 one two WITHSCORES
+		ZUNION 3 one two set WITHSCORES
+		ZUNION 2 one two WEIGHTS 2 3 WITHSCORES
+		ZUNION 2 one two WEIGHTS 2 WITHSCORES
+		ZUNION 2 one two WEIGHTS 2 x
+		ZUNION 2 one two AGGREGATE MIN WITHSCORES
+		ZUNION 2 one two WITHSCORES AGGREGATE MAX
+		ZUNION 2 one two AGGREGATE AVG
+		ZUNION 2 one two AGGREGATE
+		ZUNION 0 one
+		ZUNION x one
+		ZUNION 3 one two
+		ZUNION -1 one two
+		ZUNION 1 none
+		ZUNION 2 one one WITHSCORES
+		ZUNION 2 one s
+		ZUNION 2 s one WEIGHTS x
+		ZINTER 2 one two WITHSCORES
+		ZINTER 3 one two set WITHSCORES
+		ZINTER 3 one two set WEIGHTS 1 0.5 -2 AGGREGATE MIN WITHSCORES
+		ZINTER 2 one none
+		ZINTER 2 none s
+		ZINTER 2 one one WITHSCORES
+		ZINTER 1 set WITHSCORES
+		ZDIFF 2 one two WITHSCORES
+		ZDIFF 2 one set
+		ZDIFF 2 set one WITHSCORES
+		ZDIFF 2 none one
+		ZDIFF 1 one WITHSCORES
+		ZDIFF 2 one one
+		ZDIFF 2 one two WEIGHTS 1 2
+		ZDIFF 2 one two AGGREGATE SUM
+		ZINTERCARD 2 one two
+		ZINTERCARD 2 one two LIMIT 1
+		ZINTERCARD 2 one two LIMIT 0
+		ZINTERCARD 2 one two LIMIT -1
+		ZINTERCARD 2 one two LIMIT x
+		ZINTERCARD 2 one two LIMIT
+		ZINTERCARD 2 one two WITHSCORES
+		ZINTERCARD 0 one
+		ZINTERCARD 3 one two
+		ZUNIONSTORE d 2 one two
+		ZRANGE d 0 -1 WITHSCORES
+		ZUNIONSTORE d 2 one two WITHSCORES
+		ZUNIONSTORE one 2 one two WEIGHTS 1 -1
+		ZRANGE one 0 -1 WITHSCORES
+		ZINTERSTORE d 2 one set AGGREGATE MAX
+		ZRANGE d 0 -1 WITHSCORES
+		ZINTERSTORE d 2 one none
+		EXISTS d
+		ZDIFFSTORE d 2 two set
+		ZRANGE d 0 -1 WITHSCORES
+		ZDIFFSTORE s 2 two set
+		TYPE s
+		ZDIFFSTORE d 0 two
+		ZDIFFSTORE d 1
+		ZUNIONSTORE d 1
+		ZADD inf inf a -inf b
+		ZADD fin -inf a inf b
+		ZUNION 2 inf fin WITHSCORES
+		ZUNION 1 inf WEIGHTS 0 WITHSCORES
+		ZINTER 2 inf fin WEIGHTS 0 1 WITHSCORES
+		ZUNION 2 inf fin AGGREGATE MIN WITHSCORES
+		ZUNION 1 inf WEIGHTS nan
+		ZUNION 1 inf WEIGHTS inf WITHSCORES
+	`)
+}
+
 func TestZSetRowsAreRedis(t *testing.T) { sameRows(t, zsetCommands()) }

@@ -1,0 +1,278 @@
+package command
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"cobble/storage"
+)
+
+// zsetInputs is the key specification of a number of keys that follow it.
+func zsetInputs(at int) []KeySpec {
+	return []KeySpec{{Flags: KeyRO | KeyAccess, Index: at, KeyNum: 0, FirstKey: 1}}
+}
+
+func zsetAlgebraRows() []Command {
+	read := func(name, since, cost, summary string) Command {
+		return Command{Name: name, Arity: -3, Flags: ReadOnly | MovableKeys, Keys: zsetInputs(1), Since: since, Summary: summary, Complexity: cost, Run: zcombine, Check: checkCombine}
+	}
+	store := func(name, since, cost, summary string) Command {
+		return Command{Name: name, Arity: -4, Flags: Write | DenyOOM | MovableKeys, Keys: append(Key(KeyOW|KeyUpdate, 1, 1, 1), zsetInputs(2)...), Since: since, Summary: summary,
+			Complexity: cost, Run: zcombine, Check: checkCombine}
+	}
+	const (
+		unites    = "O(N)+O(M*log(M)) where N is the number of members in all sorted sets and M that of the result."
+		intersect = "O(N*K)+O(M*log(M)) where N is the number of members in the smallest of K sorted sets and M that of the result."
+		subtracts = "O(N*K)+O(M*log(M)) where N is the number of members in the first of K sorted sets and M that of the result."
+	)
+	return []Command{
+		read("zunion", "6.2.0", unites, "Returns the members that any of several sorted sets has, with combined scores."),
+		read("zinter", "6.2.0", intersect, "Returns the members that all of several sorted sets have, with combined scores."),
+		read("zdiff", "6.2.0", subtracts, "Returns the members of a sorted set that several others do not have."),
+		read("zintercard", "7.0.0", intersect, "Counts the members that all of several sorted sets have, up to a limit."),
+		store("zunionstore", "2.0.0", unites, "Stores the members that any of several sorted sets has, with combined scores."),
+		store("zinterstore", "2.0.0", intersect, "Stores the members that all of several sorted sets have, with combined scores."),
+		store("zdiffstore", "6.2.0", subtracts, "Stores the members of a sorted set that several others do not have."),
+	}
+}
+
+const (
+	errWeight        Error = "ERR weight value is not a float"
+	errNegativeLimit Error = "ERR LIMIT can't be negative"
+)
+
+// combination is what a command wants to make of sorted sets.
+type combination struct {
+	keys       [][]byte
+	weights    []float64 // nil: all 1
+	aggregate  func(a, b float64) float64
+	withScores bool
+	limit      int64 // 0: none
+}
+
+// sumScores adds scores; what is not a number counts as 0.
+func sumScores(a, b float64) float64 {
+	if a += b; math.IsNaN(a) {
+		return 0
+	}
+	return a
+}
+
+func lessScore(a, b float64) float64 {
+	if b < a {
+		return b
+	}
+	return a
+}
+
+func moreScore(a, b float64) float64 {
+	if b > a {
+		return b
+	}
+	return a
+}
+
+// parseKeys reads the number of keys and the keys, and returns what is behind them.
+func (q *combination) parseKeys(c *Call) (rest [][]byte, err error) {
+	at := 1
+	if strings.HasSuffix(c.Cmd.Name, "store") {
+		at = 2
+	}
+	n, ok := storage.ParseInt(c.Args[at])
+	switch {
+	case !ok:
+		return nil, ErrNotInteger
+	case n < 1:
+		return nil, Error("ERR at least 1 input key is needed for '" + c.Cmd.Name + "' command")
+	case n > int64(len(c.Args)-at-1):
+		return nil, ErrSyntax
+	}
+	q.keys = c.Args[at+1 : at+1+int(n)]
+	return c.Args[at+1+int(n):], nil
+}
+
+// parseOptions reads what is behind the keys.
+func (q *combination) parseOptions(c *Call, args [][]byte) error {
+	stores, counts := strings.HasSuffix(c.Cmd.Name, "store"), c.Cmd.Name == "zintercard"
+	weighs := !counts && !strings.HasPrefix(c.Cmd.Name, "zdiff")
+	q.aggregate = sumScores
+	for len(args) > 0 {
+		switch {
+		case weighs && len(args) > len(q.keys) && fold(args[0], "WEIGHTS"):
+			q.weights = nil
+			for _, text := range args[1 : 1+len(q.keys)] {
+				weight, ok := storage.ParseDouble(text)
+				if !ok {
+					return errWeight
+				}
+				q.weights = append(q.weights, weight)
+			}
+			args = args[1+len(q.keys):]
+		case weighs && len(args) > 1 && fold(args[0], "AGGREGATE"):
+			switch {
+			case fold(args[1], "SUM"):
+				q.aggregate = sumScores
+			case fold(args[1], "MIN"):
+				q.aggregate = lessScore
+			case fold(args[1], "MAX"):
+				q.aggregate = moreScore
+			default:
+				return ErrSyntax
+			}
+			args = args[2:]
+		case !stores && !counts && fold(args[0], "WITHSCORES"):
+			q.withScores, args = true, args[1:]
+		case counts && len(args) > 1 && fold(args[0], "LIMIT"):
+			var ok bool
+			if q.limit, ok = storage.ParseInt(args[1]); !ok || q.limit < 0 {
+				return errNegativeLimit
+			}
+			args = args[2:]
+		default:
+			return ErrSyntax
+		}
+	}
+	return nil
+}
+
+func checkCombine(c *Call) error {
+	var q combination
+	_, err := q.parseKeys(c)
+	return err
+}
+
+// weighed is an input with its weight.
+type weighed struct {
+	storage.Scores
+	weight float64
+}
+
+func (w *weighed) score(score float64) float64 {
+	if score *= w.weight; math.IsNaN(score) {
+		return 0
+	}
+	return score
+}
+
+// zcombine is ZUNION, ZINTER, ZDIFF, their STORE forms and ZINTERCARD.
+func zcombine(c *Call, tx *storage.Tx) error {
+	var q combination
+	options, err := q.parseKeys(c)
+	if err != nil {
+		return err
+	}
+	inputs := make([]weighed, len(q.keys))
+	total := int64(0)
+	for i, key := range q.keys {
+		if inputs[i].Scores, err = tx.Scores(key); err != nil {
+			return err
+		}
+		total += inputs[i].Len()
+	}
+	if err := q.parseOptions(c, options); err != nil {
+		return err
+	}
+	if err := c.long(total); err != nil {
+		return err
+	}
+	for i := range inputs {
+		if inputs[i].weight = 1; q.weights != nil {
+			inputs[i].weight = q.weights[i]
+		}
+	}
+	found, err := q.combine(c.Cmd.Name[1:4], inputs)
+	for i := range inputs {
+		if closed := inputs[i].Close(); err == nil {
+			err = closed
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return q.reply(c, tx, found.all)
+}
+
+func (q *combination) reply(c *Call, tx *storage.Tx, found []storage.Scored) error {
+	switch {
+	case c.Cmd.Name == "zintercard":
+		c.Out.Int(int64(len(found)))
+		return nil
+	case strings.HasSuffix(c.Cmd.Name, "store"):
+		c.Out.Int(int64(len(found)))
+		return tx.StoreZSet(c.Args[1], found)
+	}
+	slices.SortFunc(found, storage.CompareScored)
+	c.scoredArray(int64(len(found)), q.withScores)
+	for i := range found {
+		c.scored(found[i].Member, found[i].Score, q.withScores)
+	}
+	return nil
+}
+
+// combine computes the result. The smallest inputs come first, as in Redis: sums of
+// floating-point numbers depend on the order.
+func (q *combination) combine(how string, inputs []weighed) (found scoredList, err error) {
+	bySize := func(a, b weighed) int { return int(a.Len() - b.Len()) }
+	switch how {
+	case "dif":
+		err = found.subtract(inputs)
+	case "int":
+		slices.SortStableFunc(inputs, bySize)
+		err = q.intersect(&found, inputs)
+	default:
+		slices.SortStableFunc(inputs, bySize)
+		err = q.unite(&found, inputs)
+	}
+	return found, err
+}
+
+func (l *scoredList) subtract(inputs []weighed) error {
+	return inputs[0].Each(func(member []byte, score float64) (bool, error) {
+		for i := range inputs[1:] {
+			if _, has, err := inputs[1+i].Find(member); has || err != nil {
+				return err == nil, err
+			}
+		}
+		l.add(member, score)
+		return true, nil
+	})
+}
+
+func (q *combination) intersect(found *scoredList, inputs []weighed) error {
+	return inputs[0].Each(func(member []byte, score float64) (bool, error) {
+		score = inputs[0].score(score)
+		for i := range inputs[1:] {
+			in := &inputs[1+i]
+			other, has, err := in.Find(member)
+			if !has || err != nil {
+				return err == nil, err
+			}
+			score = q.aggregate(score, in.weight*other)
+		}
+		found.add(member, score)
+		return int64(len(found.all)) != q.limit, nil
+	})
+}
+
+func (q *combination) unite(found *scoredList, inputs []weighed) error {
+	at := map[string]int{}
+	for i := range inputs {
+		in := &inputs[i]
+		if err := in.Each(func(member []byte, score float64) (bool, error) {
+			score = in.score(score)
+			if n, again := at[string(member)]; again {
+				found.all[n].Score = q.aggregate(found.all[n].Score, score)
+				return true, nil
+			}
+			if len(inputs) > 1 {
+				at[string(member)] = len(found.all)
+			}
+			found.add(member, score)
+			return true, nil
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
