@@ -92,7 +92,7 @@ func Start(settings *config.Config, log *Logger) (*Server, error) {
 	if err != nil {
 		s.closeListeners()
 		s.unlockDir()
-		return nil, s.failed("Fatal error opening the store in %s: %v", settings.Text("dir"), err)
+		return nil, s.failed("Fatal error opening the store in %s: %v%s", settings.Text("dir"), err, wayOut(err))
 	}
 	s.env = command.NewEnv(engine, settings, s.process())
 	if err := s.renameCommands(); err != nil {
@@ -115,7 +115,8 @@ func (s *Server) storeOptions() storage.Options {
 	return storage.Options{
 		Dir: filepath.Join(s.settings.Text("dir"), "data"), Budget: s.settings.Bytes("memory-budget", machineBytes()),
 		Policy: s.logPolicy(), Now: time.Now, PinLog: s.settings.Int("repl-log-max"),
-		Logf: func(format string, args ...any) { s.log.Printf(Warning, format, args...) },
+		RecoverDamagedLog: s.settings.Bool("log-recover-damaged"),
+		Logf:              func(format string, args ...any) { s.log.Printf(Warning, format, args...) },
 		OnFatal: func(err error) {
 			select {
 			case s.fatal <- err:
@@ -147,6 +148,14 @@ func (s *Server) renameCommands() error {
 		}
 	}
 	return nil
+}
+
+// wayOut says what can be done about a store that does not open.
+func wayOut(err error) string {
+	if damage := (*log.CorruptError)(nil); errors.As(err, &damage) {
+		return ". Put the right file back, or let this node copy a replica's data; to give up what is damaged, start once with log-recover-damaged yes"
+	}
+	return ""
 }
 
 // failed logs why the server does not start.

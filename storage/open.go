@@ -163,25 +163,24 @@ func (e *Engine) openLog() error {
 		}
 	}
 	l, err := log.Open(log.Options{
-		FS:           e.fs,
-		Dir:          dir,
-		SegmentBytes: e.opts.SegmentBytes,
-		Retain:       e.opts.RetainLog,
-		PinBytes:     e.opts.PinLog,
-		Policy:       e.opts.Policy,
-		InSync:       e.opts.InSync,
-		VerifyFrom:   LSN(e.position.LSN),
-		Start:        e.logStart(),
-		Tick:         e.logTick,
-		Now:          e.opts.Now,
+		FS:             e.fs,
+		Dir:            dir,
+		SegmentBytes:   e.opts.SegmentBytes,
+		Retain:         e.opts.RetainLog,
+		PinBytes:       e.opts.PinLog,
+		Policy:         e.opts.Policy,
+		InSync:         e.opts.InSync,
+		VerifyFrom:     LSN(e.position.LSN),
+		Start:          e.logStart(),
+		RecoverDamaged: e.opts.RecoverDamagedLog,
+		Tick:           e.logTick,
+		Now:            e.opts.Now,
 	})
 	if err != nil {
 		return fmt.Errorf("open the log: %w", err)
 	}
 	e.log = l
-	if torn := l.Recovered(); torn.TornFile != "" {
-		e.opts.Logf("the log ended in the middle of a record, as after a crash: %d bytes of %s dropped", torn.TornBytes, torn.TornFile)
-	}
+	e.reportRecovery(l.Recovered())
 	if err := l.Follows(e.logStart().Position); err != nil {
 		return fmt.Errorf("the log is not the one that the store was built from: %w", err)
 	}
@@ -189,6 +188,22 @@ func (e *Engine) openLog() error {
 		return nil
 	}
 	return e.setCurrentStore(store, false)
+}
+
+// reportRecovery logs what Open of the log had to leave out.
+func (e *Engine) reportRecovery(r log.Recovery) {
+	if r.Damage != nil {
+		e.opts.Logf("the log was damaged and, as configured, goes on without what cannot be read; the bytes are in its files named damaged: %v", r.Damage)
+	}
+	if r.TornFile == "" {
+		return
+	}
+	kept := "the disk had no room to keep them"
+	if r.Kept != "" {
+		kept = "kept in " + r.Kept
+	}
+	e.opts.Logf("the log ended in the middle of a record, as after a crash: %d bytes of %s at offset %d dropped, %d whole records among them; %s",
+		r.TornBytes, r.TornFile, r.TornOffset, r.Whole, kept)
 }
 
 // logStart is where a log begins that continues what the store holds.

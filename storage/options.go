@@ -29,6 +29,9 @@ type Options struct {
 	SegmentBytes int64 // of the log; 0: the log's default
 	RetainLog    int64 // bytes of log kept for replicas that come back
 	PinLog       int64 // a reader of the log further behind loses its place; 0: no bound
+	// RecoverDamagedLog opens a log that is damaged where it was synced, without
+	// what is behind the damage; those bytes are kept in files beside it.
+	RecoverDamagedLog bool
 
 	GenerationBytes int64 // dirty bytes that make the flusher start; 0: from Budget
 	MaxDirtyBytes   int64 // dirty bytes at which writers wait; 0: from Budget

@@ -69,6 +69,7 @@ func durability() []Setting {
 		Setting{Name: "save", Kind: KindSave, Default: "3600 1 300 100 60 10000", Note: "Redis's snapshot points. The log makes them unnecessary."}.flag(Accepted),
 		plainText("dbfilename", "dump.rdb", "Name of RDB files that SAVE and BGSAVE write.").check(checkFileName("dbfilename can't be a path, just a filename")).flag(Protected),
 		yesno("stop-writes-on-bgsave-error", "yes", "Refuse writes after a failed snapshot.").flag(Accepted),
+		yesno("log-recover-damaged", "no", "Start although the log is damaged where it was synced: acknowledged writes behind the damage are given up, their bytes kept in data/log/*.damaged-*. For one start, after the error was read.").flag(Own | Immutable),
 		memory("repl-log-max", "4294967296", mb, "Bytes of log kept for replicas that are behind; beyond it they take a full copy.").flag(Own),
 	}
 }

@@ -2,12 +2,14 @@ package log
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -27,10 +29,15 @@ import (
 //   - it begins no later than what Trim was allowed to drop, and no pinned
 //     record is missing,
 //   - records that were cut off do not come back.
+//
+// After some crashes of the process alone a bit that was synced changes: the log
+// must refuse to open, change nothing, and open without what is behind it when
+// it is told to.
 type crashModel struct {
 	mu      sync.Mutex
 	history []modelRecord // everything that may be in the log
 	acked   [levels]LSN   // what was told to be reached
+	synced  LSN           // how far the log itself was told that it is synced
 	allowed LSN           // Trim was never allowed to remove beyond
 	pinned  LSN           // lowest position of a pin that is held
 }
@@ -53,6 +60,7 @@ type crashPoint struct {
 	history         []modelRecord
 	acked           [levels]LSN
 	allowed, pinned LSN
+	synced          LSN
 }
 
 func (c *crashPoint) MaybeError(op errorfs.Op) error {
@@ -71,7 +79,7 @@ func (c *crashPoint) MaybeError(op errorfs.Op) error {
 func (c *crashPoint) take() {
 	c.model.mu.Lock()
 	c.history = slices.Clone(c.model.history)
-	c.acked, c.allowed, c.pinned = c.model.acked, c.model.allowed, c.model.pinned
+	c.acked, c.allowed, c.pinned, c.synced = c.model.acked, c.model.allowed, c.model.pinned, c.model.synced
 	c.model.mu.Unlock()
 	c.clone = c.fs.CrashClone(c.cfg)
 }
@@ -119,6 +127,10 @@ func TestCrashMutants(t *testing.T) {
 		"reuse the name of an empty":    {afterRecovery: renewEmpty},
 		"next segment before the sync":  {rollWithoutSync: true},
 		"cut leaves the records behind": {keepTornTail: true},
+		"cut what was synced silently":  {ignoreSyncPoint: true},
+		"sync point before the sync":    {pointBeforeSync: true},
+		"whole records prove a sync":    {refuseTorn: true},
+		"cut leaves the sync point":     {cutKeepsPoint: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -162,6 +174,7 @@ func crashSeed(seed uint64, policy Policy, m mutants) error {
 	rng := rand.New(rand.NewPCG(seed, 4711))
 	fs := vfs.NewCrashableMem()
 	model := &crashModel{pinned: ^LSN(0)}
+	damaged := false // and not yet open since
 	for life := range 8 {
 		percent := []int{0, 30, 70, 100}[rng.IntN(4)]
 		cp := &crashPoint{fs: fs, model: model, left: 1 + rng.IntN(120),
@@ -170,10 +183,12 @@ func crashSeed(seed uint64, policy Policy, m mutants) error {
 		o.Policy, o.mutant = policy, m
 		o.SegmentBytes = 12 << 10 // three pages
 		o.Retain = int64(rng.IntN(3)) * 8 << 10
+		o.RecoverDamaged = damaged
 		l, err := Open(o)
 		if err != nil {
 			return fmt.Errorf("life %d: open: %w", life, err)
 		}
+		damaged = damaged && cp.crashed()
 		err = model.check(l)
 		if err == nil {
 			err = model.live(l, rng, cp)
@@ -190,16 +205,128 @@ func crashSeed(seed uint64, policy Policy, m mutants) error {
 		l.Close()
 		fs = cp.clone
 		model.crash(cp, percent == 100)
+		if percent == 100 && !damaged && !m.refuseTorn && rng.IntN(2) == 0 { // ordinary crashes must catch refuseTorn
+			if damaged, err = model.damage(fs, rng, m); err != nil {
+				return fmt.Errorf("life %d: %w", life, err)
+			}
+		}
 	}
 	return nil
+}
+
+// damage changes one bit of a synced record that is still needed, and checks
+// that the log does not open. From then on what is behind it may be gone.
+func (m *crashModel) damage(fs *vfs.MemFS, rng *rand.Rand, mut mutants) (bool, error) {
+	if m.synced == 0 { // there need not even be a directory
+		return false, nil
+	}
+	o := smallOptions(fs)
+	o.mutant = mut
+	var firsts []LSN
+	names, err := fs.List(o.Dir)
+	if err != nil {
+		return false, err
+	}
+	for _, name := range names {
+		if first, ok := parseSegmentName(name); ok {
+			firsts = append(firsts, first)
+		}
+	}
+	slices.Sort(firsts)
+	var in []modelRecord
+	for _, r := range m.history {
+		if len(firsts) > 0 && r.lsn > firsts[0] && r.lsn <= m.synced {
+			in = append(in, r)
+		}
+	}
+	if len(in) == 0 {
+		return false, nil
+	}
+	hit := in[rng.IntN(len(in))]
+	start := hit.lsn - LSN(len(hit.raw))
+	i := 0
+	for i+1 < len(firsts) && firsts[i+1] <= start {
+		i++
+	}
+	at := segmentHeaderLen + int64(start-firsts[i]) + rng.Int64N(int64(len(hit.raw)))
+	if err := flipBit(fs, o.Dir+"/"+segmentName(firsts[i]), at, byte(1)<<rng.IntN(8)); err != nil {
+		return false, err
+	}
+	before, err := dirText(fs, o.Dir)
+	if err != nil {
+		return false, err
+	}
+	l, err := Open(o)
+	var c *CorruptError
+	if err == nil {
+		err = fmt.Errorf("a synced record at LSN %d is damaged, and the log opens and ends at %d", start, l.End())
+		l.Close()
+		return false, err
+	}
+	if !errors.As(err, &c) || c.LSN != start || c.File != segmentName(firsts[i]) {
+		return false, fmt.Errorf("a synced record at LSN %d is damaged: %w", start, err)
+	}
+	if after, err := dirText(fs, o.Dir); err != nil || after != before {
+		return false, fmt.Errorf("the refused log was changed: %w", err)
+	}
+	for level := range m.acked {
+		m.acked[level] = min(m.acked[level], start)
+	}
+	m.synced = min(m.synced, start)
+	return true, nil
+}
+
+func flipBit(fs vfs.FS, name string, at int64, bit byte) error {
+	f, err := fs.OpenReadWrite(name, writeCategory)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var b [1]byte
+	if _, err := f.ReadAt(b[:], at); err != nil {
+		return err
+	}
+	b[0] ^= bit
+	if _, err := f.WriteAt(b[:], at); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// dirText is everything in a directory but spare files, to be compared.
+func dirText(fs vfs.FS, dir string) (string, error) {
+	names, err := fs.List(dir)
+	if err != nil {
+		return "", err
+	}
+	slices.Sort(names)
+	var all strings.Builder
+	for _, name := range names {
+		if strings.HasSuffix(name, spareSuffix) {
+			continue
+		}
+		f, err := fs.Open(dir + "/" + name)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&all, "%s:", name)
+		_, err = io.Copy(&all, f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return "", err
+		}
+	}
+	return all.String(), nil
 }
 
 // crash takes the model back to the crash point. With
 // everything kept it was the process that died, not the machine.
 func (m *crashModel) crash(cp *crashPoint, process bool) {
 	m.history, m.acked, m.allowed, m.pinned = cp.history, cp.acked, cp.allowed, cp.pinned
+	m.synced = cp.synced
 	if process {
 		m.acked[Synced] = max(m.acked[Synced], m.acked[Written])
+	} else {
+		m.synced = 0 // the sync point need not be the last one
 	}
 	m.acked[Written] = m.acked[Synced]
 }
@@ -232,6 +359,7 @@ func (m *crashModel) check(l *Log) error {
 	defer m.mu.Unlock()
 	m.history = m.history[:n]
 	m.acked = [levels]LSN{Written: end, Synced: end} // Open synced it
+	m.synced = end
 	m.pinned = ^LSN(0)
 	return nil
 }
@@ -320,6 +448,9 @@ func (m *crashModel) wait(l *Log, lsn LSN, level Level) error {
 		if err == nil { // from now on somebody counts on it
 			m.mu.Lock()
 			m.acked[level] = max(m.acked[level], lsn)
+			if level == Synced {
+				m.synced = max(m.synced, lsn)
+			}
 			m.mu.Unlock()
 		}
 		done <- err
@@ -389,6 +520,7 @@ func (m *crashModel) cut(l *Log, rng *rand.Rand, pin *Pin) (*Pin, error) {
 	for level := range m.acked {
 		m.acked[level] = min(m.acked[level], at)
 	}
+	m.synced = min(m.synced, at)
 	m.mu.Unlock()
 	if err := l.CutTo(at); err != nil {
 		return nil, fmt.Errorf("cut to %d: %w", at, err)

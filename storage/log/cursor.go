@@ -101,7 +101,7 @@ func (c *cursor) peek(n int, limit LSN) ([]byte, error) {
 }
 
 // corrupt describes err at the cursor's place.
-func (c *cursor) corrupt(err error) error {
+func (c *cursor) corrupt(err error) *CorruptError {
 	return &CorruptError{File: segmentName(c.seg.first), Offset: c.seg.offset(c.pos), LSN: c.pos, Err: err}
 }
 

@@ -66,19 +66,21 @@ func (l *Log) cutTo(p Position) error {
 	if err != nil {
 		return err
 	}
+	if !l.opts.mutant.cutKeepsPoint {
+		if err := l.point.lower(p.LSN); err != nil {
+			return err
+		}
+	}
 	if err := l.removeFrom(keep + 1); err != nil {
 		return err
 	}
-	info, err := l.file.Stat()
-	if err != nil {
-		return err
-	}
-	if _, err := l.clearTail(l.file, seg.offset(p.LSN), info.Size()); err != nil {
+	if err := l.clearFrom(seg.offset(p.LSN)); err != nil {
 		return err
 	}
 	if err := l.file.Sync(); err != nil {
 		return err
 	}
+	l.point.raise(p.LSN) // nobody waits for a later sync of it
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.segs = segs[: keep+1 : keep+1]
@@ -93,6 +95,22 @@ func (l *Log) cutTo(p Position) error {
 	l.giveUpAfter(p.LSN)
 	l.resume(seg, p.LSN, p.CRC)
 	return nil
+}
+
+// clearFrom overwrites what is not zero in the last segment from an offset on.
+func (l *Log) clearFrom(from int64) error {
+	if l.opts.mutant.keepTornTail {
+		return nil
+	}
+	info, err := l.file.Stat()
+	if err != nil {
+		return err
+	}
+	to, err := lastByte(l.file, from, info.Size())
+	if err != nil {
+		return err
+	}
+	return writeZeros(l.file, from, to)
 }
 
 // removeFrom removes the files of the segments from index i on, the newest
@@ -146,6 +164,9 @@ func (l *Log) giveUpAfter(lsn LSN) {
 func (l *Log) Reset(at Start) error {
 	return l.exclusively(func() error {
 		l.generation.Add(1)
+		if err := l.point.lower(0); err != nil {
+			return err
+		}
 		if err := l.removeFrom(0); err != nil {
 			return err
 		}
@@ -153,6 +174,7 @@ func (l *Log) Reset(at Start) error {
 		if err != nil {
 			return err
 		}
+		l.point.raise(seg.first)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		for p := range l.pins {

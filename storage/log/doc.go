@@ -29,6 +29,14 @@
 // can never continue a newer one. Position{LSN, Term, CRC} is therefore all
 // that a follower, or a watermark, needs to remember.
 //
+// # Damage
+//
+// A bad record before the last segment, below the watermark, or below the sync
+// point (a small file that says how far the log was synced) was good once: that
+// is a CorruptError, and nothing is changed. Above all three it may be what a
+// crash left, under any policy, even with whole records behind it, for the disk
+// need not write pages in order: that tail is kept aside and cut.
+//
 // # Room
 //
 // A record is admitted only into room that is reserved on disk: the rest of

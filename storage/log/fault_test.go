@@ -3,6 +3,7 @@ package log
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path"
 	"sync/atomic"
@@ -266,10 +267,16 @@ func TestCorruptionIsNoTornTail(t *testing.T) {
 	if _, err := Open(o); !errors.As(err, &c) {
 		t.Fatalf("bad byte below the watermark: %v", err)
 	}
+	// Of a log from before the sync point nobody knows how far it was synced.
+	if err := fs.Remove("log/" + syncPointName); err != nil {
+		t.Fatal(err)
+	}
 	l = mustOpen(t, smallOptions(fs))
 	defer mustClose(t, l)
 	before := lsns[len(lsns)-2]
-	want := Recovery{TornFile: segmentName(last.first), TornOffset: last.offset(before), TornBytes: int64(end - before)}
+	name := segmentName(last.first)
+	want := Recovery{TornFile: name, TornOffset: last.offset(before), TornBytes: int64(end - before),
+		Kept: fmt.Sprintf("%s.torn-%d", name, last.offset(before))}
 	if l.End() != before || l.Recovered() != want {
 		t.Fatalf("end %d, want %d; %+v, want %+v", l.End(), before, l.Recovered(), want)
 	}

@@ -41,12 +41,27 @@ import (
 //	payload of kind 'E' = version u8 = 1 | term u64 | replid 20 bytes
 //
 // A len of zero is the normal end of what was written to a segment.
+//
+//	sync-point file (1024 bytes) = slot zero* slot zero*    at 0 and 512
+//	slot (24 bytes) =
+//	    version u8 = 1 | 's' 'y' 'n' |
+//	    serial u64      the slot with the higher one counts
+//	    lsn u64         everything up to here was synced
+//	    crc u32         CRC-32C of the 20 bytes before
+//
+// A slot that is not whole says nothing. A log without the file is one of
+// before the file, or one whose syncs nobody remembers; it opens all the same.
 const (
 	formatVersion = 1
 
 	segmentHeaderLen = 64
 	recordHeaderLen  = 4 + 4 + 1 + 1 + 8 + 6 + 1
 	termPayloadLen   = 1 + 8 + len(ReplID{})
+
+	// The two slots of a sync point are in sectors of their own.
+	syncPointSlotLen = 1 + 3 + 8 + 8 + 4
+	syncPointStride  = 512
+	syncPointLen     = 2 * syncPointStride
 
 	flagCmd = 1 << 0
 

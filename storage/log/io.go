@@ -150,6 +150,9 @@ func (l *Log) syncFile(lsn LSN) error {
 		l.raise(Synced, lsn)
 		l.wake(Synced)
 	}
+	if l.opts.mutant.pointBeforeSync {
+		l.point.raise(lsn)
+	}
 	var began time.Time
 	if l.opts.Now != nil {
 		began = l.opts.Now()
@@ -164,10 +167,14 @@ func (l *Log) syncFile(lsn LSN) error {
 		return l.fail(fmt.Errorf("sync of %s: %w", segmentName(l.fileSeg.first), err))
 	}
 	l.stats.syncs.Add(1)
-	if err == nil && l.raise(Synced, lsn) {
+	if err != nil {
+		return err
+	}
+	l.point.raise(lsn) // before anybody is told, who may count on it
+	if l.raise(Synced, lsn) {
 		l.wake(Synced)
 	}
-	return err
+	return nil
 }
 
 // writerLoop writes for those who are parked and for whoever came while
@@ -201,13 +208,15 @@ func (l *Log) syncerLoop() {
 			return
 		case <-l.kickSyncer:
 		case <-l.opts.Tick:
-			tick = l.Policy() == EverySec
+			tick = true
 		}
-		for tick || l.wanted(Synced) {
-			tick = false
+		for now := tick && l.Policy() == EverySec; now || l.wanted(Synced); now = false {
 			if err := l.writeAndSync(); err != nil {
 				break // everybody was told
 			}
+		}
+		if tick {
+			_ = l.point.sync() // else it says less after a crash
 		}
 	}
 }

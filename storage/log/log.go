@@ -54,10 +54,20 @@ type CorruptError struct {
 	Offset int64 // of the bad record in File
 	LSN    LSN   // where that record starts
 	Err    error
+
+	// Of the last segment: what is at risk is (LSN, max(Synced, Last)].
+	Synced LSN // up to where the log was synced, as far as is known
+	Whole  int // whole records that are still there behind the bad one
+	Last   LSN // where the last of these ends
 }
 
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("log: corrupt record in %s at offset %d (LSN %d): %v", e.File, e.Offset, e.LSN, e.Err)
+	s := fmt.Sprintf("log: corrupt record in %s at offset %d (LSN %d): %v", e.File, e.Offset, e.LSN, e.Err)
+	if e.Synced > 0 {
+		s += fmt.Sprintf("; records from LSN %d to %d are at risk, %d whole ones still stand behind the bad place",
+			e.LSN, max(e.Synced, e.Last), e.Whole)
+	}
+	return s
 }
 
 // Unwrap returns the reason.
@@ -91,6 +101,11 @@ type Options struct {
 	// Start is where a log begins when Dir holds none.
 	Start Start
 
+	// RecoverDamaged opens a log in spite of a *CorruptError, without the
+	// records from the bad one on; their bytes are kept in files of the name
+	// SEGMENT.damaged-OFFSET. What the error would be is in Recovered.
+	RecoverDamaged bool
+
 	// Tick drives EverySec, and retries after a full disk: one sync per value.
 	// Nil: only explicit calls sync.
 	Tick <-chan time.Time
@@ -118,6 +133,10 @@ type mutants struct {
 	retrySync        bool       // carry on after a failed sync
 	keepTornTail     bool       // do not clear what is behind a torn or cut tail
 	appendUnreserved bool       // admit records without room on disk
+	ignoreSyncPoint  bool       // any bad byte in the last segment is a torn tail
+	pointBeforeSync  bool       // the sync point is raised before the sync
+	refuseTorn       bool       // whole records behind a bad one are proof of corruption
+	cutKeepsPoint    bool       // the sync point stays where it was when the tail is cut
 }
 
 // Log is the log of one node's shard. All methods are safe for concurrent use
@@ -153,6 +172,7 @@ type Log struct {
 	otherBuf []byte
 	otherRol []roll
 	syncing  sync.Mutex
+	point    *syncPoint
 	file     vfs.File // of the segment that is written to
 	fileSeg  *segment
 	dir      vfs.File
@@ -180,7 +200,13 @@ type roll struct {
 type Recovery struct {
 	TornFile   string // empty if the log ended at a record
 	TornOffset int64
-	TornBytes  int64 // bytes behind the last whole record, now cleared
+	TornBytes  int64  // bytes behind the last whole record, now cleared
+	Kept       string // the file that has them; empty if the disk was full
+	Whole      int    // how many whole records were among them
+	Last       LSN    // where the last of these ends
+
+	// Damage is what Options.RecoverDamaged went past, or nil.
+	Damage *CorruptError
 }
 
 // Recovered returns what Open found.
@@ -295,13 +321,25 @@ func (l *Log) Close() error {
 	defer l.writing.Unlock()
 	l.syncing.Lock()
 	defer l.syncing.Unlock()
-	err = errors.Join(err, l.file.Close(), l.dir.Close())
+	err = errors.Join(err, l.closeFiles())
 	l.mu.Lock()
 	spare := l.spare
 	l.spare = nil
 	l.mu.Unlock()
 	if spare != nil {
 		err = errors.Join(err, spare.discard(l.fs))
+	}
+	return err
+}
+
+// closeFiles closes what Open opened, also if it got only half way.
+func (l *Log) closeFiles() error {
+	err := l.dir.Close()
+	if l.file != nil {
+		err = errors.Join(err, l.file.Close())
+	}
+	if l.point != nil {
+		err = errors.Join(err, l.point.close())
 	}
 	return err
 }

@@ -11,9 +11,10 @@ import (
 )
 
 // Open opens the log in opts.Dir, or begins one at opts.Start if there is
-// none. A torn tail, which a crash may leave in the last segment, is cleared
-// and reported by Recovered. Bad bytes before that are a *CorruptError; then
-// nothing was changed.
+// none. A torn tail, which a crash may leave in the last segment, is kept aside,
+// cleared and reported by Recovered. Bad bytes before that, or in what is known
+// to have been synced, are a *CorruptError; then nothing was changed, unless
+// Options.RecoverDamaged says to go on without.
 func Open(opts Options) (*Log, error) {
 	if opts.FS == nil {
 		opts.FS = vfs.Default
@@ -43,14 +44,8 @@ func Open(opts Options) (*Log, error) {
 		return nil, err
 	}
 	l.dir = dir
-	if err := syncDir(l.fs, l.fs.PathDir(opts.Dir)); err != nil { // Dir may be new
-		return nil, errors.Join(err, dir.Close())
-	}
-	if err := l.recoverSegments(); err != nil {
-		if l.file != nil {
-			err = errors.Join(err, l.file.Close())
-		}
-		return nil, errors.Join(err, dir.Close())
+	if err := l.recoverDir(); err != nil {
+		return nil, errors.Join(err, l.closeFiles())
 	}
 	if opts.mutant.afterRecovery != nil {
 		opts.mutant.afterRecovery(l)
@@ -73,14 +68,44 @@ func syncDir(fs vfs.FS, name string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// recoverSegments reads what is in the directory and opens the last segment
-// for appending.
+// recoverDir brings back the log in the directory.
+func (l *Log) recoverDir() error {
+	if err := syncDir(l.fs, l.fs.PathDir(l.opts.Dir)); err != nil { // Dir may be new
+		return err
+	}
+	point, err := openSyncPoint(l.fs, l.path(syncPointName))
+	if err != nil {
+		return err
+	}
+	l.point = point
+	if err := l.removeSpares(); err != nil {
+		return err
+	}
+	err = l.recoverSegments()
+	for damage := (*CorruptError)(nil); errors.As(err, &damage) && l.opts.RecoverDamaged; {
+		if err = l.giveUpDamaged(damage); err != nil {
+			break
+		}
+		err = l.recoverSegments()
+	}
+	if err == nil {
+		l.point.raise(l.End()) // recovery has synced that far
+	}
+	return err
+}
+
+// recoverSegments reads the segments and opens the last one for appending.
 func (l *Log) recoverSegments() error {
 	segs, err := l.listSegments()
 	if err != nil {
 		return err
 	}
+	l.terms, l.term = nil, Term{}
 	if len(segs) == 0 {
+		if at := l.mustHold(); at > l.opts.VerifyFrom {
+			return &CorruptError{File: segmentName(l.opts.VerifyFrom), LSN: l.opts.VerifyFrom, Synced: at,
+				Err: errors.New("log: every segment is missing")}
+		}
 		return l.create(l.opts.Start)
 	}
 	if segs, err = l.dropBeforeGap(segs); err != nil {
@@ -100,38 +125,67 @@ func (l *Log) recoverSegments() error {
 	return l.recoverLast(segs[len(segs)-1])
 }
 
-// listSegments returns the segments in the directory, oldest first, and
-// removes spares.
-func (l *Log) listSegments() ([]*segment, error) {
+// mustHold returns how far the log is known to have been synced once.
+func (l *Log) mustHold() LSN {
+	if l.opts.mutant.ignoreSyncPoint {
+		return l.opts.VerifyFrom
+	}
+	return max(l.opts.VerifyFrom, l.point.lsn)
+}
+
+// removeSpares removes the files that never became segments.
+func (l *Log) removeSpares() error {
+	names, err := l.fs.List(l.opts.Dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, spareSuffix) {
+			if err := l.fs.Remove(l.path(name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// segmentFiles returns the segments in the directory by their names alone,
+// oldest first.
+func (l *Log) segmentFiles() ([]*segment, error) {
 	names, err := l.fs.List(l.opts.Dir)
 	if err != nil {
 		return nil, err
 	}
 	var segs []*segment
 	for _, name := range names {
-		if strings.HasSuffix(name, spareSuffix) {
-			if err := l.fs.Remove(l.path(name)); err != nil {
-				return nil, err
-			}
-			continue
+		if first, ok := parseSegmentName(name); ok {
+			segs = append(segs, &segment{segmentHeader: segmentHeader{first: first}})
 		}
-		first, ok := parseSegmentName(name)
-		if !ok {
-			continue
-		}
+	}
+	sort.Slice(segs, func(i, j int) bool { return segs[i].first < segs[j].first })
+	return segs, nil
+}
+
+// listSegments returns the segments in the directory with their headers.
+func (l *Log) listSegments() ([]*segment, error) {
+	segs, err := l.segmentFiles()
+	if err != nil {
+		return nil, err
+	}
+	for _, seg := range segs {
+		name := segmentName(seg.first)
 		h, err := l.readHeader(name)
-		if err == nil && h.first != first {
+		if err == nil && h.first != seg.first {
 			err = fmt.Errorf("%w: header of segment %d", ErrFormat, h.first)
 		}
 		if errors.Is(err, ErrFormat) {
-			err = &CorruptError{File: name, LSN: first, Err: err}
+			err = &CorruptError{File: name, LSN: seg.first, Err: err}
 		}
 		if err != nil {
 			return nil, err
 		}
-		segs = append(segs, &segment{segmentHeader: h})
+		seg.segmentHeader = h
 	}
-	sort.Slice(segs, func(i, j int) bool { return segs[i].first < segs[j].first })
 	return segs, nil
 }
 
@@ -212,23 +266,24 @@ func (l *Log) recoverLast(seg *segment) error {
 	c := &cursor{file: file, seg: seg, pos: seg.first, crc: seg.crcBefore, skipCRC: l.opts.mutant.skipCRC}
 	l.noteTerm(seg)
 	err = l.scan(c, limit)
-	switch {
-	case errors.Is(err, ErrFormat):
-		l.recovery = Recovery{TornFile: segmentName(seg.first), TornOffset: seg.offset(c.pos)}
-	case err != io.EOF && err != errZero:
+	if err != io.EOF && err != errZero && !errors.Is(err, ErrFormat) {
 		return err
-	}
-	if c.pos < l.opts.VerifyFrom { // that far the log once was synced
-		return c.corrupt(fmt.Errorf("log: ends before the watermark %d: %w", l.opts.VerifyFrom, err))
 	}
 	// Also behind zeros there may be records of the crash, beyond a lost page.
-	lastByte, err := l.clearTail(file, seg.offset(c.pos), size)
-	if err != nil {
-		return err
+	from := seg.offset(c.pos)
+	to, tailErr := lastByte(file, from, size)
+	if tailErr != nil {
+		return tailErr
 	}
-	if lastByte > 0 {
-		l.recovery = Recovery{TornFile: segmentName(seg.first), TornOffset: seg.offset(c.pos),
-			TornBytes: lastByte - seg.offset(c.pos)}
+	if to > from || errors.Is(err, ErrFormat) || c.pos < l.mustHold() {
+		if err := l.judgeTail(c, to, err); err != nil {
+			return err
+		}
+	}
+	if !l.opts.mutant.keepTornTail {
+		if err := writeZeros(file, from, to); err != nil {
+			return err
+		}
 	}
 	// What was read may still be in the page cache only: a record that
 	// survived this crash must not be lost by the next one.
@@ -299,12 +354,42 @@ func (l *Log) noteTerm(seg *segment) {
 	}
 }
 
-// clearTail overwrites what is not zero in the bytes [from, to) of file, and
-// returns the offset behind the last such byte, or 0.
-func (l *Log) clearTail(file vfs.File, from, to int64) (int64, error) {
-	if l.opts.mutant.keepTornTail {
-		return 0, nil
+// judgeTail decides what becomes of the tail that the log cannot use: from the
+// cursor, where err stopped it, to offset to. What was synced once is no torn
+// tail, whatever the policy is; above that nobody can tell damage from a crash,
+// which may keep a later page and lose an earlier one, and the tail is only
+// kept aside.
+func (l *Log) judgeTail(c *cursor, to int64, err error) error {
+	from := c.seg.offset(c.pos)
+	seen, readErr := lookBehind(c.file, &c.seg.segmentHeader, from, to)
+	if readErr != nil {
+		return readErr
 	}
+	if synced := l.mustHold(); c.pos < synced || l.opts.mutant.refuseTorn && seen.whole > 0 {
+		if err == io.EOF {
+			err = errors.New("log: the file ends there")
+		}
+		e := c.corrupt(fmt.Errorf("log: ends before %d, up to where it was synced: %w", synced, err))
+		e.Synced, e.Whole, e.Last = synced, seen.whole, seen.last
+		return e
+	}
+	r := &l.recovery
+	r.TornFile, r.TornOffset, r.TornBytes = segmentName(c.seg.first), from, max(0, to-from)
+	r.Whole, r.Last = seen.whole, seen.last
+	if to <= from {
+		return nil
+	}
+	kept, keepErr := l.keepAside(c.seg, from, to)
+	if keepErr != nil && (r.Damage != nil || !vfs.IsNoSpaceError(keepErr)) {
+		return keepErr // a crash on a full disk must not stop the start
+	}
+	r.Kept = kept
+	return nil
+}
+
+// lastByte returns the offset behind the last byte of [from, to) that is not
+// zero, or 0.
+func lastByte(file vfs.File, from, to int64) (int64, error) {
 	last := int64(0)
 	buf := make([]byte, 64<<10)
 	for from < to {
@@ -318,9 +403,6 @@ func (l *Log) clearTail(file vfs.File, from, to int64) (int64, error) {
 		for i := n - 1; i >= 0; i-- {
 			if buf[i] != 0 {
 				last = from + int64(i) + 1
-				if err := writeZeros(file, from, last); err != nil {
-					return 0, err
-				}
 				break
 			}
 		}
@@ -341,7 +423,12 @@ func (l *Log) create(at Start) error {
 
 // makeFirst makes the only segment of a log on disk.
 func (l *Log) makeFirst(at Start) (*segment, error) {
-	s, err := makeSpare(l.fs, l.path("first"+spareSuffix), l.opts.SegmentBytes)
+	return l.makeSegment(at, l.opts.SegmentBytes, func(*segment) error { return nil })
+}
+
+// makeSegment makes a segment that follows none, with what fill writes into it.
+func (l *Log) makeSegment(at Start, capacity int64, fill func(*segment) error) (*segment, error) {
+	s, err := makeSpare(l.fs, l.path("first"+spareSuffix), capacity)
 	if err != nil {
 		if vfs.IsNoSpaceError(err) {
 			err = fmt.Errorf("%w: %w", ErrDiskFull, err)
@@ -351,7 +438,11 @@ func (l *Log) makeFirst(at Start) (*segment, error) {
 	h := segmentHeader{first: at.Position.LSN, prev: at.Position.LSN, term: at.Term, crcBefore: at.Position.CRC}
 	h.term.Number = at.Position.Term
 	seg := &segment{segmentHeader: h, capacity: s.capacity, file: s.file, spareName: s.name}
-	if err := l.nameSegment(seg); err != nil {
+	err = fill(seg)
+	if err == nil {
+		err = l.nameSegment(seg)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.file.Close())
 	}
 	return seg, nil

@@ -17,7 +17,8 @@ const segments = "data/log/*.log"
 // last is the last of the names.
 func last(names []string) string { return names[len(names)-1] }
 
-// TestDamagedLogTail damages the last record of the log, in each way a crash may: the server starts with all before it.
+// TestDamagedLogTail damages the last record of a log that was never synced, in each way a crash may: the server starts
+// with all before it, and keeps the rest aside.
 func TestDamagedLogTail(t *testing.T) {
 	for name, change := range map[string]func(b []byte) []byte{
 		"a flipped byte":      func(b []byte) []byte { b[used(b)-1] ^= 0x20; return b },
@@ -28,13 +29,14 @@ func TestDamagedLogTail(t *testing.T) {
 		"a repeat of the end": func(b []byte) []byte { n := used(b); return append(b[:n:n], b[n-200:n]...) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t)
+			s := start(t, "--appendfsync", "no")
 			fill(t, s, 0, 300)
 			s.Do("SET", "last", "x")
 			s.Kill9()
 			damage(t, last(files(t, s.Dir, segments)), change)
 			s.Restart()
 			has(t, s, 0, 300)
+			s.WaitLog("kept in " + filepath.Base(last(files(t, s.Dir, "data/log/*.torn-*"))))
 			if got := s.Do("GET", "last").Text; got != "x" && got != "" {
 				t.Errorf("the damaged record reads as %q", got)
 			}
@@ -44,6 +46,35 @@ func TestDamagedLogTail(t *testing.T) {
 			has(t, s, 0, 400)
 		})
 	}
+}
+
+// TestDamagedSyncedTail damages the last record of a log, which was synced before it was acknowledged: the server names
+// the place and does not start, unless it is told to go on without.
+func TestDamagedSyncedTail(t *testing.T) {
+	s := wellAfter(t, proc.Start(t, proc.Options{Standalone: true, Args: []string{"--appendfsync", "always"}}))
+	fill(t, s, 0, 300)
+	s.Do("SET", "last", "x")
+	s.Kill9()
+	segment := last(files(t, s.Dir, segments))
+	flip := func(b []byte) []byte { b[used(b)-1] ^= 0x20; return b }
+	damage(t, segment, flip)
+	s.Launch()
+	exited(t, s, "corrupt record", filepath.Base(segment), "at offset ", "are at risk", "log-recover-damaged yes")
+	damage(t, segment, flip)
+	s.Restart()
+	if got := s.Do("GET", "last").Text; got != "x" {
+		t.Errorf("with the right byte back: %q", got)
+	}
+	s.Do("SET", "last", "y")
+	s.Kill9()
+	damage(t, segment, flip)
+	over := wellAfter(t, proc.Start(t, proc.Options{Standalone: true, Dir: s.Dir, Args: []string{"--log-recover-damaged", "yes"}}))
+	has(t, over, 0, 300)
+	if got := over.Do("GET", "last").Text; got != "x" {
+		t.Errorf("without the damaged record: %q", got)
+	}
+	over.WaitLog("the log was damaged")
+	files(t, s.Dir, "data/log/*.damaged-*")
 }
 
 // TestDamagedLogMiddle damages a record that was synced and that the rows already hold: the server refuses to guess.
