@@ -13,6 +13,7 @@ type encodingLimits struct {
 	hashEntries, hashValue atomic.Int64 // value − default
 	listSize               atomic.Int64 // value − default
 	sets                   setEncodings
+	sparse                 sketchLimit
 }
 
 const (

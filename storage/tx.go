@@ -37,6 +37,7 @@ type Tx struct {
 	extra     []byte      // extra bytes of metadata under construction
 	positions []uint64    // of list elements that are to go
 	moved     []byte      // list element on its way
+	sketch    []byte      // HyperLogLog under construction
 	expired   int64       // keys removed because their time had come
 	hits      int64       // lookups of a live key
 	misses    int64       // and of none

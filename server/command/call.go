@@ -83,13 +83,22 @@ func (c *Call) noKeys(err error) error {
 
 // transact runs the command on its slot, waiting for it only if the session may.
 func (c *Call) transact() (storage.LSN, error) {
+	if c.Cmd.Flags&mayWrite != 0 {
+		if lsn, err := c.transactAs(true); err != storage.ErrFollower && err != storage.ErrDiskFull {
+			return lsn, err
+		}
+	}
+	return c.transactAs(c.route.Write)
+}
+
+func (c *Call) transactAs(write bool) (storage.LSN, error) {
 	e, slot := c.Env.Engine, c.route.Slot
 	switch {
-	case c.NoWait && c.route.Write:
+	case c.NoWait && write:
 		return e.TryUpdate(c.Now, slot, (*keyedOp)(c))
 	case c.NoWait:
 		return e.TryView(c.Now, slot, (*keyedOp)(c))
-	case c.route.Write:
+	case write:
 		c.one[0] = slot
 		return e.Update(c.Now, c.one[:], (*keyedOp)(c))
 	}

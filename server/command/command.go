@@ -32,6 +32,7 @@ const (
 	NoAsyncLoading
 	Protected
 
+	mayWrite    Flags = 1 << 30 // a reading command that writes what it found where this node may write
 	runsInMulti Flags = 1 << 31 // runs at once inside MULTI too, like EXEC; COMMAND INFO does not show it
 )
 
@@ -147,6 +148,10 @@ func ErrorText(err error) string {
 		return "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 	case storage.ErrNoKey:
 		return string(ErrNoKey)
+	case storage.ErrNotSketch:
+		return "WRONGTYPE Key is not a valid HyperLogLog string value."
+	case storage.ErrCorruptSketch:
+		return "INVALIDOBJ Corrupted HLL object detected"
 	case storage.ErrFollower:
 		return "READONLY You can't write against a read only replica."
 	case storage.ErrDiskFull:

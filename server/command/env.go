@@ -89,6 +89,7 @@ func NewEnv(engine *storage.Engine, settings *config.Config, process Process) *E
 	e.follow("list-max-listpack-size", func(v config.Value) { engine.SetListSize(v.Int) })
 	e.follow("set-max-intset-entries", func(v config.Value) { engine.SetIntsetEntries(v.Int) })
 	e.follow("set-max-listpack-entries", func(v config.Value) { engine.SetSetEntries(v.Int) })
+	e.follow("hll-sparse-max-bytes", func(v config.Value) { engine.SetSparseBytes(v.Int) })
 	e.follow("set-max-listpack-value", func(v config.Value) { engine.SetSetValue(v.Int) })
 	e.follow("zset-max-listpack-entries", func(v config.Value) { engine.SetZSetEntries(v.Int) })
 	e.follow("zset-max-listpack-value", func(v config.Value) { engine.SetZSetValue(v.Int) })

@@ -21,6 +21,7 @@ var families = []func() []Command{
 	listCommands,
 	setCommands,
 	zsetCommands,
+	hyperLogLogCommands,
 	connectionCommands,
 	clientCommands,
 	transactionCommands,

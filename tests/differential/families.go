@@ -40,6 +40,11 @@ var families = prepared(
 		"DEBUG DIGEST-VALUE key", "OBJECT ENCODING key", "SET key value", "2 DEL key", "TYPE key", "EXISTS key", "EXPIRE key seconds", "TTL key",
 		"COPY key key [REPLACE]", "RENAME key key",
 	}},
+	&family{name: "sketches", commands: []string{
+		"8 PFADD key member...", "2 PFADD key", "4 PFCOUNT key", "2 PFCOUNT key...", "3 PFMERGE key key...", "3 GET key", "PFDEBUG ENCODING key", "PFDEBUG DECODE key",
+		"PFDEBUG TODENSE key", "PFDEBUG word key", "SET key value", "SADD key member", "DEL key", "OBJECT ENCODING key",
+		"STRLEN key", "COPY key key [REPLACE]", "EXPIRE key seconds", "TTL key",
+	}},
 	&family{name: "sets", commands: []string{
 		"8 SADD key member...", "4 SREM key member...", "2 SCARD key", "3 SISMEMBER key member", "2 SMISMEMBER key member...", "2 SMEMBERS key",
 		"3 SMOVE key key member", "SMOVE key otherkey member", "3 SRANDMEMBER key [count]", "SPOP key 0", "SPOP key word", "SSCAN key word",

@@ -156,6 +156,9 @@ SINTERCARD 2 $key $key
 SINTERSTORE $key $key $key
 SUNIONSTORE $key $key $key
 SDIFFSTORE $key $key $key
+PFADD $key $field $field $text
+PFCOUNT $key
+PFMERGE $key $key
 `), "\n")
 
 // lists are the commands of lists, which mostly meet each other's keys.
