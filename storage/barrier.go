@@ -227,6 +227,8 @@ func (e *Engine) applyRecord(rec *log.Record, raw []byte) error {
 		return e.applyBatch(rec, raw)
 	case log.KindExcise, log.KindImport:
 		return e.applyBarrier(rec, raw)
+	case log.KindShared:
+		return e.applyShared(rec, raw)
 	}
 	if raw == nil {
 		return nil

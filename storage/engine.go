@@ -93,6 +93,7 @@ type Engine struct {
 	stats     engineCounters
 	disk      diskReads
 	leaves    leafCache
+	shared    sharedValues
 }
 
 // slotState is what the engine knows of a slot beside its rows. The slot lock

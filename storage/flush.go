@@ -25,6 +25,7 @@ type generation struct {
 	number uint32       // of the generation that began with the cut
 	slots  []slots.Slot // that have changed, ascending
 	ranges []rowRange
+	shared map[string][]byte // nil: they have not changed
 }
 
 // throttle lets writers wait for the flusher.
@@ -139,6 +140,7 @@ func (e *Engine) cut() bool {
 		number: e.generation,
 		slots:  changed,
 		ranges: ranges,
+		shared: e.shared.cut(),
 	}
 	e.stats.generations.Add(1)
 	return true
@@ -324,7 +326,10 @@ func (e *Engine) build(b *tableBuilder, g *generation) error {
 	if e.opts.mutant.headersMissing {
 		return nil
 	}
-	return e.buildHeaders(b, g)
+	if err := e.buildHeaders(b, g); err != nil || g.shared == nil {
+		return err
+	}
+	return b.add(format.SharedKey(), sharedRow(g.shared), false)
 }
 
 // buildHeaders adds the counters, as of the cut, of every slot that has changed.

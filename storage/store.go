@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -59,6 +60,7 @@ func (e *Engine) readHeaders() error {
 	for s := range e.slots {
 		e.slots[s].reset(Counters{})
 	}
+	e.shared.reset()
 	for ok := it.First(); ok; ok = it.Next() {
 		if err = e.readSystemRow(it.Key(), it.Value()); err != nil {
 			break
@@ -75,6 +77,9 @@ func (e *Engine) readHeaders() error {
 }
 
 func (e *Engine) readSystemRow(key, value []byte) error {
+	if bytes.Equal(key, format.SharedKey()) {
+		return e.shared.load(value)
+	}
 	slot, ok := format.SplitHeaderKey(key)
 	if !ok {
 		return e.position.Decode(value)

@@ -167,6 +167,14 @@ func (tx *Tx) counters(slot slots.Slot) Counters {
 	return c
 }
 
+// KeysAdded returns by how many keys the transaction has made its slots larger.
+func (tx *Tx) KeysAdded() (n int64) {
+	for i := range tx.deltas {
+		n += tx.deltas[i].keys
+	}
+	return n
+}
+
 // newOID returns an object id that the slot has never used.
 func (tx *Tx) newOID(slot slots.Slot) uint64 {
 	oid := tx.counters(slot).NextOID

@@ -30,7 +30,7 @@ var levels = []struct {
 	{"tools", 5, 1},
 	{"server", 4, 0},
 	{"server/command", 3, 0},
-	{"server/script", 3, 0},
+	{"server/script", 2, 0},
 	{"cluster/driver", 3, 0},
 	{"server/acl", 2, 0},
 	{"cluster/stream", 2, 0},

@@ -41,9 +41,10 @@ type Call struct {
 	began     int64 // Process.Nanos when it began
 	inExec    bool  // it runs inside EXEC: it must not wait
 	last      *Command
-	lastName  string // spelled as the client did
-	tally     tally  // statistics not yet added to Stats
-	hits      int64  // keys a reading command found, and did not find
+	lastName  string    // spelled as the client did
+	tally     tally     // statistics not yet added to Stats
+	script    *scripted // the script that runs
+	hits      int64     // keys a reading command found, and did not find
 	misses    int64
 }
 
@@ -93,6 +94,11 @@ func (c *Call) transact() (storage.LSN, error) {
 
 func (c *Call) transactAs(write bool) (storage.LSN, error) {
 	e, slot := c.Env.Engine, c.route.Slot
+	if !c.NoWait {
+		if err := c.waitForScripts(); err != nil {
+			return 0, err
+		}
+	}
 	switch {
 	case c.NoWait && write:
 		return e.TryUpdate(c.Now, slot, (*keyedOp)(c))

@@ -103,8 +103,12 @@ type Command struct {
 	Serve func(c *Call) error
 
 	container *Command
-	index     int // of its CommandStats
+	script    bool // it runs a script: keyed, but which keys and whether it writes shows only when it runs
+	index     int  // of its CommandStats
 }
+
+// keyed reports whether the command is about keys, so that it runs in a transaction of the engine.
+func (c *Command) keyed() bool { return c.Run != nil || c.script }
 
 // FullName is the name that COMMAND INFO prints: "client|info" for a subcommand.
 func (c *Command) FullName() string {

@@ -19,6 +19,7 @@ type Env struct {
 
 	Clients Clients
 	Stats   Stats
+	Scripts Scripts
 	Slow    SlowLog
 	Latency LatencyMonitor
 	Pause   Pause
@@ -94,6 +95,7 @@ func NewEnv(engine *storage.Engine, settings *config.Config, process Process) *E
 	e.follow("zset-max-listpack-entries", func(v config.Value) { engine.SetZSetEntries(v.Int) })
 	e.follow("zset-max-listpack-value", func(v config.Value) { engine.SetZSetValue(v.Int) })
 	e.follow("requirepass", func(v config.Value) { e.password.Store(&v.Text) })
+	e.follow("busy-reply-threshold", func(v config.Value) { e.Scripts.threshold.Store(v.Int) })
 	e.follow("slowlog-max-len", func(v config.Value) { e.Slow.setMax(v.Int) })
 	e.follow("latency-monitor-threshold", func(v config.Value) { e.Latency.threshold.Store(v.Int) })
 	return e

@@ -40,8 +40,7 @@ func infoMemory(c *Call, b *infoText) {
 	b.num("allocator_resident", u.RSS)
 	b.bytes("total_system_memory", u.Machine)
 	b.bytes("used_memory_lua", 0)
-	b.zeros("used_memory_vm_eval", "used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions", "number_of_libraries",
-		"used_memory_vm_functions", "used_memory_vm_total", "used_memory_functions", "used_memory_scripts")
+	b.scripts(c.Env)
 	b.bytes("maxmemory", c.Env.Config.Int("maxmemory"))
 	b.str("maxmemory_policy", c.Env.Config.Text("maxmemory-policy"))
 	b.flt("allocator_frag_ratio", 1)

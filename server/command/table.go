@@ -34,6 +34,7 @@ var families = []func() []Command{
 	dumpCommands,
 	clusterCommands,
 	migrateCommands,
+	scriptCommands,
 }
 
 // NewTable builds the table.

@@ -151,7 +151,7 @@ func (c *Call) queue() {
 // there is left to EXEC, under the lock.
 func (c *Call) routeQueued() error {
 	view := c.view()
-	if !view.Enabled || c.Cmd.Run == nil {
+	if !view.Enabled || !c.Cmd.keyed() {
 		return nil
 	}
 	keys, err := c.Cmd.AppendKeys(c.keys[:0], c.Args)
@@ -205,7 +205,7 @@ func execMulti(c *Call) error {
 	rest := t.queue
 	for len(rest) > 0 || run.watch {
 		n := 0
-		for n < len(rest) && (rest[n].cmd.Run != nil || rest[n].cmd.Group == "connection") {
+		for n < len(rest) && (rest[n].cmd.keyed() || rest[n].cmd.Group == "connection") {
 			n++
 		}
 		if n > 0 || run.watch {
@@ -238,7 +238,7 @@ func (c *Call) queueCrosses() bool {
 	}
 	first, some := slots.Slot(0), false
 	for _, q := range c.Client.multi.queue {
-		if q.cmd.Run == nil {
+		if !q.cmd.keyed() {
 			continue
 		}
 		keys, err := q.cmd.AppendKeys(c.keys[:0], q.args)
@@ -299,47 +299,70 @@ type execution struct {
 	reply   int // where the replies of this segment begin
 	route   slots.Request
 	routed  bool
-	replies [][]byte // of commands without keys, which must run once only
+	replies [][]byte    // of commands without keys, which must run once only
+	scripts []*scripted // of the commands that run scripts
+	locked  []slots.Slot
 }
 
 // segment runs commands in one transaction of the engine.
 func (x *execution) segment(queue []queued) error {
 	c := x.call
 	x.queue, x.reply, x.routed, x.replies = queue, c.Out.Len(), false, make([][]byte, len(queue))
-	locked, err := x.plan()
-	if err != nil {
+	x.scripts = make([]*scripted, len(queue))
+	defer x.endScripts()
+	for again := true; again; {
+		var err error
+		if err = x.attempt(); err == nil {
+			break
+		}
+		if again, err = x.prepareScripts(err); err != nil {
+			return err
+		}
+	}
+	x.watch = false
+	return nil
+}
+
+// attempt runs the segment once, or as often as the engine finds rows cold.
+func (x *execution) attempt() error {
+	c := x.call
+	if err := x.plan(); err != nil {
 		return err
 	}
 	var lsn storage.LSN
+	var err error
 	switch {
-	case len(locked) == 0:
+	case len(x.locked) == 0:
 		err = x.Run(nil)
-	case x.route.Write || len(locked) > 1:
-		lsn, err = c.Env.Engine.Update(c.Now, locked, x)
+	case x.route.Write || len(x.locked) > 1:
+		lsn, err = c.Env.Engine.Update(c.Now, x.locked, x)
 	default:
-		lsn, err = c.Env.Engine.View(c.Now, locked[0], x)
+		lsn, err = c.Env.Engine.View(c.Now, x.locked[0], x)
 	}
 	c.LSN = max(c.LSN, lsn)
-	x.watch = false
 	return err
 }
 
 // plan finds the slots to lock and the request that Route decides about: a
 // transaction is routed as one command with all the keys.
-func (x *execution) plan() ([]slots.Slot, error) {
+func (x *execution) plan() error {
 	c := x.call
 	var locked []slots.Slot
 	x.route = slots.Request{ReadOnly: c.Client.ReadOnly, Asking: c.Client.Asking}
-	for _, q := range x.queue {
-		if q.cmd.Run == nil {
+	x.routed = false
+	for i, q := range x.queue {
+		if !q.cmd.keyed() {
 			continue
+		}
+		if s := x.scripts[i]; s != nil {
+			locked = append(locked, s.more...)
 		}
 		keys, err := q.cmd.AppendKeys(c.keys[:0], q.args)
 		c.keys = keys
 		if err != nil {
 			continue // the command itself replies with it
 		}
-		x.route.Write = x.route.Write || q.cmd.Flags&Write != 0
+		x.route.Write = x.route.Write || q.cmd.Flags&Write != 0 || q.cmd.script && q.cmd.Flags&ReadOnly == 0
 		for _, at := range keys {
 			slot := slots.Of(q.args[at])
 			if !x.routed {
@@ -353,7 +376,8 @@ func (x *execution) plan() ([]slots.Slot, error) {
 		locked = append(locked, c.Client.multi.watched...)
 	}
 	slices.Sort(locked)
-	return slices.Compact(locked), nil
+	x.locked = slices.Compact(locked)
+	return nil
 }
 
 // Run is the segment as an Op. It may run more than once.
@@ -377,6 +401,12 @@ func (x *execution) Run(tx *storage.Tx) error {
 		return err
 	}
 	for i, q := range x.queue {
+		if q.cmd.script {
+			if err := x.scripted(tx, i); err != nil {
+				return err
+			}
+			continue
+		}
 		if q.cmd.Run == nil {
 			x.once(i, q)
 			continue
@@ -452,7 +482,7 @@ func (x *execution) routeKeys(tx *storage.Tx) error {
 	if view.IsOpen(x.route.Slot) {
 		x.route.Present, x.route.Missing = 0, 0
 		for _, q := range x.queue {
-			if q.cmd.Run == nil {
+			if !q.cmd.keyed() {
 				continue
 			}
 			keys, err := q.cmd.AppendKeys(c.keys[:0], q.args)
@@ -479,7 +509,7 @@ func (x *execution) routeKeys(tx *storage.Tx) error {
 // endsTransaction reports whether an error is the engine's, not the command's.
 func endsTransaction(err error) bool {
 	switch err {
-	case storage.ErrDiskFull, storage.ErrClosed, storage.ErrUnavailable:
+	case storage.ErrDiskFull, storage.ErrClosed, storage.ErrUnavailable, errMoreSlots, errServeFirst:
 		return true
 	}
 	return false

@@ -8,6 +8,7 @@ import "encoding/binary"
 //	FFFF 00        watermark: every record up to it is in the store, none after
 //	               it is. A node's header rows and rows are exact at its LSN.
 //	FFFF 01 slot   header of a slot that ever held something
+//	FFFF 02        values that belong to no slot, see shared.go
 //
 //	watermark = version(1) lsn(8) crc(4) term(8) term-start(8) replid(20)
 //	header    = version(1) lsn keys expires bytes next-oid     (uvarints)

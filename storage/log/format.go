@@ -86,11 +86,12 @@ const (
 	KindExcise Kind = 'X' // slots are dropped whole
 	KindTerm   Kind = 'E' // a new term and replication id begin
 	KindNoop   Kind = 'N'
+	KindShared Kind = 'S' // a value that belongs to no slot
 )
 
 func (k Kind) known() bool {
 	switch k {
-	case KindBatch, KindImport, KindExcise, KindTerm, KindNoop:
+	case KindBatch, KindImport, KindExcise, KindTerm, KindNoop, KindShared:
 		return true
 	}
 	return false

@@ -1,0 +1,460 @@
+package command
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"cobble/server/script"
+	"cobble/slots"
+	"cobble/storage"
+)
+
+// Scripts are the server's scripts, functions, and what runs now. It is safe from any goroutine.
+type Scripts struct {
+	store     script.Store
+	libraries atomic.Pointer[script.Libraries]
+	version   atomic.Uint64 // of the engine's shared values that libraries was made of
+	loading   sync.Mutex    // held to change libraries
+	count     atomic.Int64  // how many run
+	threshold atomic.Int64  // milliseconds after which a script is busy, 0: never
+
+	mu   sync.Mutex
+	runs map[*scriptRun]struct{}
+}
+
+// scriptRun is one command that runs a script, from its first try to its end.
+type scriptRun struct {
+	began  int64 // Process.Nanos
+	done   chan struct{}
+	locked []slots.Slot
+	now    *script.Run // the try that is under way
+	killed error
+	fcall  bool
+	name   string
+	args   []string // of the command, for FUNCTION STATS
+}
+
+var (
+	// errMoreSlots ends a try of a script that needs slots which are not locked: they are now in scripted.more.
+	errMoreSlots = errors.New("command: a script needs more slots")
+	// errServeFirst ends a try that needs the reply of a command which no slot may be locked for: scripted.wanted.
+	errServeFirst = errors.New("command: a script needs an answer first")
+	errAgain      = errors.New("command: a script runs again when its rows are there")
+)
+
+const (
+	errNoScript  Error = "NOSCRIPT No matching script. Please use EVAL."
+	errBusy      Error = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+	errNotBusy   Error = "NOTBUSY No scripts in execution right now."
+	errKilled    Error = "ERR Error running script, script killed by user with SCRIPT KILL."
+	errFKilled   Error = "ERR Error running script, script killed by user with FUNCTION KILL."
+	errRounds    Error = "ERR The script needs too many slots or answers one after the other"
+	scriptRounds       = 1000
+)
+
+// scripted is the state of a script while its command runs, over all its tries.
+type scripted struct {
+	program  *script.Program
+	library  *script.Libraries
+	function script.Function
+	flags    script.Flags
+	readOnly bool
+	legacy   bool // without a first line that declares it: it may touch keys of several slots
+
+	run      *scriptRun
+	more     []slots.Slot // to be locked besides those of the declared keys
+	wanted   [][]byte     // to be run while nothing is locked
+	prepared []prepared
+	rounds   int
+}
+
+// prepared is the reply of a command that ran before its script was tried again.
+type prepared struct {
+	args  [][]byte
+	reply []byte
+}
+
+// begin registers a run.
+func (s *Scripts) begin(r *scriptRun) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.runs == nil {
+		s.runs = map[*scriptRun]struct{}{}
+	}
+	s.runs[r] = struct{}{}
+	s.count.Add(1)
+}
+
+func (s *Scripts) end(r *scriptRun) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.runs, r)
+	s.count.Add(-1)
+	close(r.done)
+}
+
+// try sets what runs now and the slots that it holds; nil when it stopped.
+func (s *Scripts) try(r *scriptRun, now *script.Run, locked []slots.Slot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.now, r.locked = now, locked
+	if now != nil && r.killed != nil {
+		now.Stop(r.killed)
+	}
+}
+
+// holder returns a run that holds a slot now, or nil.
+func (s *Scripts) holder(slot slots.Slot) *scriptRun {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for r := range s.runs {
+		if r.now != nil && slices.Contains(r.locked, slot) {
+			return r
+		}
+	}
+	return nil
+}
+
+// kill stops the runs that are busy, and reports whether there was one; if not, soonest is when one will be (Nanos,
+// 0: none runs).
+func (s *Scripts) kill(nanos int64, functions bool) (killed bool, soonest int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	threshold := s.threshold.Load() * 1_000_000
+	for r := range s.runs {
+		if r.fcall != functions {
+			continue
+		}
+		if busyAt := r.began + threshold; busyAt > nanos {
+			if soonest == 0 || busyAt < soonest {
+				soonest = busyAt
+			}
+			continue
+		}
+		killed = true
+		r.killed = errKilled
+		if functions {
+			r.killed = errFKilled
+		}
+		if r.now != nil {
+			r.now.Stop(r.killed)
+		}
+	}
+	return killed, soonest
+}
+
+// waitForScripts waits while a script holds a slot that the command needs, until the script counts as busy. It costs
+// one load when no script runs. No lock is held.
+func (c *Call) waitForScripts() error {
+	s := &c.Env.Scripts
+	if s.count.Load() == 0 || len(c.keys) == 0 {
+		return nil
+	}
+	r := s.holder(c.route.Slot)
+	if r == nil {
+		return nil
+	}
+	threshold := s.threshold.Load()
+	if threshold == 0 {
+		return nil
+	}
+	left := threshold - (c.Env.Process.Nanos()-r.began)/1_000_000
+	if left > 0 {
+		select {
+		case <-r.done:
+			return nil
+		case <-c.Env.Process.After(left):
+		}
+	}
+	select {
+	case <-r.done:
+		return nil
+	default:
+		return errBusy
+	}
+}
+
+// runScript runs EVAL, FCALL and their kin: as often as slots, rows or answers turn out to be needed.
+func (c *Call) runScript() error {
+	if c.NoWait {
+		return storage.ErrWouldBlock
+	}
+	keys, err := c.Cmd.AppendKeys(c.keys[:0], c.Args)
+	c.keys = keys
+	if err != nil {
+		return c.scriptKeysError()
+	}
+	s := &scripted{}
+	c.script = s
+	defer func() { c.script = nil }()
+	if err := c.findScript(s); err != nil {
+		return err
+	}
+	c.start = c.Out.Len()
+	c.route = slots.Request{}
+	if len(keys) > 0 {
+		c.route = c.request(keys)
+		c.route.Write = s.declaresWrites()
+		if err := slots.Route(c.view(), c.route); err != nil && c.route.CrossSlot {
+			return err
+		}
+	}
+	s.run = c.newScriptRun(s)
+	c.Env.Scripts.begin(s.run)
+	defer c.Env.Scripts.end(s.run)
+	for {
+		lsn, err := c.tryScript(s)
+		c.seen(lsn)
+		if again, fail := c.prepareScript(s, err); fail != nil || !again {
+			if fail != nil {
+				c.Out.CutTo(c.start)
+			}
+			return fail
+		}
+	}
+}
+
+func (c *Call) newScriptRun(s *scripted) *scriptRun {
+	r := &scriptRun{began: c.Env.Process.Nanos(), done: make(chan struct{}), fcall: s.program == nil}
+	if r.fcall {
+		r.name = s.function.Name
+		for _, arg := range c.Args {
+			r.args = append(r.args, string(arg))
+		}
+	}
+	return r
+}
+
+// declaresWrites reports whether the script's own words, or their absence in one that has a first line, make it a
+// writing command. An EVAL without a first line is routed as a reading one.
+func (s *scripted) declaresWrites() bool { return !s.legacy && !s.readOnly }
+
+// tryScript runs the script once, or as often as the engine finds rows cold.
+func (c *Call) tryScript(s *scripted) (storage.LSN, error) {
+	e := c.Env.Engine
+	locked := slices.Clone(s.more)
+	for _, at := range c.keys {
+		locked = append(locked, slots.Of(c.Args[at]))
+	}
+	slices.Sort(locked)
+	locked = slices.Compact(locked)
+	op := storage.OpFunc(func(tx *storage.Tx) error {
+		c.Out.CutTo(c.start)
+		if tx != nil && len(c.keys) > 0 {
+			if err := c.routeKeys(tx); err != nil {
+				return err
+			}
+			if err := tx.PrefetchAt(c.Args, c.keys); err != nil {
+				return err
+			}
+		}
+		return c.evalIn(tx, locked)
+	})
+	switch {
+	case len(locked) == 0:
+		return 0, op(nil)
+	case s.readOnly && len(locked) == 1:
+		return e.View(c.Now, locked[0], op)
+	}
+	return e.Update(c.Now, locked, op)
+}
+
+// scripted runs a script of EXEC's queue inside its transaction.
+func (x *execution) scripted(tx *storage.Tx, i int) error {
+	c, q := x.call, x.queue[i]
+	c.Cmd, c.Args = q.cmd, q.args
+	c.start, c.began = c.Out.Len(), c.Env.Process.Nanos()
+	err := x.findScript(i)
+	if err == nil {
+		c.script = x.scripts[i]
+		err = c.evalIn(tx, x.locked)
+		c.script = nil
+	}
+	if tx != nil && tx.Incomplete() || endsTransaction(err) {
+		return err
+	}
+	if err != nil {
+		c.Out.CutTo(c.start)
+		c.Out.Error(ErrorText(err))
+	}
+	c.account(err)
+	return nil
+}
+
+// findScript finds a queued script at its first try.
+func (x *execution) findScript(i int) error {
+	if x.scripts[i] != nil {
+		return nil
+	}
+	c := x.call
+	if _, err := c.Cmd.AppendKeys(c.keys[:0], c.Args); err != nil {
+		return c.scriptKeysError()
+	}
+	s := &scripted{}
+	if err := c.findScript(s); err != nil {
+		return err
+	}
+	s.run = c.newScriptRun(s)
+	c.Env.Scripts.begin(s.run)
+	x.scripts[i] = s
+	return nil
+}
+
+func (x *execution) endScripts() {
+	for _, s := range x.scripts {
+		if s != nil {
+			x.call.Env.Scripts.end(s.run)
+		}
+	}
+}
+
+// prepareScripts reports whether a segment has to be tried again, after it has done what its script needs.
+func (x *execution) prepareScripts(err error) (again bool, fail error) {
+	for _, s := range x.scripts {
+		if s != nil && (err == errMoreSlots && len(s.more) > 0 || err == errServeFirst && s.wanted != nil) {
+			return x.call.prepareScript(s, err)
+		}
+	}
+	return false, err
+}
+
+// prepareScript reports whether a script has to be tried again, after it has done what the next try needs.
+func (c *Call) prepareScript(s *scripted, err error) (again bool, fail error) {
+	if s.rounds++; s.rounds > scriptRounds {
+		return false, errRounds
+	}
+	switch err {
+	case errMoreSlots:
+		return true, nil
+	case errServeFirst:
+		if s.wanted != nil {
+			s.prepared = append(s.prepared, prepared{s.wanted, c.serveForScript(s.wanted)})
+			s.wanted = nil
+		}
+		return true, nil
+	}
+	return false, err
+}
+
+// serveForScript runs a command that is not about single keys and returns its reply. No slot is locked.
+func (c *Call) serveForScript(args [][]byte) []byte {
+	cmd, outer, outerArgs, inExec := c.findNested(args), c.Cmd, c.Args, c.inExec
+	from, proto := c.Out.Len(), c.Out.Proto()
+	c.inExec = true
+	c.Out.SetProto(2)
+	c.serveQueued(queued{cmd, args})
+	reply := bytes.Clone(c.Out.Bytes()[from:])
+	c.Out.CutTo(from)
+	c.Out.SetProto(proto)
+	c.Cmd, c.Args, c.inExec = outer, outerArgs, inExec
+	return reply
+}
+
+func (c *Call) findNested(args [][]byte) *Command {
+	cmd := c.Env.Table.Find(args[0])
+	if cmd != nil && len(cmd.Sub) > 0 {
+		if len(args) < 2 {
+			return nil
+		}
+		cmd = cmd.FindSub(args[1])
+	}
+	return cmd
+}
+
+// evalIn runs the script within a transaction, or without one if it is not known yet to need slots. Errors of the
+// script itself are its reply: what it wrote before them stays written, as in Redis.
+func (c *Call) evalIn(tx *storage.Tx, locked []slots.Slot) error {
+	s := c.script
+	numKeys, _ := strconv.Atoi(string(c.Args[2]))
+	run := &script.Run{Keys: c.Args[3 : 3+numKeys], Args: c.Args[3+numKeys:]}
+	host := &scriptHost{call: c, tx: tx, locked: locked}
+	run.Host = host
+	if s.run != nil {
+		c.Env.Scripts.try(s.run, run, locked)
+		defer c.Env.Scripts.try(s.run, nil, nil)
+	}
+	cmd, args, keys, start, inExec := c.Cmd, c.Args, c.keys, c.start, c.inExec
+	proto, from := c.Out.Proto(), c.Out.Len()
+	c.inExec = true
+	var err error
+	if s.program != nil {
+		err = run.Program(&c.Env.Scripts.store, s.program, c.Out)
+	} else {
+		err = run.Function(&c.Env.Scripts.store, s.library, s.function.Name, c.Out)
+	}
+	c.Cmd, c.Args, c.keys, c.start, c.inExec = cmd, args, keys, start, inExec
+	c.Out.SetProto(proto)
+	var raised script.Error
+	if errors.As(err, &raised) {
+		c.Out.CutTo(from)
+		c.Out.Error(string(raised))
+		c.Env.Stats.countError(raised)
+		return nil
+	}
+	return err
+}
+
+// scriptKeysError says what is wrong with the number of keys.
+func (c *Call) scriptKeysError() error {
+	n, ok := storage.ParseInt(c.Args[2])
+	switch {
+	case !ok && c.Cmd.Name[0] == 'f':
+		return Error("ERR Bad number of keys provided")
+	case !ok:
+		return ErrNotInteger
+	case n < 0:
+		return Error("ERR Number of keys can't be negative")
+	}
+	return Error("ERR Number of keys can't be greater than number of args")
+}
+
+// findScript finds what is to run, and whether it may run now.
+func (c *Call) findScript(s *scripted) error {
+	scripts := &c.Env.Scripts
+	s.readOnly = strings.HasSuffix(c.Cmd.Name, "_ro")
+	var err error
+	switch c.Cmd.Name {
+	case "eval", "eval_ro":
+		if s.program, err = scripts.store.Put(c.Args[1], false); err != nil {
+			return err
+		}
+	case "evalsha", "evalsha_ro":
+		if s.program = scripts.store.Get(string(c.Args[1])); s.program == nil {
+			return errNoScript
+		}
+	default:
+		return c.findFunction(s)
+	}
+	s.flags, s.legacy = s.program.Flags, !s.program.Shebang
+	return c.scriptMayRun(s)
+}
+
+// scriptMayRun makes the checks that Redis makes of a script's flags before it runs.
+func (c *Call) scriptMayRun(s *scripted) error {
+	if s.legacy {
+		return nil
+	}
+	if s.flags&script.NoWrites != 0 {
+		s.readOnly = true
+	} else if s.readOnly {
+		return Error("ERR Can not execute a script with write flag using *_ro command.")
+	}
+	view := c.view()
+	if s.flags&script.NoCluster != 0 && view.Enabled {
+		return Error("ERR Can not run script on cluster, 'no-cluster' flag is set.")
+	}
+	if !s.readOnly {
+		if gate := c.Env.WriteGate.Load(); gate != nil {
+			return *gate
+		}
+		if c.Env.OverMemory.Load() && s.flags&script.AllowOOM == 0 {
+			return Error("OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,502 @@
+package script
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"unicode/utf8"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// jsonLib is cjson: JSON with Lua's values, and the settings that lua-cjson has.
+type jsonLib struct {
+	null          *lua.LUserData
+	encodeDepth   int
+	decodeDepth   int
+	precision     int
+	sparseConvert bool
+	sparseRatio   int
+	sparseSafe    int
+	encodeInvalid int // 0: an error, 1: written, 2: as null
+	decodeInvalid bool
+	keepBuffer    bool
+}
+
+func newJSON(L *lua.LState) *lua.LTable {
+	j := &jsonLib{null: L.NewUserData(), encodeDepth: 1000, decodeDepth: 1000, precision: 14, sparseRatio: 2, sparseSafe: 10, decodeInvalid: true, keepBuffer: true}
+	t := L.NewTable()
+	for name, fn := range map[string]lua.LGFunction{
+		"encode": j.encode, "decode": j.decode,
+		"encode_max_depth":        jsonInt(&j.encodeDepth, 1, math.MaxInt32),
+		"decode_max_depth":        jsonInt(&j.decodeDepth, 1, math.MaxInt32),
+		"encode_number_precision": jsonInt(&j.precision, 1, 14),
+		"encode_keep_buffer":      jsonBool(&j.keepBuffer),
+		"decode_invalid_numbers":  jsonBool(&j.decodeInvalid),
+		"encode_invalid_numbers":  j.setInvalid,
+		"encode_sparse_array":     j.setSparse,
+	} {
+		t.RawSetString(name, L.NewFunction(fn))
+	}
+	t.RawSetString("null", j.null)
+	t.RawSetString("_NAME", lua.LString("cjson"))
+	t.RawSetString("_VERSION", lua.LString("2.1.0"))
+	t.RawSetString("new", L.NewFunction(func(L *lua.LState) int {
+		L.Push(newJSON(L))
+		return 1
+	}))
+	return t
+}
+
+func jsonInt(n *int, lo, hi int) lua.LGFunction {
+	return func(L *lua.LState) int {
+		if L.GetTop() > 0 {
+			v := L.CheckInt(1)
+			if v < lo || v > hi {
+				L.ArgError(1, fmt.Sprintf("expected integer between %d and %d", lo, hi))
+			}
+			*n = v
+		}
+		L.Push(lua.LNumber(*n))
+		return 1
+	}
+}
+
+func jsonBool(b *bool) lua.LGFunction {
+	return func(L *lua.LState) int {
+		if L.GetTop() > 0 {
+			*b = L.CheckBool(1)
+		}
+		L.Push(lua.LBool(*b))
+		return 1
+	}
+}
+
+func (j *jsonLib) setInvalid(L *lua.LState) int {
+	if L.GetTop() > 0 {
+		switch v := L.Get(1); {
+		case v == lua.LTrue:
+			j.encodeInvalid = 1
+		case v == lua.LFalse:
+			j.encodeInvalid = 0
+		case lua.LVAsString(v) == "null":
+			j.encodeInvalid = 2
+		default:
+			L.ArgError(1, "invalid option '"+lua.LVAsString(v)+"'")
+		}
+	}
+	L.Push([]lua.LValue{lua.LFalse, lua.LTrue, lua.LString("null")}[j.encodeInvalid])
+	return 1
+}
+
+func (j *jsonLib) setSparse(L *lua.LState) int {
+	if L.GetTop() > 0 {
+		j.sparseConvert = L.CheckBool(1)
+	}
+	j.sparseRatio = L.OptInt(2, j.sparseRatio)
+	j.sparseSafe = L.OptInt(3, j.sparseSafe)
+	L.Push(lua.LBool(j.sparseConvert))
+	L.Push(lua.LNumber(j.sparseRatio))
+	L.Push(lua.LNumber(j.sparseSafe))
+	return 3
+}
+
+func (j *jsonLib) encode(L *lua.LState) int {
+	if L.GetTop() != 1 {
+		L.ArgError(1, "expected 1 argument")
+	}
+	b, err := j.append(nil, L.Get(1), 0)
+	if err != nil {
+		L.RaiseError("%s", err.Error())
+	}
+	L.Push(lua.LString(b))
+	return 1
+}
+
+func (j *jsonLib) append(b []byte, v lua.LValue, depth int) ([]byte, error) {
+	switch v := v.(type) {
+	case lua.LString:
+		return appendJSONString(b, string(v)), nil
+	case lua.LNumber:
+		return j.appendNumber(b, float64(v))
+	case lua.LBool:
+		return strconv.AppendBool(b, bool(v)), nil
+	case *lua.LTable:
+		if depth++; depth > j.encodeDepth {
+			return nil, fmt.Errorf("Cannot serialise, excessive depth (%d)", depth)
+		}
+		return j.appendTable(b, v, depth)
+	case *lua.LNilType:
+		return append(b, "null"...), nil
+	case *lua.LUserData:
+		if v == j.null || v.Value == nil {
+			return append(b, "null"...), nil
+		}
+	}
+	return nil, fmt.Errorf("Cannot serialise %s: type not supported", v.Type())
+}
+
+func (j *jsonLib) appendNumber(b []byte, f float64) ([]byte, error) {
+	if math.IsInf(f, 0) || math.IsNaN(f) {
+		switch j.encodeInvalid {
+		case 0:
+			return nil, fmt.Errorf("Cannot serialise number: must not be NaN or Inf")
+		case 2:
+			return append(b, "null"...), nil
+		}
+		return append(b, formatG(f, j.precision)...), nil
+	}
+	return append(b, formatG(f, j.precision)...), nil
+}
+
+// length returns n if the table is an array 1…n (with holes, if they may be), -1 if it is an object.
+func (j *jsonLib) length(t *lua.LTable) (int, error) {
+	highest, items, array := 0, 0, true
+	t.ForEach(func(k, _ lua.LValue) {
+		n, ok := k.(lua.LNumber)
+		if !ok || n < 1 || n != lua.LNumber(math.Floor(float64(n))) {
+			array = false
+			return
+		}
+		highest = max(highest, int(n))
+		items++
+	})
+	if !array || items == 0 {
+		return -1, nil
+	}
+	if j.sparseRatio > 0 && highest > items*j.sparseRatio && highest > j.sparseSafe {
+		if !j.sparseConvert {
+			return 0, fmt.Errorf("Cannot serialise table: excessively sparse array")
+		}
+		return -1, nil
+	}
+	return highest, nil
+}
+
+func (j *jsonLib) appendTable(b []byte, t *lua.LTable, depth int) ([]byte, error) {
+	n, err := j.length(t)
+	if err != nil {
+		return nil, err
+	}
+	if n >= 0 {
+		b = append(b, '[')
+		for i := range n {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			if b, err = j.append(b, t.RawGetInt(i+1), depth); err != nil {
+				return nil, err
+			}
+		}
+		return append(b, ']'), nil
+	}
+	b = append(b, '{')
+	first := true
+	t.ForEach(func(k, v lua.LValue) {
+		if err != nil {
+			return
+		}
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		switch k := k.(type) {
+		case lua.LString:
+			b = appendJSONString(b, string(k))
+		case lua.LNumber:
+			b = append(append(append(b, '"'), formatG(float64(k), j.precision)...), '"')
+		default:
+			err = fmt.Errorf("Cannot serialise table: table key must be a number or string")
+			return
+		}
+		b, err = j.append(append(b, ':'), v, depth)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return append(b, '}'), nil
+}
+
+// appendJSONString quotes as lua-cjson does: control characters, quote, backslash, slash and DEL; other bytes as they are.
+func appendJSONString(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case '"', '\\', '/':
+			b = append(b, '\\', c)
+		case '\b':
+			b = append(b, '\\', 'b')
+		case '\t':
+			b = append(b, '\\', 't')
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\f':
+			b = append(b, '\\', 'f')
+		case '\r':
+			b = append(b, '\\', 'r')
+		default:
+			if c < 0x20 || c == 0x7f {
+				b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+				continue
+			}
+			b = append(b, c)
+		}
+	}
+	return append(b, '"')
+}
+
+func (j *jsonLib) decode(L *lua.LState) int {
+	if L.GetTop() != 1 {
+		L.ArgError(1, "expected 1 argument")
+	}
+	d := jsonDecoder{lib: j, L: L, text: L.CheckString(1)}
+	d.space()
+	v := d.value(0)
+	if d.space(); d.err == nil && d.at < len(d.text) {
+		d.fail("the end")
+	}
+	if d.err != nil {
+		L.RaiseError("%s", d.err.Error())
+	}
+	L.Push(v)
+	return 1
+}
+
+type jsonDecoder struct {
+	lib  *jsonLib
+	L    *lua.LState
+	text string
+	at   int
+	err  error
+}
+
+func (d *jsonDecoder) space() {
+	for d.at < len(d.text) && (d.text[d.at] == ' ' || d.text[d.at] == '\t' || d.text[d.at] == '\n' || d.text[d.at] == '\r') {
+		d.at++
+	}
+}
+
+// fail words what was expected and what was found, as lua-cjson does.
+func (d *jsonDecoder) fail(expected string) lua.LValue {
+	if d.err != nil {
+		return lua.LNil
+	}
+	found := "invalid token"
+	if d.at >= len(d.text) {
+		found = "T_END"
+	} else {
+		switch c := d.text[d.at]; {
+		case c == '{':
+			found = "T_OBJ_BEGIN"
+		case c == '}':
+			found = "T_OBJ_END"
+		case c == '[':
+			found = "T_ARR_BEGIN"
+		case c == ']':
+			found = "T_ARR_END"
+		case c == ',':
+			found = "T_COMMA"
+		case c == ':':
+			found = "T_COLON"
+		case c == '"':
+			found = "T_STRING"
+		case c >= '0' && c <= '9' || c == '-':
+			found = "T_NUMBER"
+		}
+	}
+	d.err = fmt.Errorf("Expected %s but found %s at character %d", expected, found, d.at+1)
+	return lua.LNil
+}
+
+func (d *jsonDecoder) value(depth int) lua.LValue {
+	if d.err != nil || d.at >= len(d.text) {
+		return d.fail("value")
+	}
+	switch c := d.text[d.at]; {
+	case c == '{' || c == '[':
+		if depth++; depth > d.lib.decodeDepth {
+			d.err = fmt.Errorf("Found too many nested data structures (%d)", depth)
+			return lua.LNil
+		}
+		d.at++
+		if c == '{' {
+			return d.object(depth)
+		}
+		return d.array(depth)
+	case c == '"':
+		s, ok := d.str()
+		if !ok {
+			return lua.LNil
+		}
+		return lua.LString(s)
+	case d.word("true"):
+		return lua.LTrue
+	case d.word("false"):
+		return lua.LFalse
+	case d.word("null"):
+		return d.lib.null
+	}
+	return d.number()
+}
+
+func (d *jsonDecoder) word(w string) bool {
+	if len(d.text)-d.at >= len(w) && d.text[d.at:d.at+len(w)] == w {
+		d.at += len(w)
+		return true
+	}
+	return false
+}
+
+func (d *jsonDecoder) object(depth int) lua.LValue {
+	t := d.L.NewTable()
+	if d.space(); d.at < len(d.text) && d.text[d.at] == '}' {
+		d.at++
+		return t
+	}
+	for d.err == nil {
+		d.space()
+		if d.at >= len(d.text) || d.text[d.at] != '"' {
+			return d.fail("object key string")
+		}
+		key, ok := d.str()
+		if !ok {
+			return lua.LNil
+		}
+		if d.space(); d.at >= len(d.text) || d.text[d.at] != ':' {
+			return d.fail("colon")
+		}
+		d.at++
+		d.space()
+		t.RawSetString(key, d.value(depth))
+		if d.space(); d.at < len(d.text) && d.text[d.at] == '}' {
+			d.at++
+			return t
+		}
+		if d.at >= len(d.text) || d.text[d.at] != ',' {
+			return d.fail("comma or object end")
+		}
+		d.at++
+	}
+	return lua.LNil
+}
+
+func (d *jsonDecoder) array(depth int) lua.LValue {
+	t := d.L.NewTable()
+	if d.space(); d.at < len(d.text) && d.text[d.at] == ']' {
+		d.at++
+		return t
+	}
+	for i := 1; d.err == nil; i++ {
+		d.space()
+		t.RawSetInt(i, d.value(depth))
+		if d.space(); d.at < len(d.text) && d.text[d.at] == ']' {
+			d.at++
+			return t
+		}
+		if d.at >= len(d.text) || d.text[d.at] != ',' {
+			return d.fail("comma or array end")
+		}
+		d.at++
+	}
+	return lua.LNil
+}
+
+func (d *jsonDecoder) number() lua.LValue {
+	from := d.at
+	for d.at < len(d.text) {
+		c := d.text[d.at]
+		if c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '+' || c == '-' || c == '.' {
+			d.at++
+			continue
+		}
+		break
+	}
+	word := d.text[from:d.at]
+	f, err := strconv.ParseFloat(word, 64)
+	special := word != "" && (math.IsInf(f, 0) || math.IsNaN(f))
+	hex := len(word) > 1 && (word[1] == 'x' || word[1] == 'X' || len(word) > 2 && (word[2] == 'x' || word[2] == 'X'))
+	if hex {
+		if n, e := strconv.ParseInt(word, 0, 64); e == nil {
+			f, err = float64(n), nil
+		}
+	}
+	if err != nil && !special || (special || hex) && !d.lib.decodeInvalid {
+		d.at = from
+		return d.fail("value")
+	}
+	return lua.LNumber(f)
+}
+
+// str reads a string whose quote is next.
+func (d *jsonDecoder) str() (string, bool) {
+	var b []byte
+	start := d.at
+	for d.at++; d.at < len(d.text); d.at++ {
+		switch c := d.text[d.at]; {
+		case c == '"':
+			d.at++
+			return string(b), true
+		case c == '\\':
+			if d.at++; d.at >= len(d.text) {
+				break
+			}
+			var ok bool
+			if b, ok = d.escape(b); !ok {
+				d.err = fmt.Errorf("Expected value but found invalid escape code at character %d", d.at)
+				return "", false
+			}
+		case c < 0x20:
+			d.err = fmt.Errorf("Expected value but found invalid token at character %d", d.at+1)
+			return "", false
+		default:
+			b = append(b, c)
+		}
+	}
+	d.err = fmt.Errorf("Expected value but found unexpected end of string at character %d", start+1)
+	return "", false
+}
+
+// escape reads what follows a backslash; d.at stays on its last byte.
+func (d *jsonDecoder) escape(b []byte) ([]byte, bool) {
+	switch c := d.text[d.at]; c {
+	case '"', '\\', '/':
+		return append(b, c), true
+	case 'b':
+		return append(b, '\b'), true
+	case 'f':
+		return append(b, '\f'), true
+	case 'n':
+		return append(b, '\n'), true
+	case 'r':
+		return append(b, '\r'), true
+	case 't':
+		return append(b, '\t'), true
+	case 'u':
+		r, ok := d.hex4(d.at + 1)
+		if !ok {
+			return b, false
+		}
+		d.at += 4
+		if r >= 0xd800 && r < 0xdc00 && len(d.text) > d.at+6 && d.text[d.at+1] == '\\' && d.text[d.at+2] == 'u' {
+			if low, ok := d.hex4(d.at + 3); ok && low >= 0xdc00 && low < 0xe000 {
+				d.at += 6
+				return utf8.AppendRune(b, 0x10000+(r-0xd800)<<10+(low-0xdc00)), true
+			}
+			return b, false
+		}
+		if r >= 0xd800 && r < 0xe000 {
+			return b, false
+		}
+		return utf8.AppendRune(b, r), true
+	}
+	return b, false
+}
+
+func (d *jsonDecoder) hex4(at int) (rune, bool) {
+	if at+4 > len(d.text) {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(d.text[at:at+4], 16, 32)
+	return rune(n), err == nil
+}
