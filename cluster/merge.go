@@ -166,7 +166,9 @@ func (m *Machine) readOK(from Member, body ReadOK) {
 		return
 	}
 	if !m.yields(e.Cluster, s.cluster) {
-		m.suit = nil
+		if m.lostSince == 0 {
+			m.suit = nil // else the answers of a majority are needed to join it in the end
+		}
 		return
 	}
 	if len(s.answers) < set.Majority() || m.now < s.since.After(Duration(m.rank(e))*electorTurn) {

@@ -12,7 +12,8 @@ type registerChecker struct {
 	proposed map[ballotKey]*proposed
 	sets     map[setKey]*cluster.Electors // decided or initial
 	configs  map[versionKey]*cluster.ShardConfig
-	newest   map[cluster.ID]*cluster.ShardConfig
+	newest   map[cluster.ID]*cluster.ShardConfig // by shard, whichever cluster decided it
+	within   map[domainKey]*cluster.ShardConfig  // the newest that one cluster decided
 	leader   map[shardTerm]cluster.ID
 }
 
@@ -30,6 +31,8 @@ type setKey struct {
 	cluster cluster.ID
 	ver     uint64
 }
+
+type domainKey struct{ cluster, shard cluster.ID }
 
 type versionKey struct {
 	shard cluster.ID
@@ -49,7 +52,7 @@ func newRegisterChecker() *registerChecker {
 		promised: map[acceptorKey]cluster.Ballot{}, accepted: map[acceptorKey]cluster.Ballot{},
 		proposed: map[ballotKey]*proposed{}, sets: map[setKey]*cluster.Electors{},
 		configs: map[versionKey]*cluster.ShardConfig{}, newest: map[cluster.ID]*cluster.ShardConfig{},
-		leader: map[shardTerm]cluster.ID{},
+		leader: map[shardTerm]cluster.ID{}, within: map[domainKey]*cluster.ShardConfig{},
 	}
 }
 
@@ -140,6 +143,10 @@ func (c *registerChecker) count(w *World, body cluster.Accepted, from cluster.Me
 	}
 	if p.config != nil {
 		c.decide(w, p.config)
+		key := domainKey{body.Cluster, p.config.Shard}
+		if newest := c.within[key]; newest == nil || newest.Ver < p.config.Ver {
+			c.within[key] = p.config
+		}
 	}
 }
 

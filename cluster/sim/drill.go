@@ -19,6 +19,8 @@ var drills = []struct {
 	{primaries: 1, replicas: 3, play: drillFrozenSet, config: func(c *cluster.Config) { c.ElectorPatience = 50 }},
 	{primaries: 2, replicas: 1, play: drillMembers},
 	{primaries: 2, replicas: 3, play: drillUnheardElection},
+	{primaries: 1, replicas: 3, play: drillLeftBehind},
+	{primaries: 1, replicas: 3, play: drillUncopied, config: func(c *cluster.Config) { c.ElectorPatience = 50 }},
 }
 
 // Drill runs one of the drills: seed modulo their number.

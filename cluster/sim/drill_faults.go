@@ -8,22 +8,11 @@ import "cobble/cluster"
 // all. Then both halves elect a primary.
 func drillFrozenSet(w *World) {
 	old := w.Hosts[0].view.Electors
-	var members, others []*Host
-	for _, h := range w.Hosts {
-		if _, is := old.Has(h.id()); is {
-			members = append(members, h)
-		} else {
-			others = append(others, h)
-		}
-	}
-	if len(members) != 3 || len(others) != 1 {
-		w.fail("%d of 4 nodes are electors", len(members))
+	members, x := w.electorsOfFour()
+	if x == nil {
 		return
 	}
-	if members[0].primary { // the one that is cut off is a replica
-		members[0], members[2] = members[2], members[0]
-	}
-	e, b, a, x := members[0], members[1], members[2], others[0]
+	e, b, a := members[0], members[1], members[2]
 	for _, h := range w.Hosts {
 		w.Cut(e.index, h.index, true)
 	}
@@ -33,15 +22,7 @@ func drillFrozenSet(w *World) {
 		}
 		return to == b && tellsElectors(body)
 	}
-	serves := func(h *Host) bool {
-		for _, d := range h.machine.Acceptor().Domains {
-			if d.Cluster == old.Cluster && d.Electors.Ver > old.Ver && d.Complete == d.Electors.Ver {
-				return true
-			}
-		}
-		return false
-	}
-	if !w.RunUntil(20_000, func() bool { return serves(a) && serves(x) }) {
+	if !w.RunUntil(20_000, func() bool { return a.serves(old, 1) && x.serves(old, 1) }) {
 		w.fail("an elector that is gone is not replaced: %s", w.unsettled())
 		return
 	}
@@ -63,6 +44,38 @@ func drillFrozenSet(w *World) {
 	if !w.RunUntil(30_000, w.settled) {
 		w.fail("not settled after healing: %s", w.unsettled())
 	}
+}
+
+// electorsOfFour returns the three electors of four hosts, none but the last two
+// being the primary, and the host that is none.
+func (w *World) electorsOfFour() (members []*Host, other *Host) {
+	set := w.Hosts[0].view.Electors
+	for _, h := range w.Hosts {
+		if _, is := set.Has(h.id()); is {
+			members = append(members, h)
+		} else {
+			other = h
+		}
+	}
+	if len(members) != 3 || len(w.Hosts) != 4 {
+		w.fail("%d of %d nodes are electors", len(members), len(w.Hosts))
+		return nil, nil
+	}
+	if members[0].primary {
+		members[0], members[2] = members[2], members[0]
+	}
+	return members, other
+}
+
+// serves reports whether h is an elector of a set that follows old, and has the
+// registers of all sets up to behind versions back.
+func (h *Host) serves(old *cluster.Electors, behind uint64) bool {
+	for _, d := range h.machine.Acceptor().Domains {
+		if _, is := d.Electors.Has(h.id()); is && d.Cluster == old.Cluster && d.Electors.Ver > old.Ver && d.Complete+behind > d.Electors.Ver {
+			return true
+		}
+	}
+	return false
 }
 
 // changesElectors reports whether body proposes an elector set.
@@ -151,5 +164,106 @@ func drillUnheardElection(w *World) {
 	w.lose = nil
 	if !w.RunUntil(10_000, func() bool { return led() && w.settled() }) {
 		w.fail("not settled after an election that nobody heard of: %s", w.unsettled())
+	}
+}
+
+// drillUncopied: an elector of a new set serves only when it has the registers
+// of the old one. Electors b and e make e the primary, which a and x do not hear;
+// e dies, x takes its place as elector, and nobody answers those two about the
+// registers.
+func drillUncopied(w *World) {
+	old := w.Hosts[0].view.Electors
+	members, x := w.electorsOfFour()
+	if x == nil {
+		return
+	}
+	e, b, a := members[0], members[1], members[2]
+	for _, o := range []*Host{b, e} {
+		w.Cut(o.index, a.index, true)
+		w.Cut(o.index, x.index, true)
+	}
+	w.Do(e.index, cluster.Failover{Mode: cluster.FailoverForce})
+	if !w.RunUntil(500, func() bool { return e.primary }) {
+		w.fail("two of three electors elect nobody")
+		return
+	}
+	e.crash(w)
+	w.Heal()
+	w.lose = func(from, to *Host, body cluster.Body) bool {
+		switch body.(type) {
+		case cluster.CopyOK:
+			return true
+		case cluster.Verify, cluster.Report, cluster.Fail:
+			return false
+		}
+		return (from == b) != (to == b) && !votesOnElectors(body)
+	}
+	if !w.RunUntil(20_000, func() bool { return a.serves(old, 2) && x.serves(old, 1_000) }) {
+		w.fail("an elector that is gone is not replaced: %s", w.unsettled())
+		return
+	}
+	for range 20 {
+		for _, h := range []*Host{a, x} {
+			if !h.primary {
+				w.Do(h.index, cluster.Failover{Mode: cluster.FailoverForce})
+			}
+		}
+		w.Run(200)
+	}
+	w.lose = nil
+	e.start(w)
+	if !w.RunUntil(30_000, w.settled) {
+		w.fail("not settled after healing: %s", w.unsettled())
+	}
+}
+
+// votesOnElectors reports whether body belongs to a change of the elector set.
+func votesOnElectors(body cluster.Body) bool {
+	switch body := body.(type) {
+	case cluster.Promise:
+		return body.Register.Key.IsZero()
+	case cluster.Accepted:
+		return body.Key.IsZero()
+	case cluster.Committed:
+		return body.Config == nil
+	}
+	return changesElectors(body)
+}
+
+// drillLeftBehind: two of three electors lose their memory while x is away, and
+// the rest found a new cluster with three electors. When x is back it has to join
+// that one, whichever of the two ids is the smaller.
+func drillLeftBehind(w *World) {
+	members, x := w.electorsOfFour()
+	if x == nil {
+		return
+	}
+	old := x.view.Cluster
+	for _, h := range w.Hosts {
+		w.Cut(x.index, h.index, true)
+	}
+	for _, h := range members[:2] {
+		h.crash(w)
+		h.durable.acceptor = nil
+	}
+	w.Run(100)
+	for _, h := range members[:2] {
+		h.revive(w)
+	}
+	founded := func() bool {
+		for _, h := range members {
+			if e := h.view.Electors; h.view.Cluster == old || e == nil || e.Cluster != h.view.Cluster || len(e.Members) < 3 {
+				return false
+			}
+		}
+		return true
+	}
+	if !w.RunUntil(40_000, founded) {
+		w.fail("no new cluster is founded: %s", w.unsettled())
+		return
+	}
+	w.Heal()
+	if !w.RunUntil(40_000, w.settled) {
+		w.fail("n%d is left behind: %s", x.index, w.unsettled())
 	}
 }

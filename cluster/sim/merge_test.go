@@ -2,7 +2,9 @@ package sim
 
 import (
 	"os"
+	"strconv"
 	"testing"
+	"time"
 )
 
 // mergeSeeds give three singletons cluster ids in each of the six orders.
@@ -32,9 +34,16 @@ func mergeSeeds(n int) []uint64 {
 // TestMerge tries all ways to meet, all orders of cluster ids, and at every
 // happening each deviation: delayed a little or long, lost, doubled, crash.
 // Without COBBLE_SEEDS it tries every eighth, with COBBLE_SEEDS=2 pairs of
-// deviations too.
+// deviations too: the second is every third happening behind the first, or every
+// COBBLE_STRIDE-th. Pairs take long: shortly before -timeout it stops and says
+// how far it came.
 func TestMerge(t *testing.T) {
 	runs := 0
+	apart := 3
+	if n, err := strconv.Atoi(os.Getenv("COBBLE_STRIDE")); err == nil && n > 0 {
+		apart = n
+	}
+	deadline, bounded := t.Deadline()
 	for n := 2; n <= 3; n++ {
 		for way := range Meetings {
 			for _, seed := range mergeSeeds(n) {
@@ -53,9 +62,13 @@ func TestMerge(t *testing.T) {
 					stride = 1
 				}
 				for at := 1 + runs%stride; at <= took; at += stride {
+					if bounded && time.Until(deadline) < 15*time.Second {
+						t.Logf("stopped by -timeout after %d runs, at %d nodes, %s, seed %d, happening %d", runs, n, Meetings[way].Name, seed, at)
+						return
+					}
 					for what := range deviations {
 						try(schedule{at: what})
-						for second := at + 1; pairs && second <= took; second += 3 {
+						for second := at + 1; pairs && second <= took; second += apart {
 							try(schedule{at: what, second: (what + deviation(second)) % deviations})
 						}
 					}
