@@ -249,6 +249,9 @@ func (e *Engine) applyBatch(rec *log.Record, raw []byte) error {
 	}
 	e.commits.RLock()
 	defer e.commits.RUnlock()
+	if e.closed.Load() {
+		return ErrClosed
+	}
 	if raw != nil {
 		if _, err := e.log.AppendRaw(raw); err != nil {
 			return logError(err)

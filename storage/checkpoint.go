@@ -128,6 +128,7 @@ func (e *Engine) swapStore(fresh *pebble.DB, name string) (LSN, *pebble.DB, erro
 type Snapshot struct {
 	LSN    LSN
 	engine *Engine
+	store  *pebble.DB
 	snap   *pebble.EventuallyFileOnlySnapshot
 	pin    *log.Pin
 }
@@ -148,14 +149,29 @@ func (e *Engine) Snapshot(set slots.Set) (*Snapshot, error) {
 	}
 	system := format.WatermarkKey()
 	spans = append(spans, pebble.KeyRange{Start: system, End: []byte{0xFF, 0xFF, 0xFF}})
-	return &Snapshot{LSN: LSN(e.position.LSN), engine: e, snap: e.store.NewEventuallyFileOnlySnapshot(spans), pin: pin}, nil
+	return &Snapshot{LSN: LSN(e.position.LSN), engine: e, store: e.store, snap: e.store.NewEventuallyFileOnlySnapshot(spans), pin: pin}, nil
 }
 
 // Pin is the snapshot's hold on the log; Close releases it.
 func (s *Snapshot) Pin() *log.Pin { return s.pin }
 
+// enter takes stores for reading, or refuses: Pebble panics when a store that was
+// closed or replaced is asked.
+func (s *Snapshot) enter() error {
+	s.engine.stores.RLock()
+	if s.engine.store != s.store {
+		s.engine.stores.RUnlock()
+		return ErrClosed
+	}
+	return nil
+}
+
 // Counters returns the counters of a slot as of LSN.
 func (s *Snapshot) Counters(slot slots.Slot) (Counters, error) {
+	if err := s.enter(); err != nil {
+		return Counters{}, err
+	}
+	defer s.engine.stores.RUnlock()
 	value, closer, err := s.snap.Get(format.AppendHeaderKey(nil, uint16(slot)))
 	if err == pebble.ErrNotFound {
 		return Counters{}, nil
@@ -171,7 +187,11 @@ func (s *Snapshot) Counters(slot slots.Slot) (Counters, error) {
 // Each calls f for every row of a slot, ascending. Slices are valid during the call.
 func (s *Snapshot) Each(slot slots.Slot, f func(key, value []byte) error) error {
 	r := span(format.SlotRange{First: uint16(slot), Last: uint16(slot)})
+	if err := s.enter(); err != nil {
+		return err
+	}
 	it, err := s.snap.NewIter(&pebble.IterOptions{LowerBound: r.Start, UpperBound: r.End})
+	s.engine.stores.RUnlock()
 	if err != nil {
 		return s.engine.storeError(err)
 	}

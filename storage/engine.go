@@ -246,7 +246,7 @@ func (e *Engine) release(tx *Tx) {
 	tx.record.Payload = nil // the write set's memory, which restart has let go of if it is large
 	tx.slots = tx.slots[:0]
 	tx.loaded = tx.loaded[:0]
-	tx.attempts = 0
+	tx.attempts, tx.hurried = 0, false
 	e.pool.Put(tx)
 }
 

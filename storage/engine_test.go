@@ -349,6 +349,40 @@ func TestParallelClients(t *testing.T) {
 // TestStaleRowIsNotAdmitted: what was read from the store before the row was
 // changed, flushed and evicted must not come back; the mutant shows that this
 // test would see it.
+// TestCloseOvertakesLoads: between two runs a transaction holds no slot, so the
+// engine may be closed while it reads rows, or while a snapshot is looked at.
+func TestCloseOvertakesLoads(t *testing.T) {
+	e := openTest(t, smallOptions(vfs.NewMem()))
+	key := testRow(6, 1)
+	mustUpdate(t, e, 6, func(tx *Tx) { tx.putRow(key, []byte("v")) })
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := e.read([]coldRow{{key, e.table.Epoch(6)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var set slots.Set
+	set.Add(6)
+	snap, err := e.Snapshot(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = e.Close() // a leaked snapshot is what it complains of
+	tx := e.begin(testNow, false)
+	e.admit(tx, rows)
+	e.release(tx)
+	if err := snap.Each(6, func(_, _ []byte) error { return nil }); !errors.Is(err, ErrClosed) {
+		t.Errorf("a snapshot of a closed engine: %v", err)
+	}
+	if _, err := snap.Counters(6); !errors.Is(err, ErrClosed) {
+		t.Errorf("counters of a snapshot of a closed engine: %v", err)
+	}
+	if err := snap.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestStaleRowIsNotAdmitted(t *testing.T) {
 	for _, mutant := range []bool{false, true} {
 		o := smallOptions(vfs.NewMem())

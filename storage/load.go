@@ -127,7 +127,15 @@ func (e *Engine) admit(tx *Tx, rows []loadedRow) {
 			continue
 		}
 		k := tableKey(rows[i].key)
-		e.table.Lock(k.Slot)
+		if !tx.hurried {
+			e.table.Lock(k.Slot)
+		} else if !e.table.TryLock(k.Slot) {
+			continue // the next run has what was loaded all the same
+		}
+		if e.closed.Load() { // the table's memory may be gone; the next run hears of it
+			e.table.Unlock(k.Slot)
+			return
+		}
 		if e.opts.mutant.admitStale {
 			rows[i].epoch = e.table.Epoch(k.Slot)
 		}

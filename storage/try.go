@@ -15,14 +15,31 @@ var ErrWouldBlock = errors.New("storage: the transaction would have to wait")
 // has happened; View will do. Rows that are not in memory are looked up once at
 // the caller's expense as long as the store answers such looks from its cache.
 func (e *Engine) TryView(now int64, slot slots.Slot, op Op) (LSN, error) {
-	tx := e.begin(now, false)
+	return e.try(now, slot, op, false)
+}
+
+// TryUpdate is Update of one slot for a caller that must not wait.
+func (e *Engine) TryUpdate(now int64, slot slots.Slot, op Op) (LSN, error) {
+	return e.try(now, slot, op, true)
+}
+
+func (e *Engine) try(now int64, slot slots.Slot, op Op, writable bool) (LSN, error) {
+	tx := e.begin(now, writable)
 	defer e.release(tx)
 	tx.slots = append(tx.slots, slot)
-	lsn, err := e.tryView(tx, slot, op)
+	tx.hurried = true
+	lsn, err := e.tryOnce(tx, slot, op)
 	if err == ErrWouldBlock && e.loadAtOnce(tx) {
-		lsn, err = e.tryView(tx, slot, op)
+		lsn, err = e.tryOnce(tx, slot, op)
 	}
 	return lsn, err
+}
+
+func (e *Engine) tryOnce(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
+	if tx.writable {
+		return e.tryUpdate(tx, slot, op)
+	}
+	return e.tryView(tx, slot, op)
 }
 
 func (e *Engine) tryView(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
@@ -30,6 +47,31 @@ func (e *Engine) tryView(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 		return 0, ErrWouldBlock
 	}
 	defer e.table.RUnlock(slot)
+	return e.tryRun(tx, slot, op)
+}
+
+func (e *Engine) tryUpdate(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
+	if e.table.DirtyBytes() >= e.opts.MaxDirtyBytes || !e.table.TryLock(slot) {
+		return 0, ErrWouldBlock
+	}
+	defer e.table.Unlock(slot)
+	defer tx.undoLeaves(0)
+	if err := e.failure(); err != nil {
+		return 0, err
+	}
+	lsn, err := e.tryRun(tx, slot, op)
+	if err != nil || len(tx.writes.ops) == 0 {
+		return lsn, err
+	}
+	if e.holds.blocks(tx) != nil {
+		return 0, ErrWouldBlock
+	}
+	return e.commit(tx)
+}
+
+// tryRun runs op in a slot that is locked. ErrWouldBlock if it met something to
+// wait for.
+func (e *Engine) tryRun(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 	st := &e.slots[slot]
 	switch {
 	case st.busy != nil:
@@ -45,50 +87,6 @@ func (e *Engine) tryView(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 		err = tx.err
 	}
 	return st.counters.LSN, err
-}
-
-// TryUpdate is Update of one slot for a caller that must not wait.
-func (e *Engine) TryUpdate(now int64, slot slots.Slot, op Op) (LSN, error) {
-	tx := e.begin(now, true)
-	defer e.release(tx)
-	tx.slots = append(tx.slots, slot)
-	lsn, err := e.tryUpdate(tx, slot, op)
-	if err == ErrWouldBlock && e.loadAtOnce(tx) {
-		lsn, err = e.tryUpdate(tx, slot, op)
-	}
-	return lsn, err
-}
-
-func (e *Engine) tryUpdate(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
-	if e.table.DirtyBytes() >= e.opts.MaxDirtyBytes || !e.table.TryLock(slot) {
-		return 0, ErrWouldBlock
-	}
-	defer e.table.Unlock(slot)
-	defer tx.undoLeaves(0)
-	st := &e.slots[slot]
-	switch {
-	case st.busy != nil:
-		return 0, ErrWouldBlock
-	case e.closed.Load():
-		return 0, ErrClosed
-	}
-	if err := e.failure(); err != nil {
-		return 0, err
-	}
-	err := op.Run(tx)
-	switch {
-	case len(tx.cold) > 0 || tx.blocked != nil:
-		return 0, ErrWouldBlock
-	case err == nil:
-		err = tx.err
-	}
-	if err != nil || len(tx.writes.ops) == 0 {
-		return st.counters.LSN, err
-	}
-	if e.holds.blocks(tx) != nil {
-		return 0, ErrWouldBlock
-	}
-	return e.commit(tx)
 }
 
 // diskReads estimates how often looking up a cold row reads the disk: a miss of

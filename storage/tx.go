@@ -42,6 +42,7 @@ type Tx struct {
 	hits      int64       // lookups of a live key
 	misses    int64       // and of none
 	err       error       // see fail
+	hurried   bool        // its caller must not wait for a slot
 	untouch   bool        // reading a row does not count as using it
 	leafUndo  []leafUndo  // changes of leaf directories, for undoLeaves
 	scored    []Scored    // members of small sorted sets
