@@ -65,3 +65,6 @@ func AppendLongText(dst []byte, f float64) []byte {
 	}
 	return strconv.AppendFloat(slices.Grow(dst, 24), f, 'g', 17, 64)
 }
+
+// LongText is AppendLongText as a string.
+func LongText(f float64) string { return string(AppendLongText(nil, f)) }

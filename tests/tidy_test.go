@@ -49,6 +49,7 @@ var levels = []struct {
 	{"server/config", 1, 0},
 	{"server/resp", 1, 0},
 	{"server/words", 0, 0},
+	{"server/geo", 0, 0},
 	{"server/glob", 0, 0},
 	{"slots", 0, 0},
 }

@@ -22,6 +22,7 @@ var families = []func() []Command{
 	setCommands,
 	zsetCommands,
 	hyperLogLogCommands,
+	geoCommands,
 	connectionCommands,
 	clientCommands,
 	transactionCommands,

@@ -117,17 +117,23 @@ func zadd(c *Call, tx *storage.Tx) error {
 		}
 		scores = append(scores, score)
 	}
+	return c.addScored(tx, o, scores, pairs[1:], 2)
+}
+
+// addScored gives scores to the members that are every step-th of names, and writes
+// the reply of ZADD.
+func (c *Call) addScored(tx *storage.Tx, o zaddOptions, scores []float64, names [][]byte, step int) error {
 	z, err := tx.ZSet(c.Args[1])
 	if err != nil {
 		return err
 	}
-	if err := z.Prefetch(pairs[1:], 2); err != nil {
+	if err := z.Prefetch(names, step); err != nil {
 		return err
 	}
 	added, updated := int64(0), int64(0)
 	var last storage.ZAdded
 	for i, score := range scores {
-		if last, err = z.Add(pairs[2*i+1], score, o.ZAdd); err != nil {
+		if last, err = z.Add(names[step*i], score, o.ZAdd); err != nil {
 			return err
 		}
 		if last.Added {
