@@ -129,6 +129,20 @@ func (tx *Tx) dumpList(dst []byte, e *Entry) ([]byte, error) {
 	return dst, w.Close()
 }
 
+// StoreList makes key a list of values, in place of whatever it was; none leave no key.
+func (tx *Tx) StoreList(key []byte, values [][]byte) error {
+	e, err := tx.Lookup(key)
+	if err != nil {
+		return err
+	}
+	if len(values) == 0 {
+		tx.remove(&e)
+		return nil
+	}
+	e.Meta = format.Meta{}
+	return tx.restoreList(&e, values)
+}
+
 // restoreList makes e a new list of items.
 func (tx *Tx) restoreList(e *Entry, items [][]byte) error {
 	e.Meta.Type, e.Meta.Enc = format.List, format.EncListpack

@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"slices"
+
 	"cobble/slots"
 	"cobble/storage/log"
 )
@@ -95,6 +97,9 @@ func (tx *Tx) slotOf(key []byte) slots.Slot {
 	}
 	return slots.Of(key)
 }
+
+// Covers reports whether the transaction holds the slot of a user key.
+func (tx *Tx) Covers(key []byte) bool { return slices.Contains(tx.slots, slots.Of(key)) }
 
 // getRow returns the row as the transaction sees it: its own writes first.
 func (tx *Tx) getRow(key []byte) (value []byte, ok bool, err error) {

@@ -31,9 +31,10 @@ type Call struct {
 	Later func(stop <-chan struct{})
 	Brief bool
 
-	fenced int   // how often the command met ErrFollower
-	keys   []int // positions of the keys in Args
-	start  int   // where the reply begins in Out
+	fenced int          // how often the command met ErrFollower
+	keys   []int        // positions of the keys in Args
+	wider  []slots.Slot // that the command needs beside those of its keys
+	start  int          // where the reply begins in Out
 	route  slots.Request
 	one    [1]slots.Slot
 
@@ -66,6 +67,9 @@ func (c *Call) Run() error {
 	}
 	lsn, err := c.transact()
 	c.seen(lsn)
+	if err == errWider {
+		return c.runWider()
+	}
 	if err != nil {
 		c.Out.CutTo(c.start)
 	}
@@ -127,10 +131,40 @@ func (c *Call) runAcross() error {
 	slices.Sort(locked)
 	lsn, err := c.Env.Engine.Update(c.Now, slices.Compact(locked), (*keyedOp)(c))
 	c.seen(lsn)
+	if err == errWider {
+		return c.runWider()
+	}
 	if err != nil {
 		c.Out.CutTo(c.start)
 	}
 	return err
+}
+
+// runWider executes a command that found out which slots it needs beside those of
+// its keys, and perhaps finds out more. Only a server on its own has such commands.
+func (c *Call) runWider() error {
+	c.Out.CutTo(c.start)
+	if c.NoWait {
+		return storage.ErrWouldBlock
+	}
+	var locked []slots.Slot
+	for {
+		for _, at := range c.keys {
+			locked = append(locked, slots.Of(c.Args[at]))
+		}
+		locked = append(locked, c.wider...)
+		slices.Sort(locked)
+		locked = slices.Compact(locked)
+		lsn, err := c.Env.Engine.Update(c.Now, locked, (*keyedOp)(c))
+		c.seen(lsn)
+		if err == errWider {
+			continue
+		}
+		if err != nil {
+			c.Out.CutTo(c.start)
+		}
+		return err
+	}
 }
 
 // keyedOp is a Call as an Op, without an allocation.
@@ -139,6 +173,7 @@ type keyedOp Call
 func (op *keyedOp) Run(tx *storage.Tx) error {
 	c := (*Call)(op)
 	c.Out.CutTo(c.start)
+	c.wider = c.wider[:0]
 	if len(c.keys) > 0 {
 		if err := c.routeKeys(tx); err != nil {
 			return err
@@ -223,6 +258,12 @@ func (s *KeySpec) find(args [][]byte) int {
 
 func (s *KeySpec) append(dst []int, args [][]byte) ([]int, error) {
 	begin := s.Index
+	if s.Search != nil {
+		if begin = s.Search(args); begin > 0 {
+			dst = append(dst, begin)
+		}
+		return dst, nil
+	}
 	if s.Keyword != "" {
 		if begin = s.find(args); begin == 0 {
 			return dst, nil

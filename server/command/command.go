@@ -66,6 +66,9 @@ type KeySpec struct {
 	KeyNum            int // -1: a range
 	FirstKey          int // offset of the first key after the begin, with KeyNum
 
+	// Search finds the only key of what Redis calls an unknown specification; 0 = there is none.
+	Search func(args [][]byte) int
+
 	mayBeEmpty bool // an empty argument at Index is no key (MIGRATE)
 }
 

@@ -135,7 +135,7 @@ func (c *Call) statusSet(names []string) {
 func (c *Command) firstLastStep() (first, last, step int) {
 	for i := range c.Keys {
 		s := &c.Keys[i]
-		if s.Keyword != "" || s.KeyNum >= 0 || s.Flags&KeyNotKey != 0 {
+		if s.Search != nil || s.Keyword != "" || s.KeyNum >= 0 || s.Flags&KeyNotKey != 0 {
 			continue
 		}
 		end := s.Last
@@ -180,6 +180,12 @@ func (c *Call) writeKeySpec(s *KeySpec) {
 	c.Out.BulkString("flags")
 	c.statusSet(s.Flags.names())
 	c.Out.BulkString("begin_search")
+	if s.Search != nil {
+		c.writeSpec("unknown", func() { c.Out.Map(0) })
+		c.Out.BulkString("find_keys")
+		c.writeSpec("unknown", func() { c.Out.Map(0) })
+		return
+	}
 	if s.Keyword != "" {
 		c.writeSpec("keyword", func() {
 			c.Out.Map(2)

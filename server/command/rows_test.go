@@ -56,6 +56,10 @@ func describe(cmd *Command) string {
 		if k.Keyword != "" {
 			begin = fmt.Sprintf("keyword %s from %d", k.Keyword, k.StartFrom)
 		}
+		if k.Search != nil {
+			keys = append(keys, fmt.Sprint(kf, "unknown"))
+			continue
+		}
 		if k.KeyNum >= 0 {
 			keys = append(keys, fmt.Sprintf("%s %s number at %d keys at %d step %d", kf, begin, k.KeyNum, k.FirstKey, max(k.Step, 1)))
 			continue
@@ -107,6 +111,10 @@ func describeInfo(info []any) (string, []any) {
 		begin := fmt.Sprintf("index %s", field(k, "begin_search", "spec", "index"))
 		if field(k, "begin_search", "type") == "keyword" {
 			begin = fmt.Sprintf("keyword %s from %s", field(k, "begin_search", "spec", "keyword"), field(k, "begin_search", "spec", "startfrom"))
+		}
+		if field(k, "find_keys", "type") == "unknown" {
+			keys = append(keys, fmt.Sprint(list(field(k, "flags")), "unknown"))
+			continue
 		}
 		if field(k, "find_keys", "type") == "keynum" {
 			keys = append(keys, fmt.Sprintf("%s %s number at %s keys at %s step %s", list(field(k, "flags")), begin,

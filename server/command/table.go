@@ -23,6 +23,7 @@ var families = []func() []Command{
 	zsetCommands,
 	hyperLogLogCommands,
 	geoCommands,
+	sortCommands,
 	connectionCommands,
 	clientCommands,
 	transactionCommands,

@@ -40,6 +40,12 @@ var families = prepared(
 		"DEBUG DIGEST-VALUE key", "OBJECT ENCODING key", "SET key value", "2 DEL key", "TYPE key", "EXISTS key", "EXPIRE key seconds", "TTL key",
 		"COPY key key [REPLACE]", "RENAME key key",
 	}},
+	&family{name: "sorts", commands: []string{
+		"6 RPUSH key number number number", "3 RPUSH key member member", "SET key value",
+		"8 SORT key [BY word] [LIMIT small small] [ASC | DESC] [ALPHA]", "4 SORT key (ALPHA | DESC | ASC | LIMIT small small | BY word | word | STORE key)...",
+		"4 SORT key [LIMIT small small] [DESC] [ALPHA] STORE key", "2 SORT_RO key [LIMIT small small] [DESC] [ALPHA]", "SORT_RO key STORE key", "SORT key BY pattern", "SORT key GET pattern",
+		"DEL key", "TYPE key", "2 LRANGE key 0 -1", "SORT key STORE otherkey", "COMMAND GETKEYS SORT key (BY word | LIMIT small small | STORE key | GET pattern)...",
+	}},
 	&family{name: "sketches", commands: []string{
 		"8 PFADD key member...", "2 PFADD key", "4 PFCOUNT key", "2 PFCOUNT key...", "3 PFMERGE key key...", "3 GET key", "PFDEBUG ENCODING key", "PFDEBUG DECODE key",
 		"PFDEBUG TODENSE key", "PFDEBUG word key", "SET key value", "SADD key member", "DEL key", "OBJECT ENCODING key",
@@ -50,7 +56,7 @@ var families = prepared(
 		"3 SMOVE key key member", "SMOVE key otherkey member", "3 SRANDMEMBER key [count]", "SPOP key 0", "SPOP key word", "SSCAN key word",
 		"3 SSCAN key 0 [MATCH pattern] [COUNT small]", "2 SINTER key...", "2 SUNION key...", "2 SDIFF key...", "SUNION key otherkey",
 		"2 SINTERSTORE key key...", "2 SUNIONSTORE key key...", "2 SDIFFSTORE key key...", "SDIFFSTORE otherkey key key",
-		"2 SINTERCARD 1 key [LIMIT small]", "2 SINTERCARD 2 key key [LIMIT small] [LIMIT small]", "SINTERCARD small key key key", "SINTERCARD int key",
+		"SORT key [ALPHA] [DESC]", "SORT key [ALPHA] STORE key", "2 SINTERCARD 1 key [LIMIT small]", "2 SINTERCARD 2 key key [LIMIT small] [LIMIT small]", "SINTERCARD small key key key", "SINTERCARD int key",
 		"SET key value", "DEL key", "3 OBJECT ENCODING key", "TYPE key", "EXISTS key", "EXPIRE key seconds", "TTL key", "COPY key key [REPLACE]", "RENAME key key",
 	}},
 	&family{name: "keys", commands: []string{

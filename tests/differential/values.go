@@ -113,7 +113,7 @@ func unfit(args []string) bool {
 			}
 		}
 	case "HRANDFIELD", "SRANDMEMBER":
-		if n, ok := number(2); ok && n < -1000 && n > math.MinInt64/2 {
+		if n, ok := number(2); ok && n < -1000 && n != math.MinInt64 && (len(args) == 3 || n > math.MinInt64/2) {
 			return true
 		}
 	case "SPOP": // what it leaves is left to chance
