@@ -67,7 +67,7 @@ diff: need ## replies compared with a real redis-server, SEEDS=n COMMANDS=n
 
 .PHONY: processes
 processes: need ## tests with real server processes: clusters, faults, clients
-	COBBLE_PROCESSES=full $(GO) test -count=1 -timeout 30m $$($(GO) list ./tests/... | grep -E '/(proc|cluster|faults|clients|migrate|metamorphic)$$')
+	COBBLE_PROCESSES=full $(GO) test -count=1 -timeout 30m $$($(GO) list ./tests/... | grep -E '/(proc|cluster|pubsub|faults|clients|migrate|metamorphic)$$')
 
 .PHONY: bench
 bench: build need ## redis-benchmark against cobble and redis-server, interleaved

@@ -20,11 +20,13 @@ type conn struct {
 	net     net.Conn
 	session session
 	stop    chan struct{} // closed by kill
+	turn    sync.Mutex    // held while commands run and replies are sent: no message comes between
 	once    sync.Once
 
 	outputWatch
 	netIn  int64
 	netOut int64
+	mailed atomic.Int64 // bytes of messages
 }
 
 // connection is a session with its socket, whoever drives it.
@@ -32,6 +34,7 @@ type connection interface {
 	kill() // closes it; any goroutine may call it, more than once
 	watch() *outputWatch
 	name() string
+	class() config.Class
 }
 
 // outputWatch is what the output limits look at.
@@ -44,9 +47,12 @@ func (w *outputWatch) watch() *outputWatch { return w }
 
 func (c *conn) name() string { return c.session.client.Addr }
 
+func (c *conn) class() config.Class { return classOf(c.session.client) }
+
 func newConn(srv *Server, nc net.Conn, client *command.Client) *conn {
 	c := &conn{srv: srv, net: nc, stop: make(chan struct{})}
 	client.Kill = c.kill
+	client.Notify = func() { go c.mail() }
 	c.session = session{srv: srv, client: client, call: command.NewCall(srv.env, client)}
 	return c
 }
@@ -70,7 +76,10 @@ func (c *conn) serve() {
 			c.netIn += int64(n)
 			c.srv.env.Stats.Reads.Add(1)
 			s.in.Filled(n)
-			if !c.round() {
+			c.turn.Lock()
+			goesOn := c.round()
+			c.turn.Unlock()
+			if !goesOn {
 				return
 			}
 		}
@@ -80,7 +89,7 @@ func (c *conn) serve() {
 	}
 }
 
-// round executes what was read. It reports whether the connection goes on.
+// round executes what was read, in the session's turn. It reports whether the connection goes on.
 func (c *conn) round() bool {
 	s := &c.session
 	for {
@@ -123,7 +132,7 @@ func (c *conn) flush() bool {
 		}
 		call.LSN = 0
 	}
-	if limit := c.srv.outputLimit(config.ClassNormal).Hard; limit > 0 && int64(len(out)) > limit {
+	if limit := c.srv.outputLimit(classOf(c.session.client)).Hard; limit > 0 && int64(len(out)) > limit {
 		c.srv.outputTooLong(c.session.client)
 		return false
 	}
@@ -150,9 +159,11 @@ func (c *conn) later() bool {
 			c.kill()
 		}
 	}()
+	c.turn.Unlock() // nothing is half sent
 	for later := s.call.Later; later != nil; later = s.call.Later {
 		later(c.stop)
 	}
+	c.turn.Lock()
 	_ = c.net.SetReadDeadline(time.Unix(1, 0)) // ends peerGone
 	<-watched
 	_ = c.net.SetReadDeadline(time.Time{})
@@ -198,7 +209,7 @@ func (c *conn) queryFits() bool {
 }
 
 func (c *conn) report(blocked bool) {
-	c.session.report(c.netIn, c.netOut, blocked)
+	c.session.report(c.netIn, c.netOut+c.mailed.Swap(0), blocked)
 	c.netIn, c.netOut = 0, 0
 }
 
@@ -208,4 +219,34 @@ func (c *conn) leave() {
 	c.report(false)
 	c.srv.env.Clients.Remove(c.session.client)
 	c.srv.forget(c)
+}
+
+// mail sends what others have put into the client's mailbox.
+func (c *conn) mail() {
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	text := c.session.client.TakeMail()
+	if len(text) == 0 {
+		return
+	}
+	if limit := c.srv.outputLimit(classOf(c.session.client)).Hard; limit > 0 && int64(len(text)) > limit {
+		c.srv.outputTooLong(c.session.client)
+		c.kill()
+		return
+	}
+	c.pending.Store(int64(len(text)))
+	n, err := c.net.Write(text)
+	c.pending.Store(0)
+	c.mailed.Add(int64(n))
+	if err != nil {
+		c.kill()
+	}
+}
+
+// classOf says which output limits hold for a client.
+func classOf(client *command.Client) config.Class {
+	if client.Listens() {
+		return config.ClassPubsub
+	}
+	return config.ClassNormal
 }

@@ -101,15 +101,15 @@ func (s *Server) closeIdle(now int64) {
 
 // limitOutputs closes clients whose unread replies exceed the soft limit for too long.
 func (s *Server) limitOutputs(now int64) {
-	limit := s.outputLimit(config.ClassNormal)
-	if limit.Soft == 0 {
+	if s.outputLimit(config.ClassNormal).Soft == 0 && s.outputLimit(config.ClassPubsub).Soft == 0 {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
-		w := c.watch()
+		w, limit := c.watch(), s.outputLimit(c.class())
 		switch since := w.softSince.Load(); {
+		case limit.Soft == 0:
 		case w.pending.Load() <= limit.Soft:
 			w.softSince.Store(0)
 		case since == 0:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cobble/server/command"
+	"cobble/server/config"
 	"cobble/server/resp"
 	"cobble/storage"
 )
@@ -106,6 +107,7 @@ func (l *loop) take(nc net.Conn, client *command.Client) bool {
 	syscall.CloseOnExec(fd)
 	c := &loopConn{loop: l, fd: fd, stop: make(chan struct{})}
 	client.Kill, client.FD = c.kill, fd
+	client.Notify = func() { l.post(func() { l.mail(c) }) }
 	c.session = session{srv: l.srv, client: client, call: command.NewCall(l.srv.env, client)}
 	c.session.call.NoWait = true
 	if !l.srv.remember(c) {
@@ -144,6 +146,8 @@ func (c *loopConn) kill() {
 }
 
 func (c *loopConn) name() string { return c.session.client.Addr }
+
+func (c *loopConn) class() config.Class { return classOf(c.session.client) }
 
 // run is the loop. It ends when the server closes, after all connections are gone.
 func (l *loop) run() {

@@ -3,8 +3,6 @@ package server
 import (
 	"syscall"
 	"time"
-
-	"cobble/server/config"
 )
 
 // maxUnsentCopy is how many bytes of replies are copied when the socket does not take
@@ -29,13 +27,13 @@ func (l *loop) endRound() {
 			return
 		}
 	}
-	limit := l.srv.outputLimit(config.ClassNormal).Hard
 	for _, c := range l.dirty {
 		c.queued = false
 		if l.conns[c.fd] != c {
 			continue
 		}
 		out := c.session.call.Out.Bytes()
+		limit := l.srv.outputLimit(classOf(c.session.client)).Hard
 		if limit > 0 && int64(len(out)+len(c.unsent)) > limit {
 			l.srv.outputTooLong(c.session.client)
 			l.drop(c)
@@ -132,4 +130,30 @@ func (l *loop) want(c *loopConn, events uint32) {
 		l.srv.log.Printf(Warning, "Closing %s, nothing would be heard of it: epoll: %v", c.name(), err)
 		c.kill()
 	}
+}
+
+// mail sends what others have put into the client's mailbox. Replies that are ready go before it, and a command that
+// runs elsewhere has nothing on the way.
+func (l *loop) mail(c *loopConn) {
+	if c.queued {
+		l.endRound()
+	}
+	text := c.session.client.TakeMail()
+	if l.conns[c.fd] != c || len(text) == 0 {
+		return
+	}
+	n := 0
+	if len(c.unsent) == 0 {
+		var ok bool
+		if n, ok = l.write(c, text); !ok {
+			return
+		}
+	}
+	c.unsent = append(c.unsent, text[n:]...)
+	if limit := l.srv.outputLimit(classOf(c.session.client)).Hard; limit > 0 && int64(len(c.unsent)) > limit {
+		l.srv.outputTooLong(c.session.client)
+		c.kill()
+		return
+	}
+	l.settle(c)
 }

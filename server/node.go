@@ -216,8 +216,12 @@ func (n *node) work() {
 func (n *node) hooks() driver.Hooks {
 	s := n.srv
 	return driver.Hooks{
-		Publish: func(_ *cluster.View, route *slots.View) { s.env.View.Store(route) },
-		Serve:   func(until time.Time) { s.env.ServeUntil.Store(until.UnixMilli()) },
+		Publish: func(_ *cluster.View, route *slots.View) {
+			s.env.View.Store(route)
+			s.env.Broker.DropShards(route)
+		},
+		Cast:  n.received,
+		Serve: func(until time.Time) { s.env.ServeUntil.Store(until.UnixMilli()) },
 		BecomePrimary: func(b cluster.BecomePrimary) {
 			s.log.SetRole('M')
 			n.tasks <- func() { n.repl.becomePrimary(b) }
@@ -289,7 +293,7 @@ func levelOf(mark byte) Level {
 func (n *node) commands() *command.Cluster {
 	d := n.driver
 	return &command.Cluster{
-		View: d.View, FreshView: d.FreshView, Do: d.Do, Cut: d.Cut,
+		View: d.View, FreshView: d.FreshView, Do: d.Do, Cut: d.Cut, Cast: n.cast,
 		Links: func() (out []command.ClusterLink) {
 			for _, l := range d.Links() {
 				out = append(out, command.ClusterLink{ToPeer: l.ToPeer, ID: l.ID, Created: l.Created.UnixMilli(), Allocated: l.Allocated})
@@ -323,4 +327,36 @@ func startReason(err error) string {
 		return e.Text
 	}
 	return err.Error()
+}
+
+// The kinds of casts.
+const (
+	castMessage      = 'P' // a message of PUBLISH
+	castShardMessage = 'S' // of SPUBLISH
+)
+
+// cast sends a published message to every other node, or to those of this shard.
+func (n *node) cast(shard bool, message []byte) {
+	view := n.driver.View()
+	kind := byte(castMessage)
+	if shard {
+		kind = castShardMessage
+	}
+	mine := &view.Nodes[view.Self]
+	for i := range view.Nodes {
+		other := &view.Nodes[i]
+		if i == view.Self || other.Handshake || shard && other.Shard != mine.Shard {
+			continue
+		}
+		n.driver.Cast(other.ID, kind, message)
+	}
+}
+
+// received takes a message that another node published.
+func (n *node) received(_ cluster.ID, kind byte, body []byte) {
+	channel, message, ok := command.DecodeCast(body)
+	if !ok || kind != castMessage && kind != castShardMessage {
+		return
+	}
+	n.srv.env.Broker.Publish(kind == castShardMessage, channel, message)
 }

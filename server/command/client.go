@@ -30,6 +30,13 @@ type Client struct {
 	reply         replyMode
 	noTouch       bool
 
+	// Notify has the driver of the session send what is in the mailbox; any goroutine calls it. nil: nobody would.
+	Notify   func()
+	box      mailbox
+	resp3    atomic.Bool  // the protocol of messages
+	listens  atomic.Int32 // subscriptions
+	monitors atomic.Bool
+
 	unblock atomic.Pointer[chan string] // set while a command waits; takes "TIMEOUT" or "ERROR"
 
 	mu   sync.Mutex // guards what follows
@@ -157,5 +164,6 @@ func NewCall(e *Env, client *Client) *Call {
 // Leave undoes what the session left behind: its watched keys.
 func (c *Call) Leave() {
 	c.discard()
+	c.Env.Broker.leave(c.Client)
 	c.Env.Stats.add(&c.tally)
 }

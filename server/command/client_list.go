@@ -7,7 +7,7 @@ import (
 )
 
 // line prints a client as CLIENT LIST does.
-func (c *Client) line(b *strings.Builder, now int64) {
+func (c *Client) line(b *strings.Builder, now int64, subs [topicKinds]int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := &c.info
@@ -15,15 +15,23 @@ func (c *Client) line(b *strings.Builder, now int64) {
 	if i.lastCommand != nil {
 		command = i.lastCommand.FullName()
 	}
-	fmt.Fprintf(b, "id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=0 sub=0 psub=0 ssub=0 multi=%d watch=%d "+
+	fmt.Fprintf(b, "id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=0 sub=%d psub=%d ssub=%d multi=%d watch=%d "+
 		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=0 rbs=%d rbp=%d obl=%d oll=0 omem=%d tot-mem=%d events=r cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-		c.ID, c.Addr, c.LocalAddr, c.FD, i.name, (now-c.Created)/1000, max(now-i.lastActive, 0)/1000, i.flags(), i.multiLen, i.watching,
+		c.ID, c.Addr, c.LocalAddr, c.FD, i.name, (now-c.Created)/1000, max(now-i.lastActive, 0)/1000, c.flags(), subs[topicChannel], subs[topicPattern], subs[topicShard], i.multiLen, i.watching,
 		i.queryBytes, i.queryFree, i.argBytes, i.outBytes, i.outBytes, i.outBytes, i.outBytes, i.queryBytes+i.queryFree+i.outBytes+i.argBytes,
 		command, i.proto, i.libName, i.libVersion)
 }
 
-func (i *clientInfo) flags() string {
+// flags are the letters of CLIENT LIST. mu is held.
+func (c *Client) flags() string {
+	i := &c.info
 	var b strings.Builder
+	if c.monitors.Load() {
+		b.WriteByte('O')
+	}
+	if c.listens.Load() != 0 {
+		b.WriteByte('P')
+	}
 	if i.multiLen >= 0 {
 		b.WriteByte('x')
 	}
@@ -58,20 +66,23 @@ func clientInfoCommand(c *Call) error {
 	now := c.Env.Process.Micros() / 1000
 	c.showSelf(now)
 	var b strings.Builder
-	c.Client.line(&b, now)
+	c.Client.line(&b, now, c.Env.Broker.counts(c.Client))
 	c.Out.Verbatim("txt", b.String())
 	return nil
 }
 
-// clientType reads a TYPE argument; every client is a normal one yet.
-func clientType(arg []byte) (normal bool, err error) {
+// clientType reads a TYPE argument: whether clients of the type listen to channels, and whether any is of it. Replicas
+// and primaries are not clients here.
+func clientType(arg []byte) (listens, any bool, err error) {
 	switch strings.ToLower(string(arg)) {
 	case "normal":
-		return true, nil
-	case "slave", "replica", "master", "pubsub":
-		return false, nil
+		return false, true, nil
+	case "pubsub":
+		return true, true, nil
+	case "slave", "replica", "master":
+		return false, false, nil
 	}
-	return false, Error(fmt.Sprintf("ERR Unknown client type '%s'", arg))
+	return false, false, Error(fmt.Sprintf("ERR Unknown client type '%s'", arg))
 }
 
 func clientList(c *Call) error {
@@ -79,11 +90,11 @@ func clientList(c *Call) error {
 	switch {
 	case len(c.Args) == 2:
 	case len(c.Args) == 4 && equalFold(c.Args[2], "type"):
-		normal, err := clientType(c.Args[3])
+		listens, any, err := clientType(c.Args[3])
 		if err != nil {
 			return err
 		}
-		keep = func(*Client) bool { return normal }
+		keep = func(cl *Client) bool { return any && (cl.listens.Load() != 0) == listens }
 	case len(c.Args) > 3 && equalFold(c.Args[2], "id"):
 		ids := map[uint64]bool{}
 		for _, arg := range c.Args[3:] {
@@ -102,7 +113,7 @@ func clientList(c *Call) error {
 	var b strings.Builder
 	for _, client := range c.Env.Clients.List() {
 		if keep(client) {
-			client.line(&b, now)
+			client.line(&b, now, c.Env.Broker.counts(client))
 		}
 	}
 	c.Out.Verbatim("txt", b.String())
@@ -111,16 +122,16 @@ func clientList(c *Call) error {
 
 // clientFilter is what CLIENT KILL selects by.
 type clientFilter struct {
-	id            uint64
-	addr, laddr   string
-	normal, typed bool
-	maxAge        int64 // seconds
-	skipMe        bool
+	id                  uint64
+	addr, laddr         string
+	listens, any, typed bool
+	maxAge              int64 // seconds
+	skipMe              bool
 }
 
 func (f *clientFilter) matches(cl, me *Client, now int64) bool {
 	return (f.id == 0 || cl.ID == f.id) && (f.addr == "" || cl.Addr == f.addr) && (f.laddr == "" || cl.LocalAddr == f.laddr) &&
-		(!f.typed || f.normal) && (f.maxAge == 0 || (now-cl.Created)/1000 >= f.maxAge) && !(f.skipMe && cl == me)
+		(!f.typed || f.any && (cl.listens.Load() != 0) == f.listens) && (f.maxAge == 0 || (now-cl.Created)/1000 >= f.maxAge) && !(f.skipMe && cl == me)
 }
 
 func (f *clientFilter) parse(args [][]byte) error {
@@ -138,7 +149,7 @@ func (f *clientFilter) parse(args [][]byte) error {
 			f.id = uint64(id)
 		case "type":
 			var err error
-			if f.normal, err = clientType(args[1]); err != nil {
+			if f.listens, f.any, err = clientType(args[1]); err != nil {
 				return err
 			}
 			f.typed = true

@@ -14,7 +14,9 @@ type Cluster struct {
 	Do       func(stop <-chan struct{}, admin cluster.Admin) cluster.Result
 	Links    func() []ClusterLink
 	Messages func() []ClusterMessages // counts of the bus, for CLUSTER INFO
-	Cut      func(nodes []cluster.ID) // breaks the network to these nodes, for DEBUG PARTITION
+	// Cast sends a published message to the other nodes, or only to those of this shard; AppendCast made it.
+	Cast func(shard bool, message []byte)
+	Cut  func(nodes []cluster.ID) // breaks the network to these nodes, for DEBUG PARTITION
 }
 
 // ClusterLink is one entry of CLUSTER LINKS.

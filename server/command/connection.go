@@ -29,6 +29,16 @@ func connectionCommands() []Command {
 }
 
 func ping(c *Call) error {
+	if c.Client.listens.Load() != 0 && c.Out.Proto() == 2 && len(c.Args) <= 2 { // as a message, for it comes among messages
+		c.Out.Array(2)
+		c.Out.BulkString("pong")
+		if len(c.Args) == 2 {
+			c.Out.Bulk(c.Args[1])
+		} else {
+			c.Out.BulkString("")
+		}
+		return nil
+	}
 	switch len(c.Args) {
 	case 1:
 		c.Out.Status("PONG")
@@ -60,6 +70,9 @@ func reset(c *Call) error {
 	client.info.name, client.info.noEvict = "", false
 	client.mu.Unlock()
 	c.Out.SetProto(2)
+	client.resp3.Store(false)
+	c.Env.Broker.leave(client)
+	client.monitors.Store(false)
 	c.Out.Status("RESET")
 	return nil
 }
@@ -167,6 +180,7 @@ func hello(c *Call) error {
 		c.Client.setName(string(name))
 	}
 	c.Out.SetProto(int(proto))
+	c.Client.resp3.Store(proto == 3)
 	c.writeHello(proto)
 	return nil
 }

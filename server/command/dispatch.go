@@ -18,6 +18,9 @@ func (c *Call) Execute(args [][]byte) {
 		c.finish()
 		return
 	}
+	if c.Env.Broker.watched.Load() != 0 {
+		c.showMonitors()
+	}
 	if c.Env.Pause.active.Load() && c.paused() {
 		c.Later = func(stop <-chan struct{}) {
 			goOn := c.Env.Pause.wait(c, stop)
@@ -148,7 +151,7 @@ func (c *Call) admit() error {
 			return err
 		}
 	}
-	return nil
+	return c.mayRunSubscribed()
 }
 
 // lookup finds the row; a session often repeats its last command.

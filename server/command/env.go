@@ -20,6 +20,7 @@ type Env struct {
 	Clients Clients
 	Stats   Stats
 	Scripts Scripts
+	Broker  Broker
 	Slow    SlowLog
 	Latency LatencyMonitor
 	Pause   Pause
@@ -79,6 +80,7 @@ type Usage struct {
 func NewEnv(engine *storage.Engine, settings *config.Config, process Process) *Env {
 	e := &Env{Engine: engine, Table: NewTable(), Config: settings, Process: process}
 	e.View.Store(slots.Local())
+	e.Broker.init()
 	e.Clients.all = map[uint64]*Client{}
 	e.Stats.init(e.Table)
 	e.activeSweep.Store(true)

@@ -121,7 +121,9 @@ func infoClients(c *Call, b *infoText) {
 	b.num("client_recent_max_input_buffer", maxIn)
 	b.num("client_recent_max_output_buffer", maxOut)
 	b.num("blocked_clients", c.Env.Stats.InFlight.Load())
-	b.zeros("tracking_clients", "pubsub_clients")
+	_, listening := c.Env.Broker.sizes()
+	b.zeros("tracking_clients")
+	b.num("pubsub_clients", int64(listening))
 	b.num("watching_clients", watching)
 	b.zeros("clients_in_timeout_table", "total_watched_keys", "total_blocking_keys", "total_blocking_keys_on_nokey")
 }

@@ -97,7 +97,11 @@ func infoStats(c *Call, b *infoText) {
 	b.zeros("evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time")
 	b.num("keyspace_hits", s.KeyspaceHits.Load())
 	b.num("keyspace_misses", s.KeyspaceMisses.Load())
-	b.zeros("pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec", "total_forks", "migrate_cached_sockets",
+	topics, _ := c.Env.Broker.sizes()
+	b.num("pubsub_channels", int64(topics[topicChannel]))
+	b.num("pubsub_patterns", int64(topics[topicPattern]))
+	b.num("pubsubshard_channels", int64(topics[topicShard]))
+	b.zeros("latest_fork_usec", "total_forks", "migrate_cached_sockets",
 		"slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses",
 		"total_active_defrag_time", "current_active_defrag_time", "tracking_total_keys", "tracking_total_items", "tracking_total_prefixes")
 	b.num("unexpected_error_replies", s.UnexpectedErrors.Load())

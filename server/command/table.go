@@ -37,6 +37,7 @@ var families = []func() []Command{
 	clusterCommands,
 	migrateCommands,
 	scriptCommands,
+	pubsubCommands,
 }
 
 // NewTable builds the table.
