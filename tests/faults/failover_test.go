@@ -122,6 +122,7 @@ func report(t *testing.T, what string, took []time.Duration) {
 
 // TestKill9FailsOver kills a primary that is being written to, and measures until its replica takes writes.
 func TestKill9FailsOver(t *testing.T) {
+	t.Parallel()
 	c := proc.StartCluster(t, 3, 1, options())
 	w := startWorkload(t, c, 3000, 6)
 	var took []time.Duration
@@ -144,6 +145,7 @@ func TestKill9FailsOver(t *testing.T) {
 
 // TestPausedPrimaryIsReplaced stops a primary with SIGSTOP; when it wakes up it must not go on as if nothing was.
 func TestPausedPrimaryIsReplaced(t *testing.T) {
+	t.Parallel()
 	c := proc.StartCluster(t, 3, 1, options())
 	var took []time.Duration
 	for round := range number("COBBLE_ROUNDS", 1) {
@@ -171,6 +173,7 @@ func TestPausedPrimaryIsReplaced(t *testing.T) {
 
 // TestManualFailover moves a primary's role by CLUSTER FAILOVER under load: no acknowledged write may be lost.
 func TestManualFailover(t *testing.T) {
+	t.Parallel()
 	c := proc.StartCluster(t, 3, 1, options())
 	w := startWorkload(t, c, 2000, 4)
 	for range number("COBBLE_ROUNDS", 2) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"cobble/tests/proc"
 	"cobble/tools/topology"
@@ -13,6 +14,7 @@ import (
 // TestReshardUnderLoad moves slots with stock redis-cli while clients write: no key is lost or wrong, and clients see
 // no error but TRYAGAIN.
 func TestReshardUnderLoad(t *testing.T) {
+	t.Parallel()
 	keys, moved := number("COBBLE_KEYS", 10_000), number("COBBLE_SLOTS", 50)
 	c := proc.StartCluster(t, 3, 1, options())
 	w := startWorkload(t, c, keys, 6)
@@ -29,7 +31,9 @@ func TestReshardUnderLoad(t *testing.T) {
 			primaries = append(primaries, n)
 		}
 	}
-	out := c.CLI("--cluster", "reshard", c.Servers[0].Addr, "--cluster-from", primaries[0].ID, "--cluster-to", primaries[1].ID,
+	// A loaded machine moves at least ten slots and ten thousand keys a second.
+	limit := 2*time.Minute + time.Duration(moved)*100*time.Millisecond + time.Duration(keys)*100*time.Microsecond
+	out := c.CLIWithin(limit, "--cluster", "reshard", c.Servers[0].Addr, "--cluster-from", primaries[0].ID, "--cluster-to", primaries[1].ID,
 		"--cluster-slots", fmt.Sprint(moved), "--cluster-yes")
 	w.waitWrites(t, 1000)
 	w.halt()

@@ -7,11 +7,17 @@ import (
 )
 
 // TestKillAllAlways kills all six processes at once under load with appendfsync always: every acknowledged write is back.
-func TestKillAllAlways(t *testing.T) { killAll(t, number("COBBLE_ROUNDS", 3), "always") }
+func TestKillAllAlways(t *testing.T) {
+	t.Parallel()
+	killAll(t, number("COBBLE_ROUNDS", 2), "always")
+}
 
 // TestKillAllEverysec does the same with the default: a dead process loses nothing either, since what was acknowledged
 // was handed to the kernel (only a dead machine could lose the last second).
-func TestKillAllEverysec(t *testing.T) { killAll(t, number("COBBLE_ROUNDS", 2), "everysec") }
+func TestKillAllEverysec(t *testing.T) {
+	t.Parallel()
+	killAll(t, number("COBBLE_ROUNDS", 1), "everysec")
+}
 
 func killAll(t *testing.T, rounds int, policy string) {
 	c := proc.StartCluster(t, 3, 1, options("--appendonly", "yes", "--appendfsync", policy))
@@ -45,6 +51,7 @@ func (w *workload) resume() {
 
 // TestRestartAll stops all six gently and starts them again: the same cluster, the same data.
 func TestRestartAll(t *testing.T) {
+	t.Parallel()
 	c := proc.StartCluster(t, 3, 1, options())
 	w := startWorkload(t, c, 3000, 4)
 	w.waitWrites(t, 3000)

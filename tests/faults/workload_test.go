@@ -135,7 +135,7 @@ func (w *workload) waitWrites(t *testing.T, n int64) {
 // verify reads every key: at least what was acknowledged, at most what was sent.
 func (w *workload) verify(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute+time.Duration(w.keys)*100*time.Microsecond)
 	defer cancel()
 	lost := 0
 	const batch = 500

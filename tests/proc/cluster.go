@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"context"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -58,15 +59,25 @@ func (c *Cluster) Addrs() []string {
 // CLI runs stock redis-cli and gives its output; the test fails when it exits with an error or takes a minute.
 func (c *Cluster) CLI(args ...string) string {
 	c.t.Helper()
-	cmd := exec.Command(RedisCLI(c.t), args...)
-	timer := time.AfterFunc(readyTimeout, func() { cmd.Process.Kill() })
-	defer timer.Stop()
-	out, err := cmd.CombinedOutput()
+	return c.CLIWithin(readyTimeout, args...)
+}
+
+// CLIWithin is CLI for what may take longer, or must not take so long.
+func (c *Cluster) CLIWithin(limit time.Duration, args ...string) string {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, RedisCLI(c.t), args...).CombinedOutput()
+	if ctx.Err() != nil {
+		c.t.Fatalf("redis-cli %q was cut off after %v\n%s", args, limit, tail(out, 2000))
+	}
 	if err != nil {
 		c.t.Fatalf("redis-cli %q: %v\n%s", args, err, out)
 	}
 	return string(out)
 }
+
+func tail(b []byte, n int) []byte { return b[max(0, len(b)-n):] }
 
 // Each runs f on every server at the same time.
 func (c *Cluster) Each(f func(s *Server)) {
