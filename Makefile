@@ -54,8 +54,8 @@ sim: ## the cluster simulator, SEEDS=n
 	$(seeds) $(GO) test -count=1 -timeout 60m -skip Mutant ./cluster/sim
 
 .PHONY: sim-mutants
-sim-mutants: ## planted bugs: the simulator and the crash harnesses must catch each one
-	$(GO) test -count=1 -timeout 60m -run Mutant ./cluster/... ./storage/...
+sim-mutants: ## planted bugs: the simulator, the crash harnesses and the bad-input suite must catch each one
+	COBBLE_MUTANTS=1 $(GO) test -count=1 -timeout 60m -run Mutant ./cluster/... ./storage/... ./tests/badinput
 
 .PHONY: crash
 crash: ## power cuts at every step of log, store and stream, SEEDS=n

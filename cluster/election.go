@@ -42,10 +42,16 @@ func (m *Machine) primaryFailed(n *node) {
 	if own.Primary != n.id() {
 		return
 	}
-	m.standAt, m.ranked, m.excuse = m.now.After(slowDelay+Duration(m.random.Below(int64(slowDelay)))), false, ""
+	// The random part keeps mates apart; Redis waits it out without mates, too.
+	apart := Duration(m.random.Below(int64(slowDelay)))
+	mates := m.replicasOf(n.id())
+	if len(mates) == 1 {
+		apart = 0
+	}
+	m.standAt, m.ranked, m.excuse = m.now.After(slowDelay+apart), false, ""
 	m.wakeBy(m.standAt)
 	m.hastenElection(n)
-	for _, mate := range m.replicasOf(n.id()) {
+	for _, mate := range mates {
 		if mate != m.me {
 			m.send(mate.id(), Standing{Shard: own.Shard, Term: own.Term, Offset: m.position.Offset})
 		}

@@ -179,15 +179,7 @@ func TestSameDirectory(t *testing.T) {
 // TestFullDisk fills the file system below a server: writes that grow are refused, reads and deletions are not, and
 // when there is space again all goes on.
 func TestFullDisk(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=320m"); err != nil {
-		t.Skipf("NOT TESTED, a full disk: mounting a tmpfs needs root: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	dir := tmpfs(t, "320m")
 	ballast := filepath.Join(dir, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 200<<20), 0o644); err != nil {
 		t.Fatal(err)
@@ -233,5 +225,103 @@ func TestFullDisk(t *testing.T) {
 	}
 	if n, _ := s.Do("EXISTS", "key:999").Int(); n != 0 {
 		t.Error("the key deleted on the full disk is back")
+	}
+}
+
+// TestFullDiskOfANode fills the file system below a node of a cluster, first until its log takes nothing more, then to
+// the last byte, so that not even its table of the cluster can be saved: it must stop and say why rather than go on
+// with what it would forget, and with space it is again who it was, with all it had acknowledged.
+func TestFullDiskOfANode(t *testing.T) {
+	dir := tmpfs(t, "320m")
+	ballast := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 200<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := wellAfter(t, proc.Start(t, proc.Options{Dir: dir}))
+	s.Do("CLUSTER", "ADDSLOTSRANGE", "0", "16382")
+	s.Do("CONFIG", "SET", "cluster-require-full-coverage", "no")
+	id := s.Do("CLUSTER", "MYID").Text
+	fill(t, s, 0, 1000)
+	block := strings.Repeat("0123456789abcdef", 1<<16)
+	stored := 0
+	for ; stored < 400; stored++ {
+		if got := errorOf(s, "SET", "block:"+itoa(stored), block); strings.HasPrefix(got, "MISCONF Errors writing") {
+			break
+		} else if got != "" {
+			t.Fatalf("block %d: %q", stored, got)
+		}
+	}
+	if stored == 400 || stored == 0 {
+		t.Fatalf("%d blocks of 1 MB went onto a disk of 120 MB", stored)
+	}
+	// The log holds back before the disk is full: the cluster's own files can still be written.
+	s.Do("CLUSTER", "ADDSLOTS", "16383")
+	has(t, s, 0, 1000)
+
+	filler := filepath.Join(dir, "filler")
+	fillUp(t, filler)
+	// The journal may have room for this change in a block that it has; what is confirmed is kept.
+	epoch := "0"
+	if r, err := s.Try("CLUSTER", "BUMPEPOCH"); err == nil {
+		_, epoch, _ = strings.Cut(r.Text, " ")
+	}
+	s.WaitExit(exitTimeout)
+	for _, text := range []string{"can't update cluster config file", "no space left on device"} {
+		if !strings.Contains(s.Log(), text) {
+			t.Errorf("the log does not say %q:\n%.4000s", text, s.Log())
+		}
+	}
+	for _, name := range []string{filler, ballast} {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Restart()
+	proc.WaitOK(t, s)
+	if got := s.Do("CLUSTER", "MYID").Text; got != id {
+		t.Errorf("the node was %s and is %s", id, got)
+	}
+	if info := s.Do("CLUSTER", "INFO").Text; !strings.Contains(info, "cluster_slots_assigned:16384\r") ||
+		epoch != "0" && !strings.Contains(info, "cluster_my_epoch:"+epoch+"\r") {
+		t.Errorf("after the restart, with epoch %s confirmed:\n%s", epoch, info)
+	}
+	has(t, s, 0, 1000)
+	for i := range stored {
+		if n, _ := s.Do("STRLEN", "block:"+itoa(i)).Int(); int(n) != len(block) {
+			t.Fatalf("block:%d has %d bytes", i, n)
+		}
+	}
+	fill(t, s, 1000, 1100)
+}
+
+// tmpfs gives a directory on a file system of its own.
+func tmpfs(t *testing.T, size string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Skipf("NOT TESTED, a full disk: mounting a tmpfs needs root: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// fillUp writes a file until nothing more goes onto its file system.
+func fillUp(t *testing.T, name string) {
+	t.Helper()
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for b := make([]byte, 1<<20); len(b) > 0; {
+		if _, err := f.Write(b); errors.Is(err, syscall.ENOSPC) {
+			b = b[:len(b)/2]
+		} else if err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package badinput
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -62,16 +63,20 @@ func TestUnreadableNodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string][]byte{
-		"garbage": []byte("what is this?\n"),
-		"half":    right[:len(right)/2],
-		"binary":  []byte("\x00\xff\x00\xff"),
-		"newer":   append([]byte("x-format 99\n"), right[12:]...),
+	_, body, _ := bytes.Cut(right, []byte("\n"))
+	for name, file := range map[string]struct {
+		text []byte
+		says string
+	}{
+		"garbage": {[]byte("what is this?\n"), "not written by this server"},
+		"half":    {right[:len(right)/2], "nodes.conf"},
+		"binary":  {[]byte("\x00\xff\x00\xff"), "control character"},
+		"newer":   {append([]byte("x-format 99\n"), body...), "start the version that wrote it"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			damage(t, nodes, func([]byte) []byte { return text })
+			damage(t, nodes, func([]byte) []byte { return file.text })
 			s.Launch()
-			exited(t, s, "nodes.conf")
+			exited(t, s, "nodes.conf", file.says)
 		})
 	}
 	damage(t, nodes, func([]byte) []byte { return right })

@@ -78,6 +78,16 @@ func build() (string, error) {
 	return path, nil
 }
 
+// ModuleRoot gives the directory of the tree that is tested.
+func ModuleRoot(t testing.TB) string {
+	t.Helper()
+	root, err := moduleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
 // moduleRoot climbs from the working directory (a test's is its package's) to the one with go.mod.
 func moduleRoot() (string, error) {
 	dir, err := os.Getwd()
