@@ -18,6 +18,8 @@ func (s *Server) runCron() {
 	defer s.cron.Done()
 	tick := time.NewTicker(cronPeriod)
 	defer tick.Stop()
+	machine := machineBytes()
+	budget := s.settings.Bytes("memory-budget", machine)
 	last, given, again := s.sample(time.Now()), time.Time{}, false
 	for n := 1; ; n++ {
 		select {
@@ -26,6 +28,11 @@ func (s *Server) runCron() {
 		case now := <-tick.C:
 			s.limitOutputs(now.UnixMilli())
 			s.env.Evictor.Refresh()
+			if b := s.settings.Bytes("memory-budget", machine); b != budget {
+				budget = b
+				s.env.Engine.SetBudget(b)
+			}
+			s.heap.govern(budget, s.env.Engine.RowBytes())
 			if s.node != nil {
 				s.node.repl.gate(now)
 			}

@@ -41,6 +41,7 @@ type Server struct {
 	lock *os.File // held on the data directory
 
 	deliveries deliveries // MIGRATE's connections
+	heap       heapLimit  // the cron's
 
 	accepting sync.WaitGroup
 	sessions  sync.WaitGroup

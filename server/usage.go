@@ -17,9 +17,11 @@ var peakHeap atomic.Int64
 
 // usage reads what the system counts for this process. It takes some microseconds.
 func usage() command.Usage {
-	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
+	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}, {Name: "/memory/classes/heap/free:bytes"},
+		{Name: "/gc/gomemlimit:bytes"}}
 	metrics.Read(samples)
 	u := command.Usage{RSS: residentBytes(), Machine: machineBytes(), Goroutines: runtime.NumGoroutine()}
+	u.HeapLive, u.HeapLimit = heapLive(), int64(samples[3].Value.Uint64())
 	u.Heap = int64(samples[0].Value.Uint64()) - int64(samples[1].Value.Uint64()) - int64(samples[2].Value.Uint64())
 	for peak := peakHeap.Load(); u.Heap > peak && !peakHeap.CompareAndSwap(peak, u.Heap); peak = peakHeap.Load() {
 	}

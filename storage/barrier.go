@@ -313,7 +313,7 @@ func (e *Engine) ApplyRecord(raw []byte) (LSN, error) {
 	if err := e.applyRecord(&rec, raw); err != nil {
 		return 0, err
 	}
-	if e.table.ActiveBytes() >= e.opts.GenerationBytes {
+	if e.table.ActiveBytes() >= e.limits.generation.Load() {
 		e.requestFlush()
 	}
 	return rec.LSN, nil

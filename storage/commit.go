@@ -25,7 +25,7 @@ func (e *Engine) commit(tx *Tx) (LSN, error) {
 	}
 	tx.leafUndo = tx.leafUndo[:0]
 	e.expired.Add(tx.expired)
-	if e.table.ActiveBytes() >= e.opts.GenerationBytes {
+	if e.table.ActiveBytes() >= e.limits.generation.Load() {
 		e.requestFlush()
 	}
 	return lsn, nil

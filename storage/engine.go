@@ -31,12 +31,14 @@ type Counters struct {
 // Locks, in the order in which they are taken: flushing, slot locks (ascending),
 // commits, stores. Slot locks are the row table's.
 type Engine struct {
-	slots [slots.Count]slotState // first: each begins a cache line
-	opts  Options
-	fs    vfs.FS
-	table *cache.Table
-	log   *log.Log
-	watch watchTable
+	slots  [slots.Count]slotState // first: each begins a cache line
+	opts   Options
+	fs     vfs.FS
+	table  *cache.Table
+	limits limits
+	blocks blockCache
+	log    *log.Log
+	watch  watchTable
 
 	maxString atomic.Int64 // see SetMaxString
 	expired   atomic.Int64 // keys removed because their time had come

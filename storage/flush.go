@@ -36,7 +36,7 @@ type throttle struct {
 
 // waitForFlusher waits while too many bytes are dirty. No slot lock is held.
 func (e *Engine) waitForFlusher() error {
-	if e.table.DirtyBytes() < e.opts.MaxDirtyBytes {
+	if e.table.DirtyBytes() < e.limits.dirty.Load() {
 		return nil
 	}
 	e.stats.stalls.Add(1)
@@ -44,7 +44,7 @@ func (e *Engine) waitForFlusher() error {
 	t := &e.throttled
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for e.table.DirtyBytes() >= e.opts.MaxDirtyBytes {
+	for e.table.DirtyBytes() >= e.limits.dirty.Load() {
 		if e.closed.Load() {
 			return ErrClosed
 		}

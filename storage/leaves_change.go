@@ -34,7 +34,7 @@ func (tx *Tx) keepLeaves(d *leafDirectory, stamp uint64) {
 	if tx.writable && len(tx.writes.ops) > 0 {
 		tx.leafUndo = append(tx.leafUndo, leafUndo{dir: d, stamp: stamp, lost: true})
 	}
-	tx.engine.leaves.put(d, tx.engine.opts.Budget/leafCacheShare)
+	tx.engine.leaves.put(d, tx.engine.limits.budget.Load()/leafCacheShare)
 }
 
 // count notes that elements with a key came (delta > 0) or went.

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"cobble/slots"
 	"cobble/storage/cache"
 	"cobble/storage/format"
@@ -47,7 +49,7 @@ func Open(o Options) (*Engine, error) {
 	if err := e.open(); err != nil {
 		return nil, errors.Join(err, e.closeFiles())
 	}
-	if len(e.waiting) > 0 {
+	if len(e.waiting) > 0 || e.table.ActiveBytes() >= e.limits.generation.Load() {
 		e.requestFlush()
 	}
 	e.loops.Add(2)
@@ -60,7 +62,9 @@ func (e *Engine) open() error {
 	if err := e.prepareDir(); err != nil {
 		return err
 	}
-	table, err := cache.New(cache.Config{MaxBytes: e.opts.tableBytes(), Reserve: e.opts.reserve, Layout: tableLayout})
+	e.blocks.cache = pebble.NewCache(blockCacheBound)
+	e.SetBudget(e.opts.Budget)
+	table, err := cache.New(cache.Config{MaxBytes: shareOf(e.opts.Budget).table, Reserve: e.opts.reserve, Layout: tableLayout})
 	if err != nil {
 		return err
 	}
@@ -240,7 +244,7 @@ func (e *Engine) replay() error {
 		if err != nil {
 			return fmt.Errorf("replay the log at %d: %w", r.Position(), err)
 		}
-		if e.table.ActiveBytes() >= e.opts.GenerationBytes && r.Position() < e.log.End() && !e.opts.InSync {
+		if e.table.ActiveBytes() >= e.limits.dirty.Load() && r.Position() < e.log.End() && !e.opts.InSync {
 			// The state between two records is a generation like any other.
 			if err := e.flushReplayed(entry); err != nil {
 				return err
@@ -359,6 +363,7 @@ func (e *Engine) closeFiles() error {
 		e.store = nil
 	}
 	e.stores.Unlock()
+	e.blocks.close()
 	if e.table != nil {
 		err = errors.Join(err, e.table.Close())
 	}

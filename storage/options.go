@@ -60,12 +60,6 @@ func (o *Options) setDefaults() {
 	if o.Budget == 0 {
 		o.Budget = defaultBudget
 	}
-	if o.MaxDirtyBytes == 0 {
-		o.MaxDirtyBytes = o.tableBytes() / 2
-	}
-	if o.GenerationBytes == 0 {
-		o.GenerationBytes = o.MaxDirtyBytes / 2
-	}
 	if o.SSTBytes == 0 {
 		o.SSTBytes = defaultSSTBytes
 	}
@@ -73,10 +67,6 @@ func (o *Options) setDefaults() {
 		o.Logf = func(string, ...any) {}
 	}
 }
-
-// tableBytes is the row table's share of the budget, blockBytes the block cache's.
-func (o *Options) tableBytes() int64 { return o.Budget / 10 * 7 }
-func (o *Options) blockBytes() int64 { return o.Budget / 10 * 2 }
 
 // mutants are rules that tests switch off one at a time to prove that the crash
 // harness would notice.

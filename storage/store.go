@@ -29,7 +29,7 @@ func (e *Engine) storeOptions() *pebble.Options {
 		FS:                          newPatientFS(e.fs, e.closing),
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		DisableWAL:                  true,
-		CacheSize:                   e.opts.blockBytes(),
+		Cache:                       e.blocks.cache,
 		MemTableSize:                256 << 10,
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       16,

@@ -72,6 +72,7 @@ type Process struct {
 // Usage is what the system counts for the process.
 type Usage struct {
 	Heap, RSS, PeakHeap, Machine int64   // bytes
+	HeapLive, HeapLimit          int64   // bytes that the last collection left, and that the heap is kept within
 	UserCPU, SystemCPU           float64 // seconds
 	Goroutines                   int
 }

@@ -28,8 +28,9 @@ type Evictor struct {
 	limit     atomic.Int64 // 0: none
 	policy    atomic.Pointer[evictionPolicy]
 	samples   atomic.Int64
-	exhausted atomic.Bool // a round has found nothing to evict
-	passive   atomic.Bool // a replica: the primary evicts
+	exhausted atomic.Bool  // a round has found nothing to evict
+	passive   atomic.Bool  // a replica: the primary evicts
+	peak      atomic.Int64 // of the data
 	kick      chan struct{}
 
 	mu   sync.Mutex
@@ -111,7 +112,20 @@ func (v *Evictor) Refresh() {
 	view := v.env.View.Load()
 	v.passive.Store(view.Enabled && view.Primary != slots.NoNode && v.env.Config.Bool("replica-ignore-maxmemory"))
 	v.exhausted.Store(false)
+	v.peakOf(v.env.Engine.DataBytes())
 	v.refuses()
+}
+
+// peakOf returns the most that was in use, n included.
+func (v *Evictor) peakOf(n int64) int64 {
+	for peak := v.peak.Load(); ; peak = v.peak.Load() {
+		if n <= peak {
+			return peak
+		}
+		if v.peak.CompareAndSwap(peak, n) {
+			return n
+		}
+	}
 }
 
 // over reports whether a command that needs memory has to wait for evictions. Close

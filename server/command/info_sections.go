@@ -24,33 +24,41 @@ func (b *infoText) bytes(name string, n int64) {
 	b.str(name+"_human", human(n))
 }
 
+// infoMemory prints Redis's fields with Redis's meaning, used_memory being what
+// maxmemory is compared with and mem_not_counted_for_evict what is not, wherever the
+// data is; where the memory of the process is, is in fields of our own.
 func infoMemory(c *Call, b *infoText) {
-	u := c.Env.Process.Usage()
-	_, _, data := c.Env.counts()
-	b.bytes("used_memory", u.Heap)
-	b.bytes("used_memory_rss", u.RSS)
-	b.bytes("used_memory_peak", u.PeakHeap)
-	b.str("used_memory_peak_perc", fmt.Sprintf("%.2f%%", 100*float64(u.Heap)/float64(max(u.PeakHeap, 1))))
-	b.num("used_memory_overhead", max(u.Heap-data, 0))
+	m := c.memory()
+	b.bytes("used_memory", m.used)
+	b.bytes("used_memory_rss", m.RSS)
+	b.bytes("used_memory_peak", m.peak)
+	b.str("used_memory_peak_perc", fmt.Sprintf("%.2f%%", 100*float64(m.used)/float64(max(m.peak, 1))))
+	b.num("used_memory_overhead", m.overhead)
 	b.num("used_memory_startup", 0)
-	b.num("used_memory_dataset", data)
-	b.str("used_memory_dataset_perc", fmt.Sprintf("%.2f%%", 100*float64(data)/float64(max(u.Heap, data, 1))))
-	b.num("allocator_allocated", u.Heap)
-	b.num("allocator_active", u.Heap)
-	b.num("allocator_resident", u.RSS)
-	b.bytes("total_system_memory", u.Machine)
+	b.num("used_memory_dataset", m.used-m.overhead)
+	b.str("used_memory_dataset_perc", fmt.Sprintf("%.2f%%", 100*float64(m.used-m.overhead)/float64(max(m.used, 1))))
+	b.num("allocator_allocated", m.Heap+m.rows)
+	b.num("allocator_active", m.Heap+m.rows)
+	b.num("allocator_resident", m.RSS)
+	b.bytes("total_system_memory", m.Machine)
 	b.bytes("used_memory_lua", 0)
 	b.scripts(c.Env)
 	b.bytes("maxmemory", c.Env.Config.Int("maxmemory"))
 	b.str("maxmemory_policy", c.Env.Config.Text("maxmemory-policy"))
 	b.flt("allocator_frag_ratio", 1)
-	b.flt("mem_fragmentation_ratio", float64(u.RSS)/float64(max(u.Heap, 1)))
-	b.num("mem_fragmentation_bytes", u.RSS-u.Heap)
-	b.zeros("mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves", "mem_clients_normal",
-		"mem_cluster_links", "mem_aof_buffer")
+	b.flt("mem_fragmentation_ratio", float64(m.RSS)/float64(max(m.used, 1)))
+	b.num("mem_fragmentation_bytes", m.RSS-m.used)
+	b.num("mem_not_counted_for_evict", m.used-m.data)
+	b.zeros("mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves") // a replica reads the log on disk
+	b.num("mem_clients_normal", m.clients)
+	b.num("mem_cluster_links", m.links)
+	b.zeros("mem_aof_buffer")
 	b.str("mem_allocator", "go")
 	b.zeros("active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects")
-	b.num("cobble_memory_budget", c.Env.Config.Bytes("memory-budget", u.Machine))
+	b.num("cobble_memory_budget", c.Env.Config.Bytes("memory-budget", m.Machine))
+	for _, f := range m.fields() {
+		b.num("cobble_memory_"+f.name, f.bytes)
+	}
 }
 
 func infoPersistence(c *Call, b *infoText) {

@@ -53,24 +53,23 @@ func memoryPurge(c *Call) error {
 }
 
 func memoryStats(c *Call) error {
-	u := c.Env.Process.Usage()
-	keys, _, data := c.Env.counts()
-	ints := []struct {
-		name string
-		n    int64
-	}{
-		{"peak.allocated", u.PeakHeap}, {"total.allocated", u.Heap}, {"startup.allocated", 0}, {"replication.backlog", 0}, {"clients.slaves", 0},
-		{"clients.normal", 0}, {"cluster.links", 0}, {"aof.buffer", 0}, {"lua.caches", 0}, {"functions.caches", 0}, {"overhead.total", max(u.Heap-data, 0)},
-		{"keys.count", keys}, {"keys.bytes-per-key", data / max(keys, 1)}, {"dataset.bytes", data},
+	m := c.memory()
+	ints := []memoryField{
+		{"peak.allocated", m.peak}, {"total.allocated", m.used}, {"startup.allocated", 0}, {"replication.backlog", 0}, {"clients.slaves", 0},
+		{"clients.normal", m.clients}, {"cluster.links", m.links}, {"aof.buffer", 0}, {"lua.caches", 0}, {"functions.caches", 0},
+		{"overhead.total", m.overhead}, {"keys.count", m.keys}, {"keys.bytes-per-key", m.data / max(m.keys, 1)}, {"dataset.bytes", m.used - m.overhead},
+	}
+	for _, f := range m.fields() {
+		ints = append(ints, memoryField{"cobble." + f.name, f.bytes})
 	}
 	c.Out.Map(len(ints) + 2)
 	for _, f := range ints {
 		c.Out.BulkString(f.name)
-		c.Out.Int(f.n)
+		c.Out.Int(f.bytes)
 	}
 	c.Out.BulkString("peak.percentage")
-	c.Out.Double(100 * float64(u.Heap) / float64(max(u.PeakHeap, 1)))
+	c.Out.Double(100 * float64(m.used) / float64(max(m.peak, 1)))
 	c.Out.BulkString("fragmentation")
-	c.Out.Double(float64(u.RSS) / float64(max(u.Heap, 1)))
+	c.Out.Double(float64(m.RSS) / float64(max(m.used, 1)))
 	return nil
 }

@@ -50,7 +50,7 @@ func shutdownOn(name string) Setting {
 func memoryAndDisk() []Setting {
 	return []Setting{
 		Setting{Name: "memory-budget", Kind: KindPercent, Default: "25%", Max: maxInt64,
-			Note: "Memory for rows, block cache and buffers, in bytes or as a share of the machine's; data beyond it lives on disk."}.flag(Own | Immutable),
+			Note: "Memory for rows, block cache and buffers, in bytes or as a share of the machine's; data beyond it lives on disk."}.flag(Own),
 		memory("maxmemory", "0", 0, "Bytes of data, on disk or in memory, at which maxmemory-policy begins: names, values and 48 bytes for each key; buffers do not count. 0 is no limit."),
 		choice("maxmemory-policy", "noeviction", []string{"volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
 			"allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"}, "What happens at maxmemory: refuse writes or evict keys."),

@@ -45,6 +45,7 @@ type arena struct {
 	mem  []byte
 	live atomic.Int64 // bytes of live entries
 	used atomic.Int64 // segments that are not free
+	idle atomic.Int64 // free segments that stay resident
 
 	mu       sync.Mutex
 	segments []segment
@@ -148,6 +149,7 @@ func (a *arena) grow(head int, h header) (off uint32, ok bool) {
 	case len(a.free) > 0:
 		id = a.free[len(a.free)-1]
 		a.free = a.free[:len(a.free)-1]
+		a.idle.Store(int64(min(len(a.free), releaseAbove)))
 	case int(a.next) < len(a.segments):
 		id = a.next
 		a.next++
@@ -202,6 +204,7 @@ func (a *arena) release(id uint32) {
 	a.segments[id] = segment{}
 	a.used.Add(-1)
 	a.free = append(a.free, id)
+	a.idle.Store(int64(min(len(a.free), releaseAbove)))
 	if len(a.free) > releaseAbove {
 		// A failure only means that the pages stay resident.
 		_ = unix.Madvise(a.mem[int64(id)*segmentBytes:int64(id+1)*segmentBytes], unix.MADV_DONTNEED)

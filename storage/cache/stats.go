@@ -9,6 +9,11 @@ type Stats struct {
 	DirtyBytes              int64
 }
 
+// ResidentBytes is the memory that segments hold, holes and a few free ones included.
+func (t *Table) ResidentBytes() int64 {
+	return (t.arena.used.Load() + t.arena.idle.Load()) * segmentBytes
+}
+
 // Stats returns the figures; they are not one consistent cut.
 func (t *Table) Stats() Stats {
 	return Stats{

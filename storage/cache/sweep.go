@@ -144,3 +144,14 @@ func (t *Table) Trim() {
 		}
 	}
 }
+
+// Shrink sweeps until the table is within its bound, going over everything up to
+// twice: the first time takes the second chance from rows that were used. No slot
+// lock may be held.
+func (t *Table) Shrink() {
+	for n := 2*t.arena.used.Load() + 2; n > 0 && t.full(); n-- {
+		if !t.sweep(noSlot, false, false) {
+			return
+		}
+	}
+}

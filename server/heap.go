@@ -1,0 +1,49 @@
+package server
+
+import (
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+// heapLimit makes the garbage collector keep the process within the memory budget:
+// what rows do not hold is the heap's. The rows are outside of the heap and the
+// block cache, the indexes and the buffers in it have hardly any pointers, so a
+// collection is cheap and frequent ones cost less than memory that lies idle.
+// One goroutine uses it.
+type heapLimit struct {
+	limit   int64
+	percent int
+}
+
+const (
+	// mappedBytes is the resident part of the binary, which neither the heap nor the
+	// rows count.
+	mappedBytes = 20 << 20
+	// heapSlack is what the heap may grow between collections at least, whatever
+	// the budget says: without slack the collector would run without end.
+	heapSlack = 16 << 20
+	// heapGarbage is how much garbage a heap may gather where the budget has room.
+	heapGarbage = 64 << 20
+)
+
+// govern adapts the collector to what rows hold now, in bytes.
+func (h *heapLimit) govern(budget, rows int64) {
+	live := heapLive()
+	limit := max(budget-rows-mappedBytes, live+live/8+heapSlack)
+	if d := limit - h.limit; d > limit/32 || d < -limit/32 {
+		h.limit = limit
+		debug.SetMemoryLimit(limit)
+	}
+	percent := int(min(max(heapGarbage*100/max(live, 1), 15), 100))
+	if d := percent - h.percent; d > h.percent/4 || d < -h.percent/4 {
+		h.percent = percent
+		debug.SetGCPercent(percent)
+	}
+}
+
+// heapLive returns the bytes of the heap that the last collection found in use.
+func heapLive() int64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return int64(sample[0].Value.Uint64())
+}

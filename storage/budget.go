@@ -1,0 +1,131 @@
+package storage
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// limits are what Options.Budget comes to. They may change while the engine runs.
+type limits struct{ budget, generation, dirty atomic.Int64 }
+
+// share is how a budget is divided. What is left of it is for the process itself:
+// tables under construction, lists of dirty rows, buffers, and the slack that a
+// garbage collector needs.
+type share struct{ table, blocks int64 }
+
+const (
+	// processBytes is what a process needs that holds nothing; of a small budget it
+	// gets a quarter.
+	processBytes = 32 << 20
+	// maxGeneration bounds the replay after a crash: about two generations are dirty
+	// when the flusher keeps up. Larger ones save little compaction.
+	maxGeneration = 256 << 20
+	maxDirty      = 4 * maxGeneration
+)
+
+func shareOf(budget int64) share {
+	rest := budget - min(processBytes, budget/4)
+	return share{table: rest / 100 * 66, blocks: rest / 100 * 14}
+}
+
+// SetBudget changes Options.Budget. More memory is used as it is needed; what
+// exceeds a smaller budget is evicted in the background.
+func (e *Engine) SetBudget(budget int64) {
+	s := shareOf(budget)
+	e.limits.budget.Store(budget)
+	dirty := e.opts.MaxDirtyBytes
+	if dirty == 0 {
+		dirty = min(s.table/2, maxDirty)
+	}
+	generation := e.opts.GenerationBytes
+	if generation == 0 {
+		generation = min(dirty/2, maxGeneration)
+	}
+	e.limits.dirty.Store(dirty)
+	e.limits.generation.Store(generation)
+	e.blocks.resize(s.blocks)
+	if e.table != nil {
+		e.table.SetMaxBytes(s.table)
+		e.unthrottle()
+		go e.shrink()
+	}
+}
+
+// shrink evicts what exceeds the budget.
+func (e *Engine) shrink() {
+	if e.Flush() != nil || e.lockStore() != nil {
+		return // closed
+	}
+	defer e.flushing.Unlock()
+	e.table.Shrink()
+}
+
+// blockCacheBound is the size that the block cache is made with. What it may hold
+// is less by a reservation, for a cache cannot be resized, but a reservation can.
+const blockCacheBound = 1 << 40
+
+// blockCache is the store's cache of blocks, of a size that can change.
+type blockCache struct {
+	mu      sync.Mutex
+	cache   *pebble.Cache
+	release func() // of the reservation
+}
+
+func (b *blockCache) resize(size int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cache == nil {
+		return
+	}
+	if b.release != nil {
+		b.release() // first: two reservations at a time would empty the cache
+	}
+	b.release = b.cache.Reserve(int(blockCacheBound - size))
+}
+
+func (b *blockCache) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cache != nil {
+		b.cache.Unref()
+		b.cache, b.release = nil, nil
+	}
+}
+
+// bytes is what the cache holds.
+func (b *blockCache) bytes() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cache == nil {
+		return 0
+	}
+	return b.cache.Size()
+}
+
+// Memory is where the engine's memory is, in bytes.
+type Memory struct {
+	Rows      int64 // row table: segments, outside of the Go heap
+	Index     int64 // and its index
+	LargeRows int64 // and rows kept apart
+	Dirty     int64 // part of Rows and LargeRows that is not in the store yet
+	Blocks    int64 // block cache
+	Tables    int64 // open tables and memtables of the store
+}
+
+// Memory says where the engine's memory is. It takes some microseconds.
+func (e *Engine) Memory() Memory {
+	rows := e.table.Stats()
+	m := Memory{Rows: e.table.ResidentBytes(), Index: rows.IndexBytes, LargeRows: rows.LargeBytes, Dirty: rows.DirtyBytes, Blocks: e.blocks.bytes()}
+	e.stores.RLock()
+	defer e.stores.RUnlock()
+	if e.store != nil && e.failure() == nil { // a stopped Pebble may hold its lock for good
+		metrics := e.store.Metrics()
+		m.Tables = int64(metrics.MemTable.Size) + metrics.FileCache.Size
+	}
+	return m
+}
+
+// RowBytes is Memory().Rows, at no cost.
+func (e *Engine) RowBytes() int64 { return e.table.ResidentBytes() }
