@@ -41,10 +41,11 @@ type loopConn struct {
 	loop    *loop
 	fd      int
 	session session
-	unsent  []byte // replies that the socket did not take
-	queued  bool   // stands in loop.dirty
-	busy    bool   // call.Later is running
-	closing bool   // close when unsent is empty
+	unsent  []byte        // replies that the socket did not take
+	queued  bool          // stands in loop.dirty
+	busy    bool          // call.Later is running, or
+	parked  *command.Wait // its command waits for keys
+	closing bool          // close when unsent is empty
 	stop    chan struct{}
 	once    sync.Once
 	events  uint32
@@ -336,6 +337,10 @@ func (l *loop) leave(c *loopConn) {
 	}
 	c.busy = true
 	l.settle(c)
+	if wait := c.session.call.Wait; wait != nil {
+		l.park(c, wait)
+		return
+	}
 	waiting := int64(1)
 	if c.session.call.Brief {
 		waiting = 0
@@ -348,6 +353,25 @@ func (l *loop) leave(c *loopConn) {
 			l.closed(c) // the loop has failed
 		}
 	}()
+}
+
+// park lets the connection be until its command has waited enough.
+func (l *loop) park(c *loopConn, wait *command.Wait) {
+	c.parked = wait
+	l.srv.env.Stats.InFlight.Add(1)
+	wait.Notify(func() {
+		l.post(func() {
+			l.srv.env.Stats.InFlight.Add(-1)
+			c.parked = nil
+			c.session.call.Unpark()
+			l.back(c)
+		})
+	})
+	select {
+	case <-c.stop: // before it was parked
+		wait.Cancel()
+	default:
+	}
 }
 
 func (l *loop) back(c *loopConn) {
@@ -370,7 +394,13 @@ func (l *loop) back(c *loopConn) {
 
 // drop closes the connection. One that is busy is closed when it is back.
 func (l *loop) drop(c *loopConn) {
-	if l.conns[c.fd] != c || c.busy {
+	if l.conns[c.fd] != c {
+		return
+	}
+	if c.parked != nil {
+		c.parked.Cancel()
+	}
+	if c.busy {
 		return
 	}
 	delete(l.conns, c.fd)

@@ -218,6 +218,7 @@ func (n *node) hooks() driver.Hooks {
 	return driver.Hooks{
 		Publish: func(_ *cluster.View, route *slots.View) {
 			s.env.View.Store(route)
+			s.env.Reroute()
 			s.env.Broker.DropShards(route)
 		},
 		Cast:  n.received,

@@ -115,6 +115,7 @@ func (r *replication) becomeReplica(b cluster.BecomeReplica) {
 	r.source.DisconnectAll()
 	r.srv.env.Engine.SetFollower(true)
 	r.node.lost = slots.Set{} // the data is the primary's from now on
+	r.srv.env.EndWaits()
 	r.release()
 	s := r.srv
 	f := stream.NewFollower(stream.FollowerOptions{

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -243,7 +244,10 @@ func (s *Server) process() command.Process {
 		Micros: func() int64 { return time.Now().UnixMicro() },
 		Usage:  usage,
 		After:  after,
-		Log:    func(text string) { s.log.Printf(Warning, "%s", text) },
+		AfterFunc: func(ms int64, f func()) func() bool {
+			return time.AfterFunc(time.Duration(min(ms, math.MaxInt64/int64(time.Millisecond)))*time.Millisecond, f).Stop
+		},
+		Log: func(text string) { s.log.Printf(Warning, "%s", text) },
 		Shutdown: func(r command.ShutdownRequest) error {
 			s.askToStop(r)
 			return nil

@@ -258,6 +258,7 @@ func (e *Engine) applyBatch(rec *log.Record, raw []byte) error {
 		}
 	}
 	now := seconds32(rec.TimeMS)
+	defer e.serveReaders(rec)
 	err := format.EachOp(rec.Payload, func(op byte, key, value []byte) error {
 		e.applyOp(op, key, value, now)
 		return nil

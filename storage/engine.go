@@ -47,6 +47,7 @@ type Engine struct {
 
 	encodings encodingLimits
 	holds     holdTable
+	waits     waitTable
 
 	pool sync.Pool
 
@@ -107,10 +108,11 @@ type slotState struct {
 	generation uint32 // of the last change
 	void       bool   // what the store holds of the slot was excised in the log
 	keys       atomic.Int64
+	waiters    atomic.Int32 // places in queues for keys of the slot
 
 	frozen     Counters     // as of the last cut, if generation says so
 	nextExpiry atomic.Int64 // no key of the slot expires earlier, Unix ms; 0 = never
-	_          [16]byte
+	_          [8]byte
 }
 
 // View runs op with slot locked for reading, at time now (Unix milliseconds). It
@@ -196,6 +198,9 @@ func (e *Engine) updateOnce(tx *Tx, op Op) (LSN, chan struct{}, error) {
 		return 0, held, nil
 	}
 	lsn, err = e.commit(tx)
+	if err == nil && e.waitedFor(tx.slots) {
+		e.serveWaiters(tx)
+	}
 	return lsn, nil, err
 }
 

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"math"
 	"math/big"
 	"strconv"
 	"strings"
@@ -105,6 +106,24 @@ func scanFloat(s string, hex bool) (exponent int64, ok bool) {
 		}
 	}
 	return exponent, true
+}
+
+// Ceil returns the least integer that is not below a·times; ok is false if it is
+// above the range of int64, and what is below it is its least.
+func (a LongDouble) Ceil(times int64) (n int64, ok bool) {
+	if a.inf {
+		return math.MinInt64, a.f.Sign() < 0
+	}
+	product := new(big.Float).SetPrec(longDoubleBits).SetInt64(times)
+	product.Mul(product, &a.f)
+	n, accuracy := product.Int64()
+	if accuracy == big.Below && n == math.MaxInt64 {
+		return 0, false
+	}
+	if accuracy == big.Below { // truncation is towards zero
+		n++
+	}
+	return n, true
 }
 
 // IsFinite reports whether a is a number other than an infinity.

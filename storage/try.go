@@ -66,7 +66,10 @@ func (e *Engine) tryUpdate(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 	if e.holds.blocks(tx) != nil {
 		return 0, ErrWouldBlock
 	}
-	return e.commit(tx)
+	if lsn, err = e.commit(tx); err == nil && e.slots[slot].waiters.Load() != 0 {
+		e.serveWaiters(tx)
+	}
+	return lsn, err
 }
 
 // tryRun runs op in a slot that is locked. ErrWouldBlock if it met something to

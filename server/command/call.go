@@ -31,6 +31,14 @@ type Call struct {
 	Later func(stop <-chan struct{})
 	Brief bool
 
+	// Wait is set, together with Later, by a command that waits for keys. A driver
+	// with many sessions calls Wait.Notify, and Unpark once the wait is over, instead
+	// of spending a goroutine on Later.
+	Wait *Wait
+
+	serving  bool  // it is served as a Wait: what it replies is the wait's
+	deadline int64 // of a wait, Unix milliseconds; 0 = none
+
 	fenced int          // how often the command met ErrFollower
 	keys   []int        // positions of the keys in Args
 	wider  []slots.Slot // that the command needs beside those of its keys
@@ -67,11 +75,17 @@ func (c *Call) Run() error {
 	}
 	lsn, err := c.transact()
 	c.seen(lsn)
+	return c.ended(err)
+}
+
+// ended is the end of a transaction of the command.
+func (c *Call) ended(err error) error {
 	if err == errWider {
 		return c.runWider()
 	}
 	if err != nil {
 		c.Out.CutTo(c.start)
+		c.unblock()
 	}
 	return err
 }
@@ -131,13 +145,7 @@ func (c *Call) runAcross() error {
 	slices.Sort(locked)
 	lsn, err := c.Env.Engine.Update(c.Now, slices.Compact(locked), (*keyedOp)(c))
 	c.seen(lsn)
-	if err == errWider {
-		return c.runWider()
-	}
-	if err != nil {
-		c.Out.CutTo(c.start)
-	}
-	return err
+	return c.ended(err)
 }
 
 // runWider executes a command that found out which slots it needs beside those of
@@ -160,10 +168,7 @@ func (c *Call) runWider() error {
 		if err == errWider {
 			continue
 		}
-		if err != nil {
-			c.Out.CutTo(c.start)
-		}
-		return err
+		return c.ended(err)
 	}
 }
 
@@ -174,6 +179,7 @@ func (op *keyedOp) Run(tx *storage.Tx) error {
 	c := (*Call)(op)
 	c.Out.CutTo(c.start)
 	c.wider = c.wider[:0]
+	c.unblock()
 	if len(c.keys) > 0 {
 		if err := c.routeKeys(tx); err != nil {
 			return err

@@ -37,7 +37,7 @@ type Client struct {
 	listens  atomic.Int32 // subscriptions
 	monitors atomic.Bool
 
-	unblock atomic.Pointer[chan string] // set while a command waits; takes "TIMEOUT" or "ERROR"
+	unblock atomic.Pointer[func(reason string) bool] // set while a command waits: ends that, for "TIMEOUT" or "ERROR"
 
 	mu   sync.Mutex // guards what follows
 	info clientInfo

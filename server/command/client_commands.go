@@ -219,20 +219,10 @@ func (c *Client) unblockNow(reason string) int64 {
 	if c == nil {
 		return 0
 	}
-	wait := c.unblock.Swap(nil)
-	if wait == nil {
-		return 0
+	if end := c.unblock.Load(); end != nil && (*end)(reason) {
+		return 1
 	}
-	*wait <- reason
-	return 1
-}
-
-// Unblocked returns a channel on which CLIENT UNBLOCK sends "TIMEOUT" or "ERROR"
-// to this client, once. done must be called when the wait is over.
-func (c *Client) Unblocked() (wait <-chan string, done func()) {
-	ch := make(chan string, 1)
-	c.unblock.Store(&ch)
-	return ch, func() { c.unblock.CompareAndSwap(&ch, nil) }
+	return 0
 }
 
 func clientCaching(*Call) error {

@@ -11,7 +11,7 @@ import (
 // writes the reply. If it sets Later, the reply is only complete when Later has
 // run. Args must stay unchanged until the reply is complete.
 func (c *Call) Execute(args [][]byte) {
-	c.Args, c.Later, c.fenced = args, nil, 0
+	c.Args, c.Later, c.fenced, c.deadline = args, nil, 0, 0
 	c.replyFrom = c.Out.Len()
 	if err := c.admit(); err != nil {
 		c.reject(err)
@@ -62,6 +62,10 @@ func (c *Call) perform() {
 	if err == storage.ErrFollower && c.fenced < fencedTries {
 		c.Out.CutTo(c.replyFrom)
 		c.Later = c.again
+		return
+	}
+	if err == nil && c.Wait != nil {
+		c.park()
 		return
 	}
 	if err == nil && c.Later != nil {

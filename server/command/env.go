@@ -62,6 +62,8 @@ type Process struct {
 	Micros     func() int64                   // wall clock, Unix microseconds
 	Usage      func() Usage                   // of memory and CPU, by now
 	After      func(ms int64) <-chan struct{} // is closed after so many milliseconds
+	// AfterFunc calls f on a goroutine of its own after so many milliseconds, unless stop comes first.
+	AfterFunc  func(ms int64, f func()) (stop func() bool)
 	Log        func(text string)
 	Shutdown   func(s ShutdownRequest) error // returns only if it does not happen
 	Abort      func() bool                   // stops a shutdown that waits

@@ -125,7 +125,10 @@ func infoClients(c *Call, b *infoText) {
 	b.zeros("tracking_clients")
 	b.num("pubsub_clients", int64(listening))
 	b.num("watching_clients", watching)
-	b.zeros("clients_in_timeout_table", "total_watched_keys", "total_blocking_keys", "total_blocking_keys_on_nokey")
+	b.zeros("clients_in_timeout_table", "total_watched_keys")
+	keys, orGone := c.Env.Engine.WaitingKeys()
+	b.num("total_blocking_keys", keys)
+	b.num("total_blocking_keys_on_nokey", orGone)
 }
 
 func infoReplication(c *Call, b *infoText) {

@@ -96,6 +96,9 @@ func lmpop(c *Call, tx *storage.Tx) error {
 // name and them; it reports whether one had.
 func (c *Call) popFirst(tx *storage.Tx, m multiPop) (bool, error) {
 	for _, key := range m.keys {
+		if !c.mayAsk(tx, key) {
+			continue
+		}
 		l, err := tx.List(key)
 		if err != nil {
 			return false, err

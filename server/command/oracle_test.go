@@ -64,6 +64,13 @@ func dialUntil(port int, ended chan struct{}) net.Conn {
 
 // do sends one command and returns the raw reply.
 func (o *oracle) do(args ...string) string {
+	o.send(args...)
+	var reply strings.Builder
+	o.read(&reply)
+	return reply.String()
+}
+
+func (o *oracle) send(args ...string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "*%d\r\n", len(args))
 	for _, a := range args {
@@ -72,9 +79,6 @@ func (o *oracle) do(args ...string) string {
 	if _, err := io.WriteString(o.conn, b.String()); err != nil {
 		o.t.Fatal(err)
 	}
-	var reply strings.Builder
-	o.read(&reply)
-	return reply.String()
 }
 
 func (o *oracle) read(reply *strings.Builder) {

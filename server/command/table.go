@@ -19,6 +19,7 @@ var families = []func() []Command{
 	bitmapCommands,
 	hashCommands,
 	listCommands,
+	listBlockingCommands,
 	setCommands,
 	zsetCommands,
 	hyperLogLogCommands,
