@@ -155,7 +155,7 @@ func (l *loop) run() {
 	defer l.srv.cron.Done()
 	events := make([]syscall.EpollEvent, 256)
 	for {
-		n, err := syscall.EpollWait(l.epoll, events, -1)
+		n, err := poll(l.epoll, events)
 		if err != nil && !errors.Is(err, syscall.EINTR) {
 			l.fail(err)
 			return
@@ -247,7 +247,7 @@ func (l *loop) ready(c *loopConn, events uint32, now int64) {
 func (l *loop) read(c *loopConn) bool {
 	s := &c.session
 	s.in.Limits = resp.Limits{Bulk: l.srv.maxBulk.Load()}
-	n, err := syscall.Read(c.fd, s.in.Space())
+	n, err := rawRead(c.fd, s.in.Space())
 	switch {
 	case err == syscall.EAGAIN || err == syscall.EINTR:
 		return false

@@ -104,7 +104,7 @@ func (l *loop) settle(c *loopConn) {
 // write sends what the socket takes. It reports false when the connection is gone.
 func (l *loop) write(c *loopConn, b []byte) (n int, ok bool) {
 	for n < len(b) {
-		m, err := syscall.Write(c.fd, b[n:])
+		m, err := rawWrite(c.fd, b[n:])
 		switch {
 		case err == syscall.EAGAIN:
 			return n, true
