@@ -67,12 +67,14 @@ func (s *session) prefetch() {
 // now is Unix milliseconds.
 func (s *session) advance(now int64) step {
 	s.call.Now = now
+	s.call.Restart()
 	if s.client.Closing {
 		return stepClose
 	}
 	for {
 		if s.in.Ready() == 0 {
 			s.prefetch()
+			s.call.Restart()
 		}
 		args, err := s.in.Next()
 		switch {

@@ -3,6 +3,8 @@ package slots
 import (
 	"math/rand/v2"
 	"testing"
+
+	"github.com/sigurn/crc16"
 )
 
 func TestOf(t *testing.T) {
@@ -68,5 +70,28 @@ func TestParseRangeRefuses(t *testing.T) {
 		if r, err := ParseRange(text); err == nil {
 			t.Errorf("ParseRange(%q) = %v, want an error", text, r)
 		}
+	}
+}
+
+// TestCRC compares with the library byte by byte, at every length around the steps.
+func TestCRC(t *testing.T) {
+	table := crc16.MakeTable(crc16.CRC16_XMODEM)
+	b := make([]byte, 67)
+	x := uint32(1)
+	for round := range 2000 {
+		for i := range b {
+			x = x*1664525 + 1013904223
+			b[i] = byte(x >> 24)
+		}
+		if s := b[:round%len(b)]; crc(s) != crc16.Checksum(s, table) {
+			t.Fatalf("CRC of %x is %04x", s, crc(s))
+		}
+	}
+}
+
+func BenchmarkOf(b *testing.B) {
+	key := []byte("key:000000012345")
+	for b.Loop() {
+		Of(key)
 	}
 }

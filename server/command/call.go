@@ -48,6 +48,7 @@ type Call struct {
 
 	replyFrom int   // where the reply of this command begins in Out
 	began     int64 // Process.Nanos when it began
+	clock     int64 // Process.Nanos when the command before it ended; 0: some time ago
 	inExec    bool  // it runs inside EXEC: it must not wait
 	last      *Command
 	lastName  string    // spelled as the client did

@@ -46,7 +46,9 @@ func (c *Call) perform() {
 		c.finish()
 		return
 	}
-	c.began = c.Env.Process.Nanos()
+	if c.began = c.clock; c.began == 0 {
+		c.began = c.Env.Process.Nanos()
+	}
 	err := c.invoke()
 	if err == storage.ErrWouldBlock {
 		c.Out.CutTo(c.replyFrom)
@@ -107,12 +109,14 @@ func (c *Call) again(stop <-chan struct{}) {
 		}
 	}
 	c.Now = c.Env.Process.Micros() / 1000
+	c.Restart()
 	c.perform()
 }
 
 // resume goes on with a command in Later: the replies before it were sent meanwhile.
 func (c *Call) resume() {
 	c.Later, c.Brief = nil, false
+	c.Restart()
 	c.replyFrom = c.Out.Len()
 }
 

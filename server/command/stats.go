@@ -91,7 +91,8 @@ func (s *Stats) add(t *tally) {
 
 // account books the command that just ended.
 func (c *Call) account(err error) {
-	nanos := c.Env.Process.Nanos() - c.began
+	c.clock = c.Env.Process.Nanos()
+	nanos := c.clock - c.began
 	if c.tally.cmd != c.Cmd {
 		c.Env.Stats.add(&c.tally)
 		c.tally.cmd = c.Cmd
@@ -115,6 +116,10 @@ func (c *Call) account(err error) {
 		c.Env.Latency.Add(c.latencyEvent(), c.Now/1000, nanos/1_000_000)
 	}
 }
+
+// Restart says that time has passed since the last command; else the next is taken to
+// begin where the last one ended, so that the clock is read once a command.
+func (c *Call) Restart() { c.clock = 0 }
 
 // Flush adds the session's own counters to the server's; at the end of a round.
 func (c *Call) Flush() { c.Env.Stats.add(&c.tally) }
