@@ -180,27 +180,10 @@ func TestSameDirectory(t *testing.T) {
 // when there is space again all goes on.
 func TestFullDisk(t *testing.T) {
 	dir := tmpfs(t, "320m")
-	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 200<<20), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	ballast := putBallast(t, dir)
 	s := wellAfter(t, proc.Start(t, proc.Options{Standalone: true, Dir: dir}))
 	fill(t, s, 0, 1000)
-	block := strings.Repeat("0123456789abcdef", 1<<16)
-	stored := 0
-	for ; stored < 400; stored++ {
-		got := errorOf(s, "SET", "block:"+itoa(stored), block)
-		if strings.HasPrefix(got, "MISCONF Errors writing") {
-			break
-		}
-		if got != "" {
-			t.Fatalf("block %d: %q", stored, got)
-		}
-	}
-	t.Logf("%d MB stored", stored)
-	if stored == 400 || stored == 0 {
-		t.Fatalf("%d blocks of 1 MB went onto a disk of 120 MB", stored)
-	}
+	block, stored := fillWithBlocks(t, s)
 	has(t, s, 0, 1000)
 	if got := s.Do("GET", "block:0").Text; got != block {
 		t.Errorf("block:0 has %d bytes", len(got))
@@ -233,27 +216,13 @@ func TestFullDisk(t *testing.T) {
 // with what it would forget, and with space it is again who it was, with all it had acknowledged.
 func TestFullDiskOfANode(t *testing.T) {
 	dir := tmpfs(t, "320m")
-	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 200<<20), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	ballast := putBallast(t, dir)
 	s := wellAfter(t, proc.Start(t, proc.Options{Dir: dir}))
 	s.Do("CLUSTER", "ADDSLOTSRANGE", "0", "16382")
 	s.Do("CONFIG", "SET", "cluster-require-full-coverage", "no")
 	id := s.Do("CLUSTER", "MYID").Text
 	fill(t, s, 0, 1000)
-	block := strings.Repeat("0123456789abcdef", 1<<16)
-	stored := 0
-	for ; stored < 400; stored++ {
-		if got := errorOf(s, "SET", "block:"+itoa(stored), block); strings.HasPrefix(got, "MISCONF Errors writing") {
-			break
-		} else if got != "" {
-			t.Fatalf("block %d: %q", stored, got)
-		}
-	}
-	if stored == 400 || stored == 0 {
-		t.Fatalf("%d blocks of 1 MB went onto a disk of 120 MB", stored)
-	}
+	block, stored := fillWithBlocks(t, s)
 	// The log holds back before the disk is full: the cluster's own files can still be written.
 	s.Do("CLUSTER", "ADDSLOTS", "16383")
 	has(t, s, 0, 1000)
@@ -324,4 +293,34 @@ func fillUp(t *testing.T, name string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// putBallast takes 200 MB of dir's file system, to be given back later.
+func putBallast(t *testing.T, dir string) string {
+	t.Helper()
+	name := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(name, make([]byte, 200<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// fillWithBlocks writes keys block:0, block:1 … until the server refuses for want of space, and gives their value and number.
+func fillWithBlocks(t *testing.T, s *proc.Server) (block string, stored int) {
+	t.Helper()
+	block = strings.Repeat("0123456789abcdef", 1<<16)
+	for ; stored < 400; stored++ {
+		got := errorOf(s, "SET", "block:"+itoa(stored), block)
+		if strings.HasPrefix(got, "MISCONF Errors writing") {
+			break
+		}
+		if got != "" {
+			t.Fatalf("block %d: %q", stored, got)
+		}
+	}
+	t.Logf("%d MB stored", stored)
+	if stored == 400 || stored == 0 {
+		t.Fatalf("%d blocks of 1 MB went onto a disk of 120 MB", stored)
+	}
+	return block, stored
 }
