@@ -443,3 +443,42 @@ func TestSetAllocations(t *testing.T) {
 		}
 	}
 }
+
+// Sets of every size and encoding that one server dumps, the other restores; both
+// then say the same, digests included.
+func TestSetDumpsTravel(t *testing.T) {
+	p := newPair(t, 2)
+	rng := rand.New(rand.NewPCG(11, 13))
+	for i := range 60 {
+		args, ints := []string{"SADD", "k"}, rng.IntN(2) == 0
+		for range 1 + rng.IntN([]int{3, 100, 700}[rng.IntN(3)]) {
+			m := strconv.Itoa(rng.IntN(2000) << (rng.IntN(4) * 12))
+			if !ints {
+				m = "m" + m
+			}
+			args = append(args, m)
+		}
+		p.same("DEL k n c")
+		p.sameArgs(args...)
+		if rng.IntN(2) == 0 {
+			p.same("PEXPIREAT k 99999999999999")
+		}
+		ours, theirs := bulk(t, p.ours("DUMP", "k")), bulk(t, p.theirs.do("DUMP", "k"))
+		if got := p.theirs.do("RESTORE", "n", "0", ours); got != "+OK\r\n" {
+			t.Fatalf("set %d: their RESTORE: %q", i, got)
+		}
+		if got := p.ours("RESTORE", "n", "0", theirs); got != "+OK\r\n" {
+			t.Fatalf("set %d: our RESTORE: %q", i, got)
+		}
+		if ints {
+			p.same("OBJECT ENCODING n")
+		}
+		p.same("COPY n c")
+		p.same("SREM c 0 m0 24 m24")
+		p.same("DEBUG DIGEST-VALUE k n c none")
+		p.same("DEBUG DIGEST")
+		if t.Failed() {
+			return
+		}
+	}
+}
