@@ -30,6 +30,8 @@ func commandOf(test string) ([]string, error) {
 		return []string{"INCR", "counter:__rand_int__"}, nil
 	case "hset":
 		return []string{"HSET", "hash:__rand_int__", "field", payload}, nil
+	case "sadd":
+		return []string{"SADD", "set", "element:__rand_int__"}, nil
 	case "mget":
 		args := []string{"MGET"}
 		for range 10 {
@@ -40,7 +42,9 @@ func commandOf(test string) ([]string, error) {
 	return nil, fmt.Errorf("no test is called %q", test)
 }
 
-func writes(test string) bool { return test == "set" || test == "incr" || test == "hset" }
+func writes(test string) bool {
+	return test == "set" || test == "incr" || test == "hset" || test == "sadd"
+}
 
 func measureSpeed(s *settings) (string, error) {
 	var out strings.Builder
