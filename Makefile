@@ -69,6 +69,10 @@ diff: need ## replies compared with a real redis-server, SEEDS=n COMMANDS=n
 processes: need ## tests with real server processes: clusters, faults, clients
 	COBBLE_PROCESSES=full $(GO) test -count=1 -timeout 30m $$($(GO) list ./tests/... | grep -E '/(proc|cluster|pubsub|faults|clients|migrate|metamorphic)$$')
 
+.PHONY: soak
+soak: ## full-speed writes beyond the memory budget: nothing may grow; MINUTES=n (25 s)
+	COBBLE_SOAK_SECONDS=$(if $(MINUTES),$(shell expr $(MINUTES) \* 60),25) $(GO) test -count=1 -v -timeout $(if $(MINUTES),$(shell expr $(MINUTES) + 5),5)m ./tests/soak
+
 .PHONY: bench
 bench: build need ## redis-benchmark against cobble and redis-server, interleaved
 	$(GO) run ./tools/bench -cobble $(BIN) $(BENCH_ARGS)

@@ -19,7 +19,7 @@ var infoSections = []infoSection{
 	{"server", false, infoServer}, {"clients", false, infoClients}, {"memory", false, infoMemory}, {"persistence", false, infoPersistence},
 	{"stats", false, infoStats}, {"replication", false, infoReplication}, {"cpu", false, infoCPU}, {"modules", false, func(*Call, *infoText) {}},
 	{"commandstats", true, infoCommandStats}, {"errorstats", false, infoErrorStats}, {"latencystats", true, infoLatencyStats},
-	{"cluster", false, infoCluster}, {"keyspace", false, infoKeyspace},
+	{"cluster", false, infoCluster}, {"keyspace", false, infoKeyspace}, {"storage", true, infoStorage},
 }
 
 // infoTitles are the titles that are not just the name with a capital.
