@@ -35,3 +35,23 @@ func BenchmarkHotCommands(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkAddToSet adds members to one set, most of them new.
+func BenchmarkAddToSet(b *testing.B) {
+	c, do := newRunner(b)
+	for i := range 2000 {
+		do("SADD", "set", fmt.Sprint("first", i))
+	}
+	member := make([]byte, 0, 32)
+	args := [][]byte{[]byte("sadd"), []byte("set"), nil}
+	c.Args, c.Cmd = args, c.Env.Table.Find(args[0])
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		c.Out.Reset()
+		args[2] = fmt.Appendf(member[:0], "element:%012d", i*7919%300_000)
+		if err := c.Run(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
