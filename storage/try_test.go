@@ -66,3 +66,16 @@ func TestTryLoadsWhatTheCacheHas(t *testing.T) {
 		t.Errorf("TryUpdate when the cache answers again: %v", err)
 	}
 }
+
+// With default limits a write in memory waits for nobody: a loop serves it itself.
+func TestTryUpdateDoesNotWait(t *testing.T) {
+	e := openTest(t, Options{Dir: t.TempDir()})
+	defer e.Close()
+	op := &setOp{key: []byte("k"), value: []byte("v")}
+	slot := slots.Of(op.key)
+	for i := range 3 {
+		if _, err := e.TryUpdate(1, slot, op); err != nil {
+			t.Fatalf("write %d: %v", i, err)
+		}
+	}
+}
