@@ -25,6 +25,19 @@ var newer = []known{
 		},
 	},
 	{
+		name: "short scores", commands: []string{"ZADD", "ZINCRBY", "ZSCORE", "ZMSCORE", "ZRANGE", "ZREVRANGE", "ZRANGEBYSCORE", "ZREVRANGEBYSCORE",
+			"ZPOPMIN", "ZPOPMAX", "ZMPOP", "ZUNION", "ZINTER", "ZDIFF"},
+		why:     "7.2 prints the shortest digits that read back as the same number, 7.0 seventeen",
+		applies: func(_ []string, oracle, subject reply) bool { return sameScores(oracle, subject) },
+	},
+	{
+		name: "rank with score", commands: []string{"ZRANK", "ZREVRANK"},
+		why: "7.2 has the option WITHSCORE, so that more arguments are a syntax error or one too many",
+		applies: func(args []string, oracle, _ reply) bool {
+			return len(args) > 3 && strings.HasPrefix(oracle.Text, "ERR wrong number of arguments")
+		},
+	},
+	{
 		name: "small lists", commands: []string{"OBJECT"},
 		why: "7.2 keeps small lists in one listpack",
 		applies: func(args []string, oracle, subject reply) bool {

@@ -31,6 +31,13 @@ func between(low, high int) func(*generator) string {
 	return func(g *generator) string { return strconv.Itoa(low + g.rand.IntN(high-low+1)) }
 }
 
+// decimal makes numbers of two digits after the point.
+func decimal(low, high int) func(*generator) string {
+	return func(g *generator) string {
+		return fmt.Sprintf("%.2f", float64(low)+g.rand.Float64()*float64(high-low))
+	}
+}
+
 func makeKinds() map[string]func(*generator) string {
 	long := strings.Repeat("0123456789abcdef", 20)
 	notInts := oneOf("", "abc", " 1", "1 ", "1.0", "+1", "-0", "00", "0x10", "1e3", "\x00", "9223372036854775808",
@@ -64,9 +71,18 @@ func makeKinds() map[string]func(*generator) string {
 		"bitoff":  mixed(oneOf("0", "1", "7", "8", "13", "#0", "#1", "#2", "100"), oneOf("-1", "#-1", "#", "", "x", "4294967296", "#4294967296", "#9223372036854775807")),
 		"field":   mixed(field, field, field, text, numbers),
 		"member":  mixed(between(0, 12), field, mixed(text, numbers)),
-		"small":   mixed(between(0, 5), between(-10, 20), oneOf("100"), notInts),
-		"count":   mixed(between(-8, 12), oneOf("0", "1", "-1", "1000", "-9223372036854775808", "9223372036854775807", "-4611686018427387905"), notInts),
-		"seconds": mixed(between(1000, 1000000), oneOf("0", "-1", "9223372036854775807", "9223372036854775", "9223372036854776", "-9223372036854775808", "9000000000000000"), notInts),
+		"score":   mixed(mixed(floats, between(-9, 9)), mixed(floats, notFloats)),
+		"scorebound": mixed(func(g *generator) string { return oneOf("", "(")(g) + mixed(between(-9, 9), floats)(g) }, oneOf("-inf", "+inf", "inf", "(inf", "(-inf"),
+			notFloats),
+		"lexkey":    oneOf("{t}lex", "{t}lex2"),
+		"lexbound":  mixed(func(g *generator) string { return oneOf("[", "(")(g) + mixed(field, between(0, 12))(g) }, oneOf("-", "+"), oneOf("-", "+", "[", "(", "", "a", "+a")),
+		"longitude": mixed(decimal(-180, 180), decimal(-181, 181), oneOf("0", "180", "-180", "180.001", "13.361389"), notFloats),
+		"latitude":  mixed(decimal(-85, 85), decimal(-86, 86), oneOf("0", "85.05112878", "-85.05112878", "85.0512", "38.115556"), notFloats),
+		"distance":  mixed(decimal(0, 5000), decimal(0, 30000), oneOf("0", "-1", "0.001", "1e9"), notFloats),
+		"unit":      mixed(oneOf("km"), oneOf("m", "ft", "mi", "KM", "parsec", "")),
+		"small":     mixed(between(0, 5), between(-10, 20), oneOf("100"), notInts),
+		"count":     mixed(between(-8, 12), oneOf("0", "1", "-1", "1000", "-9223372036854775808", "9223372036854775807", "-4611686018427387905"), notInts),
+		"seconds":   mixed(between(1000, 1000000), oneOf("0", "-1", "9223372036854775807", "9223372036854775", "9223372036854776", "-9223372036854775808", "9000000000000000"), notInts),
 		"millis": mixed(between(1000000, 1000000000), oneOf("0", "-1", "9223372036854775807", "-9223372036854775808", "9000000000000000000"),
 			notInts),
 		"atsecond": mixed(oneOf("9999999999", "9999999998", "33177117420"), oneOf("1", "0", "-1", "1000000000", "9223372036854775807", "9223372036854775",
@@ -75,7 +91,7 @@ func makeKinds() map[string]func(*generator) string {
 			"-9223372036854775808"), notInts),
 		"pattern": oneOf("*", "{t}*", "*a", "{t}?", "{t}[ab]", "{t}[^a]", "{t}[a-c]", "[", "\\{t\\}a", "{t}[", "{t}[a", "{t}\\", "nothing", "", "f[0-3]", "f?", "*1*",
 			"{t}[c-a]", "**", "*\\*", "[^]", "[]]*"),
-		"typename": oneOf("string", "hash", "STRING", "Hash", "set"),
+		"typename": oneOf("string", "hash", "STRING", "Hash", "set", "zset"),
 		"db":       mixed(oneOf("0"), oneOf("1", "16", "-1", "abc", "99999999999", "")),
 		"word":     oneOf("hello", "", "a b", "ünï", "x\r\ny", "nothing"),
 		"name":     oneOf("alice", "a b", "", "bob\n", "x", "é"),
@@ -112,7 +128,7 @@ func unfit(args []string) bool {
 				return true
 			}
 		}
-	case "HRANDFIELD", "SRANDMEMBER":
+	case "HRANDFIELD", "SRANDMEMBER", "ZRANDMEMBER":
 		if n, ok := number(2); ok && n < -1000 && n != math.MinInt64 && (len(args) == 3 || n > math.MinInt64/2) {
 			return true
 		}
@@ -139,7 +155,7 @@ func unfitAdmin(name string, args []string, number func(int) (int64, bool)) bool
 		if len(args) == 1 {
 			return true
 		}
-	case "SCAN", "HSCAN", "SSCAN": // a cursor that the server did not give may say anything
+	case "SCAN", "HSCAN", "SSCAN", "ZSCAN": // a cursor that the server did not give may say anything
 		at := 1
 		if name != "SCAN" {
 			at = 2

@@ -159,6 +159,32 @@ SDIFFSTORE $key $key $key
 PFADD $key $field $field $text
 PFCOUNT $key
 PFMERGE $key $key
+ZADD $key $small $field
+ZADD $key $small $field $small $field $small $field $small $field
+ZADD $key GT CH $small $field $small $text
+ZINCRBY $key $small $field
+ZREM $key $field $field
+ZCARD $key
+ZSCORE $key $field
+ZMSCORE $key $field $field
+ZRANK $key $field
+ZREVRANK $key $field
+ZRANGE $key $small $small WITHSCORES
+ZRANGE $key -500 500 BYSCORE WITHSCORES
+ZREVRANGE $key 0 10
+ZCOUNT $key -100 100
+ZRANGESTORE $key $key 0 20
+ZREMRANGEBYSCORE $key 900 1000
+ZREMRANGEBYRANK $key 0 0
+ZPOPMIN $key
+ZPOPMAX $key 2
+ZMPOP 2 $key $key MIN
+ZUNIONSTORE $key 2 $key $key
+ZINTERSTORE $key 2 $key $key AGGREGATE MAX
+ZDIFFSTORE $key 2 $key $key
+ZINTERCARD 2 $key $key
+GEOADD $key 13.36 38.11 $field 2.35 48.86 $field
+GEOSEARCH $key FROMLONLAT 10 45 BYRADIUS 800 km ASC WITHDIST
 `), "\n")
 
 // lists are the commands of lists, which mostly meet each other's keys.
@@ -184,6 +210,8 @@ func (p *plan) command(group int) []string {
 			case p.rng.IntN(8) == 0:
 			case words[0][0] == 'H':
 				k = p.rng.IntN(2)
+			case words[0][0] == 'Z' || words[0][0] == 'G' && words[0][1] == 'E' && words[0][2] == 'O':
+				k = 4 - 3*p.rng.IntN(2)
 			case lists[words[0]]:
 				k = 2 + p.rng.IntN(2)
 			case sets[words[0]]:
