@@ -25,7 +25,7 @@ type cachedLeaves struct {
 }
 
 // Most a cache holds, as a share of the engine's budget; one directory may be larger.
-const leafCacheShare = 32
+const leafCacheShare = 12
 
 func (c *leafCache) get(key leafKey, stamp uint64) *leafDirectory {
 	c.mu.Lock()
@@ -52,21 +52,29 @@ func (c *leafCache) put(d *leafDirectory, limit int64) {
 	if e := c.dirs[d.key]; e != nil {
 		c.drop(e)
 	}
-	c.dirs[d.key] = c.order.PushFront(&cachedLeaves{d, d.size})
-	c.bytes += d.size
+	size := d.weight()
+	c.dirs[d.key] = c.order.PushFront(&cachedLeaves{d, size})
+	c.bytes += size
+	c.evict(limit)
+}
+
+// evict drops the directories that were used longest ago. mu is held.
+func (c *leafCache) evict(limit int64) {
 	for c.bytes > limit && c.order.Len() > 1 {
 		c.drop(c.order.Back())
 	}
 }
 
 // resized tells the cache that a directory has another size than before.
-func (c *leafCache) resized(d *leafDirectory) {
+func (c *leafCache) resized(d *leafDirectory, limit int64) {
+	size := d.weight()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.dirs[d.key]; e != nil && e.Value.(*cachedLeaves).dir == d {
 		cached := e.Value.(*cachedLeaves)
-		c.bytes += d.size - cached.size
-		cached.size = d.size
+		c.bytes += size - cached.size
+		cached.size = size
+		c.evict(limit)
 	}
 }
 
@@ -107,7 +115,9 @@ func (tx *Tx) undoLeaves(n int) {
 		case u.lost:
 			u.dir.stamp = 0
 		default:
-			u.dir.add(u.dir.find(u.separator), -u.delta)
+			at := u.dir.find(u.separator)
+			u.dir.add(at, -u.delta)
+			u.dir.release(at)
 			u.dir.stamp = u.stamp
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"sort"
+	"sync"
 
 	"cobble/slots"
 	"cobble/storage/format"
@@ -27,7 +28,10 @@ type leafDirectory struct {
 	stamp uint64 // the number of the object's change that it is of; 0: of none
 	parts []leafPart
 	total uint64
-	size  int64 // bytes, about
+	size  int64 // of all but keys, bytes, about
+
+	mu        sync.Mutex // guards keys and heldBytes among readers of the slot
+	heldBytes int64
 }
 
 // leafKey names an object, and the keyspace of its elements.
@@ -45,6 +49,7 @@ type leafPart struct {
 type leaf struct {
 	separator []byte // never changed in place
 	count     uint64
+	keys      *leafKeys // nil: not in memory
 }
 
 // leafAt is a place in a directory.
@@ -67,7 +72,7 @@ func (d *leafDirectory) push(separator []byte, count uint64) {
 		last++
 	}
 	p := &d.parts[last]
-	p.leaves = append(p.leaves, leaf{separator, count})
+	p.leaves = append(p.leaves, leaf{separator: separator, count: count})
 	p.count += count
 	d.size += int64(len(separator)) + leafOverhead
 }
@@ -147,6 +152,7 @@ func (d *leafDirectory) insert(at leafAt, more []leaf) {
 		p.count += more[i].count
 		d.total += more[i].count
 		d.size += int64(len(more[i].separator)) + leafOverhead
+		d.heldBytes += more[i].keys.size()
 	}
 	for i := at.part; len(d.parts[i].leaves) > partMost; i++ {
 		all := d.parts[i].leaves
@@ -166,6 +172,7 @@ func (d *leafDirectory) insert(at leafAt, more []leaf) {
 
 // remove takes a leaf out, with its elements.
 func (d *leafDirectory) remove(at leafAt) {
+	d.release(at)
 	l := *d.at(at)
 	p := &d.parts[at.part]
 	p.leaves = slices.Delete(p.leaves, at.leaf, at.leaf+1)

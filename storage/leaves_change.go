@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"math"
 
 	"cobble/storage/format"
 )
@@ -34,12 +35,14 @@ func (tx *Tx) keepLeaves(d *leafDirectory, stamp uint64) {
 	if tx.writable && len(tx.writes.ops) > 0 {
 		tx.leafUndo = append(tx.leafUndo, leafUndo{dir: d, stamp: stamp, lost: true})
 	}
-	tx.engine.leaves.put(d, tx.engine.limits.budget.Load()/leafCacheShare)
+	tx.engine.leaves.put(d, tx.engine.leafLimit())
 }
 
-// count notes that elements with a key came (delta > 0) or went.
-func (c *leafChanges) count(key []byte, delta int64) {
+// count notes that the element with a key came (delta 1), with a value in its row or
+// none, or went (−1).
+func (c *leafChanges) count(key []byte, marked bool, delta int64) {
 	at := c.dir.find(key)
+	c.dir.change(at, key, marked, delta)
 	separator := c.dir.at(at).separator
 	c.dir.add(at, delta)
 	last := len(c.tx.leafUndo) - 1
@@ -64,7 +67,7 @@ func (c *leafChanges) touch(separator []byte) {
 // ones and merged the small ones, and gives the directory a stamp. Elements must
 // have been written before.
 func (c *leafChanges) save(stamp uint64) error {
-	size := c.dir.size
+	weight := c.dir.weight()
 	for i := 0; i < len(c.touched); i++ { // merging touches more
 		separator := c.touched[i]
 		at := c.dir.find(separator)
@@ -82,8 +85,8 @@ func (c *leafChanges) save(stamp uint64) error {
 		}
 	}
 	c.dir.stamp = stamp
-	if c.dir.size != size {
-		c.tx.engine.leaves.resized(c.dir)
+	if c.dir.weight() != weight {
+		c.tx.engine.leaves.resized(c.dir, c.tx.engine.leafLimit())
 	}
 	c.touched = c.touched[:0]
 	return nil
@@ -116,6 +119,15 @@ func (c *leafChanges) merge(at leafAt) bool {
 	c.tx.delRow(c.dir.key.leafRow(nil, gone.separator))
 	c.dir.remove(high)
 	c.dir.add(low, int64(gone.count))
+	if kept := c.dir.at(low); kept.keys != nil && gone.keys != nil {
+		before := kept.keys.size()
+		for i := range gone.keys.order {
+			kept.keys.push(gone.keys.key(i), gone.keys.order[i].marked)
+		}
+		c.dir.heldBytes += kept.keys.size() - before
+	} else {
+		c.dir.release(low)
+	}
 	c.touched = append(c.touched, c.dir.at(low).separator)
 	return true
 }
@@ -123,13 +135,48 @@ func (c *leafChanges) merge(at leafAt) bool {
 // split cuts a leaf into several of about the same size.
 func (c *leafChanges) split(at leafAt) error {
 	l := c.dir.at(at)
+	pieces := (l.count + leafFill - 1) / leafFill
+	each := (l.count + pieces - 1) / pieces
+	var more []leaf
+	var err error
+	if l.keys != nil {
+		more = l.keys.cut(int(each))
+	} else if more, err = c.scan(at, each); err != nil {
+		return err
+	}
+	c.lose()
+	moved := uint64(0)
+	for i := range more {
+		c.put(&more[i])
+		moved += more[i].count
+	}
+	if l.keys != nil {
+		first := l.keys.part(0, int(each))
+		c.dir.release(at)
+		c.dir.hold(at, first, math.MaxInt64)
+	}
+	c.dir.add(at, -int64(moved))
+	c.put(c.dir.at(at))
+	c.dir.insert(at, more)
+	return nil
+}
+
+// cut returns the leaves behind the first one, if each has so many keys.
+func (k *leafKeys) cut(each int) (more []leaf) {
+	for from := each; from < len(k.order); from += each {
+		keys := k.part(from, min(from+each, len(k.order)))
+		more = append(more, leaf{separator: between(k.key(from-1), k.key(from)), count: uint64(len(keys.order)), keys: keys})
+	}
+	return more
+}
+
+// scan does the same from the rows.
+func (c *leafChanges) scan(at leafAt, each uint64) (more []leaf, err error) {
+	l := c.dir.at(at)
 	var high []byte
 	if next, ok := c.dir.next(at); ok {
 		high = c.dir.at(next).separator
 	}
-	pieces := (l.count + leafFill - 1) / leafFill
-	each := (l.count + pieces - 1) / pieces
-	more := make([]leaf, 0, pieces-1)
 	it := c.dir.key.elements(c.tx, l.separator, high)
 	var last []byte
 	n := uint64(0)
@@ -144,21 +191,12 @@ func (c *leafChanges) split(at leafAt) error {
 		n++
 	}
 	if err := it.Close(); err != nil {
-		return err
+		return nil, err
 	}
 	if n != l.count {
-		return format.ErrCorrupt
+		return nil, format.ErrCorrupt
 	}
-	c.lose()
-	moved := uint64(0)
-	for i := range more {
-		c.put(&more[i])
-		moved += more[i].count
-	}
-	c.dir.add(at, -int64(moved))
-	c.put(c.dir.at(at))
-	c.dir.insert(at, more)
-	return nil
+	return more, nil
 }
 
 // between returns the shortest separator of two neighbours: a < separator ≤ b.

@@ -118,19 +118,25 @@ func (z *ZSet) leafKey() leafKey {
 	return leafKey{slot: z.e.Slot, oid: z.e.Meta.OID, sub: format.SubZSetScore}
 }
 
-// directory returns the leaf directory; nil if there is none.
+// directory returns the leaf directory of layout Rows. One that has no rows, of a
+// sorted set with few members, is a single leaf in memory only.
 func (z *ZSet) directory() (*leafDirectory, error) {
-	if z.leaves.dir == nil && z.extra.Leaves > 0 {
-		dir, err := z.tx.leavesOf(z.leafKey(), z.extra.Stamp)
-		if err != nil {
-			return nil, err
-		}
-		if dir.total != z.e.Meta.Count {
-			return nil, format.ErrCorrupt
-		}
-		z.leaves = leafChanges{tx: z.tx, dir: dir}
+	if z.leaves.dir != nil {
+		return z.leaves.dir, nil
 	}
-	return z.leaves.dir, nil
+	var dir *leafDirectory
+	var err error
+	if z.extra.Leaves > 0 {
+		dir, err = z.tx.leavesOf(z.leafKey(), z.extra.Stamp)
+	} else if dir = z.tx.engine.leaves.get(z.leafKey(), z.extra.Stamp); dir == nil {
+		dir = newLeafDirectory(z.leafKey(), z.e.Meta.Count)
+		z.tx.keepLeaves(dir, z.extra.Stamp)
+	}
+	if err != nil {
+		return nil, err
+	}
+	z.leaves = leafChanges{tx: z.tx, dir: dir}
+	return dir, nil
 }
 
 // ZAdd says how Add is to be done.
@@ -202,7 +208,7 @@ func (z *ZSet) kept(score float64) float64 {
 func (z *ZSet) setRow(member []byte, score, old float64, found bool) error {
 	if found {
 		z.tx.delRow(z.scoreKey(old, member))
-		if err := z.count(-1); err != nil {
+		if err := z.count(old, -1); err != nil {
 			return err
 		}
 		z.shrunk = true
@@ -212,7 +218,7 @@ func (z *ZSet) setRow(member []byte, score, old float64, found bool) error {
 	}
 	z.putMember(member, score)
 	z.widen()
-	return z.count(1)
+	return z.count(score, 1)
 }
 
 // putMember writes both rows of a member; the key of the score row stays in
@@ -224,20 +230,21 @@ func (z *ZSet) putMember(member []byte, score float64) {
 	z.tx.putRow(z.scoreKey(score, member), z.tx.value)
 }
 
-// count tells the directory, if there is one, that the member whose score key is in
-// tx.scratch has come or gone.
-func (z *ZSet) count(delta int64) error {
-	if z.extra.Leaves == 0 {
-		return nil
-	}
-	if z.leaves.dir == nil {
-		dir, err := z.tx.leavesOf(z.leafKey(), z.extra.Stamp)
-		if err != nil {
+// count tells the directory that the member whose score key is in tx.scratch has
+// come or gone. A directory without rows that is not in memory is none the worse.
+func (z *ZSet) count(score float64, delta int64) error {
+	if z.leaves.dir == nil && z.extra.Leaves > 0 {
+		if _, err := z.directory(); err != nil {
 			return err
 		}
-		z.leaves = leafChanges{tx: z.tx, dir: dir}
+	} else if z.leaves.dir == nil && !z.fresh {
+		if dir := z.tx.engine.leaves.get(z.leafKey(), z.extra.Stamp); dir != nil {
+			z.leaves = leafChanges{tx: z.tx, dir: dir}
+		}
 	}
-	z.leaves.count(z.tx.scratch[format.ElementPrefix:], delta)
+	if z.leaves.dir != nil {
+		z.leaves.count(z.tx.scratch[format.ElementPrefix:], score == 0 && math.Signbit(score), delta)
+	}
 	return nil
 }
 
@@ -262,7 +269,7 @@ func (z *ZSet) removeRows(member []byte, score float64) error {
 	z.tx.delRow(z.rowKey(member))
 	z.tx.delRow(z.scoreKey(score, member))
 	z.shrunk = true
-	return z.count(-1)
+	return z.count(score, -1)
 }
 
 // Save writes the changes to the transaction. A sorted set without members is
@@ -296,20 +303,24 @@ func (z *ZSet) Save() error {
 // saveLeaves writes what has changed in the directory, and makes one for a sorted
 // set that has become large.
 func (z *ZSet) saveLeaves() error {
-	switch {
-	case z.extra.Leaves > 0 && z.leaves.dir == nil:
-		return nil
-	case z.extra.Leaves > 0 && len(z.leaves.touched) == 0:
-		return nil
+	z.extra.Stamp++
+	switch dir := z.leaves.dir; {
 	case z.extra.Leaves == 0 && z.e.Meta.Count <= leafMost:
+		if dir != nil {
+			dir.stamp = z.extra.Stamp
+			z.leaves.touched = z.leaves.touched[:0]
+		}
 		return nil
-	case z.extra.Leaves == 0:
+	case dir == nil && z.extra.Leaves > 0:
+		return nil
+	case dir == nil:
 		z.leaves = leafChanges{tx: z.tx, dir: newLeafDirectory(z.leafKey(), z.e.Meta.Count)}
 		z.tx.keepLeaves(z.leaves.dir, z.extra.Stamp)
 		z.leaves.lose()
+	}
+	if z.extra.Leaves == 0 {
 		z.leaves.touch(nil)
 	}
-	z.extra.Stamp++
 	if err := z.leaves.save(z.extra.Stamp); err != nil {
 		return err
 	}

@@ -22,15 +22,11 @@ type LexBound struct {
 }
 
 // ZRange is a run of neighbouring members of a sorted set as it is now.
-type ZRange struct {
-	from, to  int64  // ranks from ≤ rank < to, if known
-	byRank    bool   // they are
-	low, high []byte // else: low ≤ score key < high; nil high is the end
-}
+type ZRange struct{ from, to int64 } // ranks from ≤ rank < to
 
 // ByRank returns the members with ranks from ≤ rank < to.
 func (z *ZSet) ByRank(from, to int64) ZRange {
-	return ZRange{from: max(from, 0), to: min(to, z.Len()), byRank: true}
+	return ZRange{from: max(from, 0), to: min(to, z.Len())}
 }
 
 // ByScore returns the members with scores within bounds.
@@ -43,7 +39,7 @@ func (z *ZSet) ByScore(low, high ScoreBound) (ZRange, error) {
 		to := sort.Search(len(items), func(i int) bool {
 			return items[i].Score > high.Score || high.Exclusive && items[i].Score == high.Score
 		})
-		return ZRange{from: int64(from), to: int64(to), byRank: true}, err
+		return ZRange{from: int64(from), to: int64(to)}, err
 	}
 	first, end := format.OrderedScore(low.Score), format.OrderedScore(high.Score)
 	if low.Exclusive {
@@ -52,27 +48,61 @@ func (z *ZSet) ByScore(low, high ScoreBound) (ZRange, error) {
 	if !high.Exclusive {
 		end++
 	}
-	return ZRange{low: binary.BigEndian.AppendUint64(nil, first), high: binary.BigEndian.AppendUint64(nil, end)}, nil
+	var room [2][8]byte
+	return z.between(binary.BigEndian.AppendUint64(room[0][:0], first), binary.BigEndian.AppendUint64(room[1][:0], end))
 }
 
 // ByLex returns the members within bounds, of a sorted set whose members all have
-// one score; of another, only some that have the score of the first.
-func (z *ZSet) ByLex(low, high LexBound) (ZRange, error) {
+// one score; of another, only some. Reverse says that they are wanted from the end.
+func (z *ZSet) ByLex(low, high LexBound, reverse bool) (ZRange, error) {
+	if z.Len() == 0 {
+		return ZRange{}, nil
+	}
 	if z.inline() {
 		items, err := z.load()
-		from := sort.Search(len(items), func(i int) bool { return !low.above(items[i].Member, true) })
-		to := sort.Search(len(items), func(i int) bool { return high.above(items[i].Member, false) })
-		return ZRange{from: int64(from), to: int64(to), byRank: true}, err
+		return lexRange(items, low, high, reverse), err
 	}
-	it := z.rows(nil, nil)
-	if !it.First() {
-		if err := it.Close(); err != nil {
-			return ZRange{}, err
+	dir, err := z.directory()
+	if err != nil {
+		return ZRange{}, err
+	}
+	at, _ := dir.locate(0)
+	keys, err := z.keysOf(dir, at)
+	if err != nil {
+		return ZRange{}, err
+	}
+	first := keys.key(0)[:8]
+	return z.between(low.key(first, true), high.key(first, false))
+}
+
+// lexRange looks from the side from which Redis does; so what it finds is the same
+// even where scores differ.
+func lexRange(items []Scored, low, high LexBound, reverse bool) (r ZRange) {
+	n := int64(len(items))
+	if low.above(items[n-1].Member, true) || high.above(items[0].Member, false) {
+		return r
+	}
+	if reverse {
+		for r.to = n; r.to > 0 && high.above(items[r.to-1].Member, false); r.to-- {
 		}
-		return ZRange{}, format.ErrCorrupt // Count says there are members
+		for r.from = r.to; r.from > 0 && !low.above(items[r.from-1].Member, true); r.from-- {
+		}
+		return r
 	}
-	first := bytes.Clone(it.Key()[format.ElementPrefix : format.ElementPrefix+8])
-	return ZRange{low: low.key(first, true), high: high.key(first, false)}, it.Close()
+	for r.from < n && low.above(items[r.from].Member, true) {
+		r.from++
+	}
+	for r.to = r.from; r.to < n && !high.above(items[r.to].Member, false); r.to++ {
+	}
+	return r
+}
+
+// between returns the members with low ≤ score key < high, layout Rows.
+func (z *ZSet) between(low, high []byte) (r ZRange, err error) {
+	if r.from, err = z.rankOf(low); err == nil {
+		r.to, err = z.rankOf(high)
+	}
+	return r, err
 }
 
 // above reports whether the bound is above a member: as a low bound it leaves it
@@ -104,28 +134,7 @@ func (b *LexBound) key(score []byte, low bool) []byte {
 }
 
 // Count returns how many members a range has.
-func (z *ZSet) Count(r ZRange) (int64, error) {
-	if !r.byRank {
-		var err error
-		if r, err = z.ranks(r); err != nil {
-			return 0, err
-		}
-	}
-	return max(r.to-r.from, 0), nil
-}
-
-// ranks finds the ranks of a range of layout Rows.
-func (z *ZSet) ranks(r ZRange) (ZRange, error) {
-	var err error
-	r.byRank = true
-	if r.from, err = z.rankOf(r.low); err != nil {
-		return r, err
-	}
-	if r.to = z.Len(); r.high != nil {
-		r.to, err = z.rankOf(r.high)
-	}
-	return r, err
-}
+func (r ZRange) Count() int64 { return max(r.to-r.from, 0) }
 
 // Rank returns the rank and the score of a member.
 func (z *ZSet) Rank(member []byte) (rank int64, score float64, ok bool, err error) {
@@ -141,7 +150,7 @@ func (z *ZSet) Rank(member []byte) (rank int64, score float64, ok bool, err erro
 	if score, ok, err = z.row(member); err != nil || !ok {
 		return 0, 0, false, err
 	}
-	rank, err = z.rankOf(format.AppendZSetOrder(nil, score, member))
+	rank, err = z.rankOf(z.scoreKey(score, member)[format.ElementPrefix:])
 	return rank, score, err == nil, err
 }
 
@@ -151,55 +160,10 @@ func (z *ZSet) rankOf(key []byte) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	rank, low := uint64(0), []byte(nil)
-	if dir != nil {
-		at := dir.find(key)
-		rank, low = dir.before(at), dir.at(at).separator
-	}
-	it := z.rows(low, key)
-	for ok := it.First(); ok; ok = it.Next() {
-		rank++
-	}
-	return int64(rank), it.Close()
-}
-
-// place moves an iterator over all score rows to a rank < Len.
-func (z *ZSet) place(it *rowIter, rank int64) error {
-	dir, err := z.directory()
+	at := dir.find(key)
+	keys, err := z.keysOf(dir, at)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	count, within := z.Len(), rank
-	var low, high []byte
-	if dir != nil {
-		at, inLeaf := dir.locate(uint64(rank))
-		low, within, count = dir.at(at).separator, int64(inLeaf), int64(dir.at(at).count)
-		if next, ok := dir.next(at); ok {
-			high = dir.at(next).separator
-		}
-	}
-	var ok bool
-	if within*2 <= count {
-		if len(low) == 0 {
-			ok = it.First()
-		} else {
-			ok = it.SeekGE(z.leafKey().elementRow(nil, low))
-		}
-		for ; ok && within > 0; within-- {
-			ok = it.Next()
-		}
-	} else {
-		if high == nil {
-			ok = it.Last()
-		} else {
-			ok = it.SeekLT(z.leafKey().elementRow(nil, high))
-		}
-		for within++; ok && within < count; within++ {
-			ok = it.Prev()
-		}
-	}
-	if !ok && it.err == nil {
-		it.err = format.ErrCorrupt // Count, or the leaf's, says that there is one
-	}
-	return it.err
+	return int64(dir.before(at)) + int64(keys.search(key)), nil
 }

@@ -49,14 +49,12 @@ func (z *ZSet) Random(n int64, f func(member []byte, score float64)) error {
 	return z.pick(n, func(int64) int64 { return rand.Int64N(size) }, f)
 }
 
-// pick calls f with the members of n ranks.
+// pick calls f with the members of n ranks, layout Rows.
 func (z *ZSet) pick(n int64, rank func(i int64) int64, f func(member []byte, score float64)) error {
-	w := ZWalk{left: n, rows: z.rows(nil, nil), begun: true}
+	w := ZWalk{z: z}
 	for i := range n {
-		if w.err = z.place(w.rows, rank(i)); w.err != nil {
-			break
-		}
-		if w.placed = true; !w.Next() {
+		w.left = 1
+		if w.seek(rank(i)); !w.Next() {
 			break
 		}
 		f(w.member, w.score)

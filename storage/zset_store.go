@@ -89,7 +89,7 @@ func (z *ZSet) fillRows(members []Scored) error {
 			separator = between(format.AppendZSetOrder(nil, before.Score, before.Member), format.AppendZSetOrder(nil, first.Score, first.Member))
 		}
 		dir.push(separator, uint64(n))
-		z.leaves.put(&leaf{separator, uint64(n)})
+		z.leaves.put(&leaf{separator: separator, count: uint64(n)})
 	}
 	z.extra.Stamp++
 	z.extra.Leaves = uint64(dir.leaves())

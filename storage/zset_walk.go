@@ -1,43 +1,45 @@
 package storage
 
 import (
+	"math"
+
 	"cobble/storage/format"
 )
 
 // ZWalk visits members of a sorted set in order. Begin it with ZSet.Walk; it must be
-// closed.
+// closed, and the sorted set must not change meanwhile.
 type ZWalk struct {
-	items   []Scored // layout Inline: those to come
-	rows    *rowIter // layout Rows; nil: layout Inline, or nothing to visit
+	z       *ZSet
 	reverse bool
-	placed  bool  // rows is at the next member, not at the last one
-	begun   bool  // rows was moved
-	left    int64 // at most so many more
-	member  []byte
-	score   float64
-	err     error
+	left    int64    // how many are to come
+	items   []Scored // layout Inline: those
+
+	dir   *leafDirectory // layout Rows
+	at    leafAt         // where the walk is
+	keys  *leafKeys
+	i     int // index of the next member in keys
+	loads int // leaves that the walk has brought into memory
+
+	rows  *rowIter // a long walk goes on here
+	begun bool     // rows was moved
+
+	member []byte
+	score  float64
+	err    error
 }
 
-// stepsFor is up to how many members a walk passes over one by one.
-const stepsFor = 32
+// walkLoads is how many leaves a walk brings into memory at most: to read a large
+// sorted set from end to end must not push out what is hot.
+const walkLoads = 4
 
 // Walk begins a walk over a range, from its end if reverse, passing over skip of its
 // members.
 func (z *ZSet) Walk(r ZRange, reverse bool, skip int64) ZWalk {
-	w := ZWalk{reverse: reverse, left: z.Len()}
-	if !r.byRank && skip > stepsFor {
-		if r, w.err = z.ranks(r); w.err != nil {
-			return w
-		}
+	w := ZWalk{z: z, reverse: reverse}
+	if skip < r.Count() {
+		w.left = r.Count() - skip
 	}
-	if !r.byRank {
-		w.rows = z.rows(r.low, r.high)
-		for ; skip > 0 && w.Next(); skip-- {
-		}
-		return w
-	}
-	if w.left = r.to - r.from - skip; w.left <= 0 {
-		w.left = 0
+	if w.left == 0 {
 		return w
 	}
 	if z.inline() {
@@ -50,14 +52,26 @@ func (z *ZSet) Walk(r ZRange, reverse bool, skip int64) ZWalk {
 		}
 		return w
 	}
-	w.rows = z.rows(nil, nil)
 	first := r.from + skip
 	if reverse {
 		first = r.to - 1 - skip
 	}
-	w.err = z.place(w.rows, first)
-	w.placed, w.begun = w.err == nil, true
+	w.seek(first)
 	return w
+}
+
+// seek makes the member of a rank the next one, layout Rows.
+func (w *ZWalk) seek(rank int64) {
+	if w.dir, w.err = w.z.directory(); w.err != nil {
+		return
+	}
+	if uint64(rank) >= w.dir.total {
+		w.err = format.ErrCorrupt // Count says that there is one
+		return
+	}
+	at, within := w.dir.locate(uint64(rank))
+	w.at, w.i = at, int(within)
+	w.keys, w.err = w.z.keysOf(w.dir, at)
 }
 
 // Next moves to the next member; it is false at the end.
@@ -66,43 +80,84 @@ func (w *ZWalk) Next() bool {
 		return false
 	}
 	w.left--
-	if w.rows == nil {
+	switch {
+	case w.dir == nil:
 		n := len(w.items)
-		switch {
-		case n == 0:
-			return false
-		case w.reverse:
+		if w.reverse {
 			w.member, w.score, w.items = w.items[n-1].Member, w.items[n-1].Score, w.items[:n-1]
-		default:
+		} else {
 			w.member, w.score, w.items = w.items[0].Member, w.items[0].Score, w.items[1:]
 		}
 		return true
-	}
-	if !w.move() {
-		w.left = 0
+	case w.rows == nil && (w.i < 0 || w.i >= len(w.keys.order)) && !w.leaf():
 		return false
+	case w.rows != nil:
+		return w.row()
 	}
-	if w.score, w.member, w.err = format.SplitZSetOrder(w.rows.Key()[format.ElementPrefix:]); w.err == nil && w.score == 0 {
-		w.score, w.err = format.ZSetMarked(w.score, w.rows.Value())
+	w.take(w.keys.key(w.i), w.keys.order[w.i].marked)
+	if w.i++; w.reverse {
+		w.i -= 2
 	}
 	return w.err == nil
 }
 
-func (w *ZWalk) move() bool {
-	switch {
-	case w.placed:
-		w.placed = false
-		return true
-	case w.begun && w.reverse:
-		return w.rows.Prev()
-	case w.begun:
-		return w.rows.Next()
+// take takes a score key apart.
+func (w *ZWalk) take(key []byte, marked bool) {
+	w.score, w.member, w.err = format.SplitZSetOrder(key)
+	if marked {
+		w.score = math.Copysign(w.score, -1)
 	}
-	w.begun = true
+}
+
+// leaf goes on with the next leaf, or with rows.
+func (w *ZWalk) leaf() bool {
+	move := w.dir.next
 	if w.reverse {
-		return w.rows.Last()
+		move = w.dir.previous
 	}
-	return w.rows.First()
+	behind := w.dir.at(w.at).separator
+	at, ok := move(w.at)
+	if !ok {
+		w.err = format.ErrCorrupt // there should be more
+		return false
+	}
+	if w.at = at; w.loads >= walkLoads && w.left > leafMost && w.dir.held(at) == nil {
+		if w.reverse {
+			w.rows = w.z.rows(nil, behind)
+		} else {
+			w.rows = w.z.rows(w.dir.at(at).separator, nil)
+		}
+		return true
+	}
+	w.loads++
+	w.keys, w.err = w.z.keysOf(w.dir, at)
+	if w.i = 0; w.reverse && w.err == nil {
+		w.i = len(w.keys.order) - 1
+	}
+	return w.err == nil
+}
+
+// row moves to the next row.
+func (w *ZWalk) row() bool {
+	ok := false
+	switch {
+	case !w.begun && w.reverse:
+		ok = w.rows.Last()
+	case !w.begun:
+		ok = w.rows.First()
+	case w.reverse:
+		ok = w.rows.Prev()
+	default:
+		ok = w.rows.Next()
+	}
+	if w.begun = true; !ok {
+		if w.err = w.rows.err; w.err == nil {
+			w.err = format.ErrCorrupt
+		}
+		return false
+	}
+	w.take(w.rows.Key()[format.ElementPrefix:], len(w.rows.Value()) > 0)
+	return w.err == nil
 }
 
 // Member returns the member, valid until the next move.
@@ -127,44 +182,37 @@ func (z *ZSet) RemoveRange(r ZRange, reverse bool, most int64, f func(member []b
 	if z.inline() {
 		return z.cutRange(r, reverse, most, f)
 	}
-	first, last := r.byRank && r.from == 0, r.byRank && r.to == z.Len()
-	first = first || !r.byRank && !reverse && z.fromStart(r.low)
+	first, last := r.from == 0, r.to == z.Len()
+	var gone []Scored // the walk ends before anything changes
+	var arena []byte
 	w := z.Walk(r, reverse, 0)
-	var key []byte // of the last one removed
-	for n < most && w.Next() {
+	for int64(len(gone)) < most && w.Next() {
+		at := len(arena)
+		arena = append(arena, w.Member()...)
+		gone = append(gone, Scored{arena[at:len(arena):len(arena)], w.Score()})
+	}
+	if err := w.Close(); err != nil || len(gone) == 0 {
+		return 0, err
+	}
+	z.changed = true
+	for i := range gone {
 		if f != nil {
-			f(w.Member(), w.Score())
+			f(gone[i].Member, gone[i].Score)
 		}
-		if err = z.removeRows(w.Member(), w.Score()); err != nil {
-			break
-		}
-		key = append(key[:0], z.tx.scratch[format.ElementPrefix:]...)
-		n++
-	}
-	if closed := w.Close(); err == nil {
-		err = closed
-	}
-	if n > 0 {
-		z.changed = true
-		if first && !reverse {
-			z.removedFirst(key)
-		} else if last && reverse {
-			z.removedLast(key)
+		if err := z.removeRows(gone[i].Member, gone[i].Score); err != nil {
+			return 0, err
 		}
 	}
-	return n, err
+	if key := z.tx.scratch[format.ElementPrefix:]; first && !reverse {
+		z.removedFirst(key)
+	} else if last && reverse {
+		z.removedLast(key)
+	}
+	return int64(len(gone)), nil
 }
-
-// fromStart reports whether no member is below a score key, as far as bounds say.
-func (z *ZSet) fromStart(low []byte) bool {
-	return string(low) <= string(z.extra.Low) || string(low) == string(lowestScore[:])
-}
-
-// lowestScore is the order of −∞.
-var lowestScore = [8]byte{0x00, 0x0F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}
 
 func (z *ZSet) cutRange(r ZRange, reverse bool, most int64, f func(member []byte, score float64)) (int64, error) {
-	if n := r.to - r.from; n <= 0 || most <= 0 {
+	if n := r.Count(); n <= 0 || most <= 0 {
 		return 0, nil
 	} else if most < n && reverse {
 		r.from = r.to - most

@@ -42,11 +42,13 @@ func BenchmarkZSet(b *testing.B) {
 		}
 		key, name, score, rank := []byte("z"), []byte(nil), []byte(nil), []byte(nil)
 		lines := map[string]func(){
-			"ZADD":          func() { run([]byte("zadd"), key, score, name) },
-			"ZSCORE":        func() { run([]byte("zscore"), key, name) },
-			"ZRANK":         func() { run([]byte("zrank"), key, name) },
-			"ZRANGE10":      func() { run([]byte("zrange"), key, rank, strconv.AppendInt(nil, int64(rng.IntN(size))+9, 10)) },
-			"BYSCORE10":     func() { run([]byte("zrangebyscore"), key, score, []byte("+inf"), []byte("LIMIT"), []byte("0"), []byte("10")) },
+			"ZADD":     func() { run([]byte("zadd"), key, score, name) },
+			"ZSCORE":   func() { run([]byte("zscore"), key, name) },
+			"ZRANK":    func() { run([]byte("zrank"), key, name) },
+			"ZRANGE10": func() { run([]byte("zrange"), key, rank, strconv.AppendInt(nil, int64(rng.IntN(size))+9, 10)) },
+			"BYSCORE10": func() {
+				run([]byte("zrangebyscore"), key, score, []byte("+inf"), []byte("LIMIT"), []byte("0"), []byte("10"))
+			},
 			"ZCOUNT":        func() { run([]byte("zcount"), key, score, []byte("+inf")) },
 			"ZPOPMIN+ZADD":  func() { run([]byte("zpopmin"), key); run([]byte("zadd"), key, score, name) },
 			"ZRANGE first3": func() { run([]byte("zrange"), key, []byte("0"), []byte("2")) },

@@ -189,7 +189,7 @@ func (q *zrangeQuery) find(z *storage.ZSet) (storage.ZRange, error) {
 	case byScore:
 		return z.ByScore(q.lowScore, q.highScore)
 	case byLex:
-		return z.ByLex(q.lowLex, q.highLex)
+		return z.ByLex(q.lowLex, q.highLex, q.reverse)
 	}
 	n := z.Len()
 	start, stop := q.start, q.stop
@@ -309,9 +309,8 @@ func zcount(c *Call, tx *storage.Tx) error {
 	if err != nil {
 		return err
 	}
-	n, err := z.Count(r)
-	c.Out.Int(n)
-	return err
+	c.Out.Int(r.Count())
+	return nil
 }
 
 // zremrange is ZREMRANGEBYRANK, -BYSCORE and -BYLEX.
@@ -330,11 +329,7 @@ func zremrange(c *Call, tx *storage.Tx) error {
 		return err
 	}
 	if z.Len() > manyElements {
-		n, err := z.Count(r)
-		if err == nil {
-			err = c.long(n)
-		}
-		if err != nil {
+		if err := c.long(r.Count()); err != nil {
 			return err
 		}
 	}

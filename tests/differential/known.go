@@ -93,6 +93,13 @@ var deliberate = []known{
 		},
 	},
 	{
+		name: "GEORADIUS that stores twice, or too early", commands: []string{"GEORADIUS", "GEORADIUSBYMEMBER"},
+		why: "Redis looks for the key of a malformed command in another place than its key specification says; both are errors",
+		applies: func(_ []string, oracle, subject reply) bool {
+			return strings.HasPrefix(oracle.Text, "CROSSSLOT") && subject.Err() != nil
+		},
+	},
+	{
 		name: "LOLWUT", commands: []string{"LOLWUT"},
 		why:     "the art ends with the server's name and version",
 		applies: func(_ []string, oracle, subject reply) bool { return subject.Err() == nil },
