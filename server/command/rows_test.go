@@ -15,6 +15,9 @@ var tipsSince72 = map[string][]string{
 	"scan":      {"response_policy:special"},
 }
 
+// And scripts may call blocking commands, which do not wait there.
+var flagGoneIn72 = map[string]string{"bzpopmin": "noscript", "bzpopmax": "noscript"}
+
 // And the arity.
 var aritySince72 = map[string]int{"zrank": -3, "zrevrank": -3}
 
@@ -125,12 +128,13 @@ func describeInfo(info []any) (string, []any) {
 			field(k, "find_keys", "spec", "lastkey"), field(k, "find_keys", "spec", "keystep"), field(k, "find_keys", "spec", "limit")))
 	}
 	name := info[0].(string)
+	flags := slices.DeleteFunc(list(info[2]), func(flag string) bool { return flag == flagGoneIn72[name] })
 	if arity, ok := aritySince72[name]; ok {
 		info[1] = strconv.Itoa(arity)
 	}
 	tips := append(list(info[7]), tipsSince72[name]...)
 	sort.Strings(tips)
-	return fmt.Sprintf("%s arity %s flags %s categories %s tips %s keys %s", name, info[1], list(info[2]), list(info[6]), tips, keys), info[9].([]any)
+	return fmt.Sprintf("%s arity %s flags %s categories %s tips %s keys %s", name, info[1], flags, list(info[6]), tips, keys), info[9].([]any)
 }
 
 // parseReply reads one RESP2 reply: strings and arrays.

@@ -22,7 +22,7 @@ const (
 )
 
 func zsetCommands() []Command {
-	rows := slices.Concat(zsetBasicRows(), zsetRangeRows(), zsetPopRows(), zsetAlgebraRows())
+	rows := slices.Concat(zsetBasicRows(), zsetRangeRows(), zsetPopRows(), zsetBlockingRows(), zsetAlgebraRows())
 	for i := range rows {
 		rows[i].Group, rows[i].Categories = "sorted-set", "@sortedset"
 	}

@@ -81,6 +81,9 @@ func zmpop(c *Call, tx *storage.Tx) error {
 // its name and them; it reports whether one had.
 func (c *Call) zpopFirst(tx *storage.Tx, m multiPop) (bool, error) {
 	for _, key := range m.keys {
+		if !c.mayAsk(tx, key) {
+			continue
+		}
 		z, err := tx.ZSet(key)
 		if err != nil {
 			return false, err

@@ -1,6 +1,10 @@
 package command
 
-import "testing"
+import (
+	"math/rand/v2"
+	"strconv"
+	"testing"
+)
 
 func TestZSetRepliesAreRedis(t *testing.T) {
 	sameLines(t, `
@@ -327,3 +331,63 @@ func TestZSetPopsAndAlgebraAreRedis(t *testing.T) {
 }
 
 func TestZSetRowsAreRedis(t *testing.T) { sameRows(t, zsetCommands()) }
+
+// Random scripts of several sessions that add, pop and wait.
+func TestBlockingZSetsAtRandom(t *testing.T) {
+	s := newScene(t, 5, 3)
+	for seed := range uint64(6) {
+		rng := rand.New(rand.NewPCG(seed, 6))
+		key := func() string { return string("abc"[rng.IntN(3)]) }
+		end := func() string { return []string{"MIN", "MAX"}[rng.IntN(2)] }
+		for range 100 {
+			session := rng.IntN(5)
+			if s.waits[session] {
+				continue
+			}
+			member, score := strconv.Itoa(rng.IntN(30)), strconv.Itoa(rng.IntN(9))
+			commands := [][]string{
+				{"BZPOPMIN", key(), "0"}, {"BZPOPMAX", key(), key(), "0"}, {"BZMPOP", "0", "2", key(), key(), end(), "COUNT", "2"}, {"BZPOPMIN", key(), key(), "0"},
+				{"ZADD", key(), score, member}, {"ZADD", key(), score, member, "3", "m"}, {"ZINCRBY", key(), score, member}, {"GEOADD", key(), "1", "1", member},
+				{"ZUNIONSTORE", key(), "2", key(), key()}, {"ZRANGESTORE", key(), key(), "0", "1"}, {"RENAME", key(), key()}, {"COPY", key(), key(), "REPLACE"},
+				{"ZCARD", key()}, {"ZPOPMIN", key()}, {"DEL", key()}, {"SADD", key(), member}, {"ZRANGE", key(), "0", "-1", "WITHSCORES"},
+			}
+			if session < 2 { // somebody always adds
+				commands = commands[4:]
+			}
+			s.do(session, commands[rng.IntN(len(commands))]...)
+		}
+		for range 20 {
+			if len(s.waits) == 0 {
+				break
+			}
+			for k := range 3 {
+				s.do(s.free(), "DEL", string("abc"[k]))
+				s.do(s.free(), "ZADD", string("abc"[k]), "1", "end")
+			}
+		}
+		s.do(0, "FLUSHALL")
+	}
+}
+
+func TestBlockingZSetRepliesAreRedis(t *testing.T) {
+	sameLines(t, `
+		BZPOPMIN z
+		BZPOPMIN z x
+		BZPOPMIN z -1
+		BZMPOP x 1 z MIN
+		BZMPOP 0 0 z MIN
+		BZMPOP 0 1 z LEFT
+		BZMPOP 0 1 z MIN COUNT 0
+		ZADD z 1 a 2 b 3 c 4 d
+		BZPOPMIN none z 0
+		BZPOPMAX z 0
+		BZMPOP 0 2 none z MIN COUNT 5
+		SET s v
+		BZPOPMIN s 0
+		BZMPOP 0 1 s MAX
+		MULTI
+		BZPOPMIN none 0
+		BZMPOP 5 1 none MIN
+		EXEC
+	`)
+}
