@@ -101,8 +101,9 @@ func (d *leafDirectory) before(at leafAt) (n uint64) {
 	for i := range d.parts[:at.part] {
 		n += d.parts[i].count
 	}
-	for _, l := range d.parts[at.part].leaves[:at.leaf] {
-		n += l.count
+	in := d.parts[at.part].leaves // not copied: other readers may change keys
+	for i := range at.leaf {
+		n += in[i].count
 	}
 	return n
 }
