@@ -287,39 +287,34 @@ func (r *replication) gate(now time.Time) {
 	r.srv.env.WriteGate.Store(refusal)
 }
 
-// errUnblocked ends what waits on a primary that was replaced; the connection is
-// closed behind it (redis-server 7.0, disconnectAllBlockedClients).
-const errUnblocked = "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
-
-// wait is WAIT: it replies when enough replicas have what the session wrote, or
-// the time is over, with how many have.
-func (r *replication) wait(c *command.Call, replicas int, timeoutMS int64, stop <-chan struct{}) {
-	lsn := c.LSN
+// wait is command.Env.WaitReplicas.
+func (r *replication) wait(c *command.Call, replicas int, synced bool, timeoutMS int64, stop <-chan struct{}) (int, error) {
+	lsn, level := c.Reached(), log.Written
+	if synced {
+		level = log.Synced
+	}
 	r.mu.Lock()
 	deposed := r.deposed
 	r.mu.Unlock()
 	if err := r.srv.env.Engine.Await(lsn); err != nil && !errors.Is(err, storage.ErrClosed) {
-		c.Out.Error(command.ErrorText(err))
-		return
+		return 0, err
 	}
 	enough := make(chan int, 1)
-	cancel := r.source.Park(lsn, replicas, log.Written, func(count int) { enough <- count })
+	cancel := r.source.Park(lsn, replicas, level, func(count int) { enough <- count })
 	var timeout <-chan struct{}
 	if timeoutMS > 0 {
 		timeout = after(timeoutMS)
 	}
 	select {
 	case n := <-enough:
-		c.Out.Int(int64(n))
-		return
+		return n, nil
 	case <-timeout:
 	case <-stop:
 	case <-deposed:
 		cancel()
-		c.Out.Error(errUnblocked)
 		c.Client.Closing = true
-		return
+		return 0, command.ErrDemoted
 	}
 	cancel()
-	c.Out.Int(int64(r.source.Acked(lsn, log.Written)))
+	return r.source.Acked(lsn, level), nil
 }

@@ -57,10 +57,12 @@ func adminCommands() []Command {
 	const varies = "nondeterministic_output"
 	waitRow := row("wait", 3, NoScript, "@connection", "3.0.0", "Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.", wait)
 	waitRow.Group, waitRow.Tips = "generic", []string{"request_policy:all_shards", "response_policy:agg_min"}
+	waitLog := row("waitaof", 4, NoScript, "@connection", "7.2.0", "Blocks until all preceding writes of the connection are synced to the log, here and by replicas.", waitaof)
+	waitLog.Group, waitLog.Tips = "generic", waitRow.Tips
 	info := row("info", -1, Loading|Stale, "@dangerous", "1.0.0", "Returns information and statistics about the server.", infoCommand)
 	info.Tips = []string{varies, "request_policy:all_shards", "response_policy:special"}
 	return []Command{
-		info, waitRow,
+		info, waitRow, waitLog,
 		row("time", 1, Loading|Stale|Fast, "", "2.6.0", "Returns the server time.", timeCommand, varies),
 		row("shutdown", -1, Admin|NoScript|Loading|Stale|NoMulti|AllowBusy, "", "1.0.0", "Synchronously saves the database(s) to disk and shuts down the Redis server.", shutdown),
 		row("role", 1, NoScript|Loading|Stale|Fast, "@admin @dangerous", "2.8.12", "Returns the replication role.", role),
@@ -192,30 +194,6 @@ func lolwut(c *Call) error {
 		}
 	}
 	c.Out.Verbatim("txt", fmt.Sprintf("Cobble ver. %s\nRedis ver. %s\n", c.Env.Process.Version, RedisVersion))
-	return nil
-}
-
-// wait is WAIT numreplicas timeout. Inside EXEC it counts and does not wait.
-func wait(c *Call) error {
-	n, ok := storage.ParseInt(c.Args[1])
-	if !ok {
-		return ErrNotInteger
-	}
-	timeout, ok := storage.ParseInt(c.Args[2])
-	if !ok {
-		return Error("ERR timeout is not an integer or out of range")
-	}
-	if timeout < 0 {
-		return Error("ERR timeout is negative")
-	}
-	if c.Env.role().Role == "slave" {
-		return Error("ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.")
-	}
-	if c.Env.WaitReplicas == nil {
-		c.Out.Int(0)
-		return nil
-	}
-	c.Later = func(stop <-chan struct{}) { c.Env.WaitReplicas(c, int(n), timeout, stop) }
 	return nil
 }
 

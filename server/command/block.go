@@ -217,7 +217,9 @@ func (w *Wait) arm(left int64) {
 
 const (
 	errUnblocked Error = "UNBLOCKED client unblocked via CLIENT UNBLOCK"
-	errDemoted   Error = "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
+	// ErrDemoted ends all waits on a primary that was replaced; the connection is
+	// closed behind it.
+	ErrDemoted Error = "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
 )
 
 // park makes the session wait, after the command has blocked. When the wait is over
@@ -304,7 +306,7 @@ func (e *Env) EndWaits() {
 	e.Engine.EachParked(func(_ slots.Slot, op storage.Parked) {
 		w := op.(*Wait)
 		w.finish(func(*resp.Writer) {
-			w.refuse(errDemoted)
+			w.refuse(ErrDemoted)
 			w.closes = true
 		})
 	})

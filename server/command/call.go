@@ -39,6 +39,8 @@ type Call struct {
 	serving  bool  // it is served as a Wait: what it replies is the wait's
 	deadline int64 // of a wait, Unix milliseconds; 0 = none
 
+	reached storage.LSN // LSN, over all rounds up to the last
+
 	fenced int          // how often the command met ErrFollower
 	keys   []int        // positions of the keys in Args
 	wider  []slots.Slot // that the command needs beside those of its keys

@@ -31,8 +31,10 @@ type Env struct {
 
 	// Replication and WaitReplicas are the cluster's, if there is one.
 	Replication func() Replication
-	// WaitReplicas replies to WAIT; nil counts no replica.
-	WaitReplicas func(c *Call, replicas int, timeoutMS int64, stop <-chan struct{})
+	// WaitReplicas waits until so many replicas have what the session of c wrote,
+	// with synced on their disks, and returns how many have it when the time is over
+	// (0 = never) or stop is closed; nil counts no replica.
+	WaitReplicas func(c *Call, replicas int, synced bool, timeoutMS int64, stop <-chan struct{}) (int, error)
 	ClusterInfo  func() string // further lines of INFO cluster
 
 	Deliver Deliver // how MIGRATE reaches other servers; nil: it does not

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"cobble/storage"
 )
 
 // Stats are the counters of INFO. Everything is an atomic: the path of a command
@@ -121,8 +123,15 @@ func (c *Call) account(err error) {
 // begin where the last one ended, so that the clock is read once a command.
 func (c *Call) Restart() { c.clock = 0 }
 
-// Flush adds the session's own counters to the server's; at the end of a round.
-func (c *Call) Flush() { c.Env.Stats.add(&c.tally) }
+// Flush ends a round: it adds the session's own counters to the server's. Afterwards
+// the driver may set LSN to 0.
+func (c *Call) Flush() {
+	c.Env.Stats.add(&c.tally)
+	c.reached = c.Reached()
+}
+
+// Reached returns the position of the latest that the session has written or seen.
+func (c *Call) Reached() storage.LSN { return max(c.reached, c.LSN) }
 
 // maxErrorKinds bounds errorstats: an error text made of client input must not fill the memory.
 const maxErrorKinds = 128

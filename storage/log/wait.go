@@ -26,6 +26,12 @@ func (l *Log) Wait(lsn LSN, level Level) error {
 	return err
 }
 
+// ParkSynced is Park for records on the disk.
+func (l *Log) ParkSynced(lsn LSN, fn func(error)) { l.Park(lsn, Synced, fn) }
+
+// IsSynced reports whether every record up to lsn is on the disk.
+func (l *Log) IsSynced(lsn LSN) bool { return l.Reached(Synced) >= lsn }
+
 // Park calls fn once, when every record up to lsn has level (nil), or when
 // that will not happen any more (the error). fn runs on any goroutine, also on
 // the caller's before Park returns; it must not block.

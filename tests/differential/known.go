@@ -52,6 +52,13 @@ var newer = []known{
 		},
 	},
 	{
+		name: "endless waits", commands: []string{"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP"},
+		why: "7.2 has a sentence of its own for a time-out that is too long",
+		applies: func(_ []string, oracle, subject reply) bool {
+			return oracle.Text == "ERR timeout is negative" && subject.Text == "ERR timeout is out of range"
+		},
+	},
+	{
 		name: "small sets", commands: []string{"OBJECT"},
 		why: "7.2 keeps small sets of strings in a listpack",
 		applies: func(args []string, oracle, subject reply) bool {
