@@ -200,7 +200,7 @@ func lrange(c *Call, tx *storage.Tx) error {
 		start = max(start+n, 0)
 	}
 	if stop < 0 {
-		stop += n
+		stop = max(stop+n, -1)
 	}
 	n = max(min(stop, n-1)-start+1, 0)
 	c.Out.Array(int(n))
