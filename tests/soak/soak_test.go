@@ -218,7 +218,7 @@ func judge(t *testing.T, samples []sample, budget int64) {
 	}
 	allowed := budget / 10 * 11
 	if budget < 128*mib {
-		allowed = budget + 40*mib // a process that holds nothing takes about as much
+		allowed = budget + 48*mib // a process that holds nothing takes about 40
 	}
 	if rss := median(last, func(s sample) int64 { return s.rss }); rss > allowed {
 		t.Errorf("%d MiB are resident under a budget of %d MiB", rss/mib, budget/mib)
