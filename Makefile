@@ -9,6 +9,8 @@ FUZZTIME    ?= 100000x
 SEEDS       ?=
 BENCH_ARGS  ?=
 DEMO_ARGS   ?=
+# A CPU profile of the server under redis-benchmark, from which the compiler inlines.
+PGO         ?= $(CURDIR)/tools/bench/cobble.pgo
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 # Suites read their size from COBBLE_SEEDS; unset means each suite's own default slice.
@@ -21,7 +23,7 @@ help: ## list the targets
 .PHONY: build
 build: ## build bin/cobble, one static binary
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.build=$(VERSION)" -o $(BIN) ./cmd/cobble
+	CGO_ENABLED=0 $(GO) build -pgo=$(PGO) -trimpath -ldflags "-s -w -X main.build=$(VERSION)" -o $(BIN) ./cmd/cobble
 
 .PHONY: need
 need: ## install what the tests need and this machine lacks (redis-server, redis-cli, node)
@@ -76,6 +78,15 @@ soak: ## full-speed writes beyond the memory budget: nothing may grow; MINUTES=n
 .PHONY: bench
 bench: build need ## redis-benchmark against cobble and redis-server, interleaved
 	$(GO) run ./tools/bench -cobble $(BIN) $(BENCH_ARGS)
+
+.PHONY: bench-page
+bench-page: build need ## write docs/benchmarks.md anew (half an hour; BENCH_ARGS adds to it)
+	$(GO) run ./tools/bench -cobble $(BIN) -memory-keys 1000000 -out docs/benchmarks.md $(BENCH_ARGS)
+
+.PHONY: pgo
+pgo: need ## record the profile that build optimises by
+	CGO_ENABLED=0 $(GO) build -tags profile -trimpath -o /tmp/cobble-profile ./cmd/cobble
+	$(GO) run ./tools/bench -cobble /tmp/cobble-profile -profile $(PGO) -keyspace 300000
 
 .PHONY: demo
 demo: build ## a 3+3 cluster on ports 7000-7005; Ctrl-C stops it

@@ -9,6 +9,8 @@ import (
 
 type settings struct {
 	cobble, redis string
+	valkey        string
+	profile       string
 	tests         []string
 	pipelines     []int
 	durability    []string
@@ -16,6 +18,7 @@ type settings struct {
 	seconds       float64
 	clients       int
 	keyspace      int
+	hot           int
 	memoryKeys    int
 	out           string
 }
@@ -25,17 +28,20 @@ func main() {
 	var tests, pipelines, durability string
 	flag.StringVar(&s.cobble, "cobble", "bin/cobble", "the Cobble binary")
 	flag.StringVar(&s.redis, "redis", "redis-server", "the redis-server (or valkey-server) to compare with")
-	flag.StringVar(&tests, "tests", "get,set,incr,hset,mget", "what to measure")
+	flag.StringVar(&s.valkey, "valkey", "", "a third server of Redis's command line to measure by turns with them")
+	flag.StringVar(&tests, "tests", "get,set,incr,hset,hget,mget", "what to measure")
 	flag.StringVar(&pipelines, "pipelines", "1,16,64", "pipeline depths")
 	flag.StringVar(&durability, "durability", "none,everysec,always", "none, everysec, always")
-	flag.IntVar(&s.reps, "reps", 3, "interleaved repetitions of each cell; the median is reported")
+	flag.IntVar(&s.reps, "reps", 5, "interleaved repetitions of each cell; the median is reported")
 	flag.Float64Var(&s.seconds, "seconds", 2, "how long one repetition should take on the slower server, about")
 	flag.IntVar(&s.clients, "clients", 50, "connections")
 	flag.IntVar(&s.keyspace, "keyspace", 1_000_000, "distinct keys")
-	flag.IntVar(&s.memoryKeys, "memory-keys", 0, "measure memory and restart with this many keys of 100 bytes instead")
-	flag.StringVar(&s.out, "out", "", "also write the table to this file")
+	flag.IntVar(&s.hot, "hot", 1000, "keys of the hot key space, which SET is also measured on; 0 leaves it out")
+	flag.IntVar(&s.memoryKeys, "memory-keys", 0, "also measure memory and restart with this many keys of 100 bytes")
+	flag.StringVar(&s.profile, "profile", "", "instead, write the CPU profile of a Cobble built with -tags profile to this file")
+	flag.StringVar(&s.out, "out", "", "also write the page to this file")
 	flag.Parse()
-	s.tests, s.durability = strings.Split(tests, ","), strings.Split(durability, ",")
+	s.tests, s.durability = list(tests), list(durability)
 	for _, p := range strings.Split(pipelines, ",") {
 		var depth int
 		if _, err := fmt.Sscan(p, &depth); err != nil || depth < 1 {
@@ -58,9 +64,35 @@ func main() {
 	}
 }
 
-func run(s *settings) (string, error) {
-	if s.memoryKeys > 0 {
-		return measureMemory(s)
+func list(text string) []string {
+	if text == "" {
+		return nil
 	}
-	return measureSpeed(s)
+	return strings.Split(text, ",")
+}
+
+// run returns the page.
+func run(s *settings) (string, error) {
+	if s.profile != "" {
+		return "", recordProfile(s)
+	}
+	page, err := header(s)
+	if err != nil {
+		return "", err
+	}
+	if len(s.tests) > 0 {
+		speed, err := measureSpeed(s)
+		if err != nil {
+			return "", err
+		}
+		page += speed
+	}
+	if s.memoryKeys > 0 {
+		memory, err := measureMemory(s)
+		if err != nil {
+			return "", err
+		}
+		page += "\n" + memory
+	}
+	return page, nil
 }

@@ -36,6 +36,9 @@ func newProcess(s *settings, name, durability string) (*process, error) {
 	}
 	p := &process{name: name, dir: dir, port: port}
 	p.args = []string{s.redis}
+	if name == "valkey" {
+		p.args = []string{s.valkey}
+	}
 	if name == "cobble" {
 		binary, err := filepath.Abs(s.cobble)
 		if err != nil {
@@ -140,8 +143,24 @@ func encode(dst []byte, args ...string) []byte {
 	return dst
 }
 
-// cpu returns the processor time that the process has used.
+// cpu returns the processor time that the process has used: of its threads to the
+// nanosecond where the kernel says so, else in ticks of 10 ms.
 func (p *process) cpu() (time.Duration, error) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.cmd.Process.Pid))
+	var sum time.Duration
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // the thread has ended
+		}
+		var running int64
+		if _, err := fmt.Sscan(string(b), &running); err == nil {
+			sum += time.Duration(running)
+		}
+	}
+	if sum > 0 {
+		return sum, nil
+	}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, err

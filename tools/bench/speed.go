@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ type sample struct {
 	perSecond float64
 	p50, p99  float64 // milliseconds
 	cpu       float64 // server CPU microseconds per operation
+	rss       float64 // MiB, afterwards
 }
 
 var payload = strings.Repeat("x", 100)
@@ -32,6 +34,8 @@ func commandOf(test string) ([]string, error) {
 		return []string{"HSET", "hash:__rand_int__", "field", payload}, nil
 	case "sadd":
 		return []string{"SADD", "set", "element:__rand_int__"}, nil
+	case "hget":
+		return []string{"HGET", "hash:__rand_int__", "field"}, nil
 	case "mget":
 		args := []string{"MGET"}
 		for range 10 {
@@ -46,9 +50,24 @@ func writes(test string) bool {
 	return test == "set" || test == "incr" || test == "hset" || test == "sadd"
 }
 
+// peers are the names of the servers; Cobble is the last.
+func (s *settings) peers() []string {
+	if s.valkey != "" {
+		return []string{"redis", "valkey", "cobble"}
+	}
+	return []string{"redis", "cobble"}
+}
+
 func measureSpeed(s *settings) (string, error) {
 	var out strings.Builder
-	out.WriteString("| test | P | durability | ops/s redis | ops/s Cobble | ratio | CPU µs/op redis | CPU µs/op Cobble | CPU efficiency (redis ÷ Cobble), median [range] | p50 ms r/C | p99 ms r/C |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
+	names := strings.Join(s.peers(), " / ")
+	head := []string{"test", "keys", "P", "durability", "CPU efficiency (redis ÷ Cobble), median [range]"}
+	if s.valkey != "" {
+		head = append(head, "valkey ÷ Cobble")
+	}
+	head = append(head, "CPU µs/op "+names, "ops/s "+names, "p50 ms "+names, "p99 ms "+names, "RSS MiB "+names)
+	fmt.Fprintf(&out, "| %s |\n|%s\n", strings.Join(head, " | "), strings.Repeat("---|", len(head)))
+	fmt.Fprint(os.Stderr, out.String())
 	for _, durability := range s.durability {
 		if err := speedOf(s, durability, &out); err != nil {
 			return "", err
@@ -58,8 +77,8 @@ func measureSpeed(s *settings) (string, error) {
 }
 
 func speedOf(s *settings, durability string, out *strings.Builder) error {
-	var servers [2]*process
-	for i, name := range []string{"redis", "cobble"} {
+	var servers []*process
+	for _, name := range s.peers() {
 		p, err := newProcess(s, name, durability)
 		if err != nil {
 			return err
@@ -77,30 +96,45 @@ func speedOf(s *settings, durability string, out *strings.Builder) error {
 		if err := p.load(100_000, "{m}:%012d"); err != nil {
 			return err
 		}
-		servers[i] = p
+		servers = append(servers, p)
 	}
 	for _, test := range s.tests {
 		if durability != "none" && !writes(test) && len(s.durability) > 1 {
 			continue // a read costs the same whatever the log does
 		}
-		for _, depth := range s.pipelines {
-			line, err := cell(s, servers, test, depth, durability)
-			if err != nil {
-				return err
+		spaces := []int{s.keyspace}
+		if test == "set" && s.hot > 0 {
+			spaces = append(spaces, s.hot)
+		}
+		for _, keys := range spaces {
+			for _, depth := range s.pipelines {
+				line, err := measureCell(s, servers, cell{test, depth, keys}, durability)
+				if err != nil {
+					return err
+				}
+				out.WriteString(line)
+				fmt.Fprint(os.Stderr, line)
 			}
-			out.WriteString(line)
-			fmt.Print(line)
 		}
 	}
 	return nil
 }
 
-// cell measures one line of the table: repetitions by turns, medians.
-func cell(s *settings, servers [2]*process, test string, depth int, durability string) (string, error) {
-	var samples [2][]sample
-	n := 20_000 * min(depth, 8)
+// cell is one line of the table.
+type cell struct {
+	test        string
+	depth, keys int
+}
+
+// measureCell measures one line: repetitions by turns, medians. The order of the
+// servers alternates.
+func measureCell(s *settings, servers []*process, c cell, durability string) (string, error) {
+	if c.test == "mget" {
+		c.keys = 100_000
+	}
+	n := 20_000 * min(c.depth, 8)
 	for i, p := range servers { // find out how many operations fill the time
-		probe, err := measureOnce(s, p, test, depth, n)
+		probe, err := measureOnce(s, p, c, n)
 		if err != nil {
 			return "", err
 		}
@@ -108,32 +142,47 @@ func cell(s *settings, servers [2]*process, test string, depth int, durability s
 			n = max(int(probe.perSecond*s.seconds), 1000)
 		}
 	}
-	var ratios []float64
-	for range s.reps {
-		var pair [2]sample
-		for i, p := range servers {
-			var err error
-			if pair[i], err = measureOnce(s, p, test, depth, n); err != nil {
+	samples := make([][]sample, len(servers))
+	for rep := range s.reps {
+		for i := range servers {
+			if rep%2 == 1 {
+				i = len(servers) - 1 - i
+			}
+			x, err := measureOnce(s, servers[i], c, n)
+			if err != nil {
 				return "", err
 			}
-			samples[i] = append(samples[i], pair[i])
+			samples[i] = append(samples[i], x)
 		}
-		ratios = append(ratios, pair[0].cpu/pair[1].cpu)
 	}
-	at := func(i int, f func(sample) float64) float64 {
-		var v []float64
-		for _, x := range samples[i] {
-			v = append(v, f(x))
+	ours := samples[len(samples)-1]
+	columns := []string{strings.ToUpper(c.test), strconv.Itoa(c.keys), strconv.Itoa(c.depth), durability}
+	for _, theirs := range samples[:len(samples)-1] {
+		var ratios []float64
+		for i := range theirs {
+			ratios = append(ratios, theirs[i].cpu/ours[i].cpu)
 		}
-		return median(v)
+		columns = append(columns, fmt.Sprintf("**%.2f** [%.2f–%.2f]", median(ratios), slices.Min(ratios), slices.Max(ratios)))
 	}
-	ops := func(x sample) float64 { return x.perSecond }
-	cpu := func(x sample) float64 { return x.cpu }
-	p50 := func(x sample) float64 { return x.p50 }
-	p99 := func(x sample) float64 { return x.p99 }
-	return fmt.Sprintf("| %s | %d | %s | %.0f | %.0f | %.2f | %.2f | %.2f | **%.2f** [%.2f–%.2f] | %.2f / %.2f | %.2f / %.2f |\n",
-		strings.ToUpper(test), depth, durability, at(0, ops), at(1, ops), at(1, ops)/at(0, ops), at(0, cpu), at(1, cpu),
-		median(ratios), slices.Min(ratios), slices.Max(ratios), at(0, p50), at(1, p50), at(0, p99), at(1, p99)), nil
+	for _, f := range []struct {
+		format string
+		of     func(sample) float64
+	}{
+		{"%.2f", func(x sample) float64 { return x.cpu }}, {"%.0f", func(x sample) float64 { return x.perSecond }},
+		{"%.2f", func(x sample) float64 { return x.p50 }}, {"%.2f", func(x sample) float64 { return x.p99 }},
+		{"%.0f", func(x sample) float64 { return x.rss }},
+	} {
+		var medians []string
+		for i := range samples {
+			var v []float64
+			for _, x := range samples[i] {
+				v = append(v, f.of(x))
+			}
+			medians = append(medians, fmt.Sprintf(f.format, median(v)))
+		}
+		columns = append(columns, strings.Join(medians, " / "))
+	}
+	return "| " + strings.Join(columns, " | ") + " |\n", nil
 }
 
 func median(v []float64) float64 {
@@ -141,17 +190,13 @@ func median(v []float64) float64 {
 	return v[len(v)/2]
 }
 
-func measureOnce(s *settings, p *process, test string, depth, n int) (sample, error) {
-	command, err := commandOf(test)
+func measureOnce(s *settings, p *process, c cell, n int) (sample, error) {
+	command, err := commandOf(c.test)
 	if err != nil {
 		return sample{}, err
 	}
-	keyspace := s.keyspace
-	if test == "mget" {
-		keyspace = 100_000
-	}
-	args := append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(p.port), "-c", strconv.Itoa(s.clients), "-n", strconv.Itoa(n), "-P", strconv.Itoa(depth),
-		"-r", strconv.Itoa(keyspace), "--csv"}, command...)
+	args := append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(p.port), "-c", strconv.Itoa(s.clients), "-n", strconv.Itoa(n), "-P", strconv.Itoa(c.depth),
+		"-r", strconv.Itoa(c.keys), "--csv"}, command...)
 	before, err := p.cpu()
 	if err != nil {
 		return sample{}, err
@@ -175,6 +220,7 @@ func measureOnce(s *settings, p *process, test string, depth, n int) (sample, er
 			return sample{}, err
 		}
 	}
-	x.cpu = float64((after-before)/time.Microsecond) / float64(n)
-	return x, nil
+	x.cpu = float64(after-before) / float64(time.Microsecond) / float64(n)
+	x.rss, err = p.rss()
+	return x, err
 }
