@@ -11,6 +11,7 @@ type copying struct {
 	lacking   []ID   // members that miss registers themselves
 	registers Domain // only Registers is used: the greatest accepted of each
 	complete  bool
+	hopeless  Time // a majority of the sources is gone since; 0: is not
 }
 
 // copyOut (re)starts asking the members of set.Prev for their registers.
@@ -87,12 +88,19 @@ func (m *Machine) copied(from Member, body CopyOK) {
 
 // appendOnce returns ids with id.
 func appendOnce(ids []ID, id ID) []ID {
-	for _, other := range ids {
-		if other == id {
-			return ids
-		}
+	if hasID(ids, id) {
+		return ids
 	}
 	return append(ids, id)
+}
+
+func hasID(ids []ID, id ID) bool {
+	for _, other := range ids {
+		if other == id {
+			return true
+		}
+	}
+	return false
 }
 
 // without returns ids less id.
@@ -126,6 +134,7 @@ func (m *Machine) catchUp(d *domain) {
 	}
 	m.copyOut(d.copying)
 	if !d.copying.complete {
+		m.giveUpSeat(d)
 		return
 	}
 	for _, r := range d.copying.registers.Registers {
@@ -138,4 +147,46 @@ func (m *Machine) catchUp(d *domain) {
 	}
 	d.Complete, d.copying = d.Electors.Ver, nil
 	m.rememberDomain(d)
+}
+
+// hopelessWait is how long the sources of a copy must be gone before this node
+// gives it up.
+const hopelessWait Duration = 2000
+
+// giveUpSeat gives this node's seat up when it can never copy the registers it is
+// to serve: it becomes another member, as if it had lost its memory. Only it
+// knows whom it lacks; that it serves no more, everybody sees in its record, and
+// all count alike what is left of the set. It is a vow as well: what it concluded
+// may be wrong, but the member that gave up never serves.
+func (m *Machine) giveUpSeat(d *domain) {
+	c := d.copying
+	if d.Electors != m.inForce() || m.copyable(c) {
+		c.hopeless = 0
+		return
+	}
+	if c.hopeless == 0 {
+		c.hopeless = m.now
+	}
+	if m.now.Since(c.hopeless) < hopelessWait || m.mutated(MutateKeepSeat) {
+		return
+	}
+	m.note('#', "the registers cannot be copied any more: giving up the seat of an elector")
+	known := m.known
+	m.freshAcceptor()
+	m.setKnown(known)
+	m.carries = nil
+	m.amend(true, func(r *Record) { r.Incarnation = m.incarnation })
+}
+
+// copyable reports whether a majority of the set before gave a copy or may still
+// give one, as far as this node knows.
+func (m *Machine) copyable(c *copying) bool {
+	prev := Electors{Members: c.set.Prev}
+	sources := len(c.from)
+	for _, member := range c.set.Prev {
+		if !hasID(c.from, member.ID) && !hasID(c.lacking, member.ID) && m.present(member) {
+			sources++
+		}
+	}
+	return sources >= prev.Majority()
 }

@@ -28,6 +28,7 @@ const (
 	MutateLazyMembers                         // who is in the table is shown before it is durable
 	MutateResumeEarly                         // a replaced primary lets held writes in before it is a replica
 	MutateResumeUnproved                      // after a manual failover that came to nothing, writes go on unproved
+	MutateKeepSeat                            // an elector that can never copy its registers stays one
 
 	mutations = iota
 )
@@ -39,7 +40,7 @@ var mutationNames = [Mutations]string{
 	"ignore-ban", "fail-alone", "promise-unsaved", "accept-lower", "count-twice", "small-majority", "any-version",
 	"smaller-epoch", "merge-both-ways", "amnesiac", "blind-change", "serve-early", "no-freeze", "keep-term",
 	"unsaved-claims", "reuse-boot", "short-log", "no-step-down", "import-over",
-	"lazy-members", "resume-early", "resume-unproved",
+	"lazy-members", "resume-early", "resume-unproved", "keep-seat",
 }
 
 // String names a single planted bug.

@@ -20,33 +20,22 @@ import (
 const refoundWait Duration = 5000
 
 // electorsLost reports whether e can never decide again, as far as this node
-// knows: a majority of it is gone, or this node is to serve in it and a
-// majority of the set to copy the registers from is gone.
+// knows: a majority of it is gone. Who is there and can never serve gives its seat
+// up (giveUpSeat).
 func (m *Machine) electorsLost(e *Electors) bool {
-	if m.present(e.Members) < e.Majority() {
-		return true
-	}
-	d := m.domainOf(e.Cluster)
-	prev := Electors{Members: e.Prev}
-	if d == nil || !e.Includes(m.member()) || d.Complete == e.Ver {
-		return false
-	}
-	sources := m.present(e.Prev)
-	if d.copying != nil {
-		sources -= len(d.copying.lacking)
-	}
-	return sources < prev.Majority()
-}
-
-// present counts the members that are known in the same incarnation.
-func (m *Machine) present(members []Member) int {
-	count := 0
-	for _, member := range members {
-		if n := m.find(member.ID); n != nil && n.record.Incarnation == member.Inc {
-			count++
+	there := 0
+	for _, member := range e.Members {
+		if m.present(member) {
+			there++
 		}
 	}
-	return count
+	return there < e.Majority()
+}
+
+// present reports whether a member is known in the same incarnation.
+func (m *Machine) present(member Member) bool {
+	n := m.find(member.ID)
+	return n != nil && n.record.Incarnation == member.Inc
 }
 
 // deserted reports whether a majority of e obeys another cluster and nobody

@@ -105,10 +105,10 @@ func (m *Machine) replace(n *node, r *Record) {
 	if r.Shard != old.Shard {
 		m.supersede(r.Shard, &touched)
 	}
-	m.reassign(&touched)
 	if n == m.chosen.node && (r.IsPrimary() && r.Term >= m.chosen.term || r.Shard != old.Shard) {
-		m.forgetChosen()
+		m.forgetChosen() // first: it may claim by now what it was not chosen with
 	}
+	m.reassign(&touched)
 	m.changed.view, m.changed.table = true, true
 }
 

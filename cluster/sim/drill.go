@@ -21,6 +21,8 @@ var drills = []struct {
 	{primaries: 2, replicas: 3, play: drillUnheardElection},
 	{primaries: 1, replicas: 3, play: drillLeftBehind},
 	{primaries: 1, replicas: 3, play: drillUncopied, config: func(c *cluster.Config) { c.ElectorPatience = 50 }},
+	{primaries: 1, replicas: 3, play: drillStranded, config: func(c *cluster.Config) { c.ElectorPatience = 50 }},
+	{primaries: 2, replicas: 3, play: drillLateRecord},
 }
 
 // Drill runs one of the drills: seed modulo their number.

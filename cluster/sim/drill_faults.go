@@ -267,3 +267,90 @@ func drillLeftBehind(w *World) {
 		w.fail("n%d is left behind: %s", x.index, w.unsettled())
 	}
 }
+
+// drillStranded: two of three electors of a new set cannot copy the registers
+// before a majority of the old set has lost its memory. They know, the others
+// count them still; in a set of one, only the two know. A cluster is founded
+// once, with registers that serve.
+func drillStranded(w *World) {
+	members, x := w.electorsOfFour()
+	if x == nil {
+		return
+	}
+	e, b, a := members[0], members[1], members[2]
+	old := x.view.Electors
+	w.lose = func(from, to *Host, body cluster.Body) bool {
+		_, copy := body.(cluster.CopyOK)
+		return copy && to != a
+	}
+	e.crash(w)
+	next := func() bool { return a.serves(old, 1) && b.serves(old, 1_000) && x.serves(old, 1_000) }
+	if !w.RunUntil(20_000, next) {
+		w.fail("an elector that is gone is not replaced: %s", w.unsettled())
+		return
+	}
+	a.crash(w)
+	for _, h := range []*Host{a, e} {
+		h.durable.acceptor = nil
+	}
+	w.Run(100)
+	a.revive(w)
+	e.revive(w)
+	w.lose = nil
+	founded := func() bool {
+		for _, h := range w.Hosts {
+			if v := h.view; v.Cluster == old.Cluster || v.Electors == nil || len(v.Electors.Members) < 3 {
+				return false
+			}
+		}
+		return w.settled()
+	}
+	if !w.RunUntil(30_000, founded) {
+		w.fail("no new cluster is founded: %s", w.unsettled())
+		return
+	}
+	w.Run(5_000)
+	if !founded() {
+		w.fail("the new cluster did not last: %s", w.unsettled())
+		return
+	}
+	w.checkWhole()
+	w.checkFailover()
+}
+
+// drillLateRecord: a primary learns that it was replaced before it hears the
+// winner itself, which has taken another slot by then.
+func drillLateRecord(w *World) {
+	primary, other, replica := w.Hosts[0], w.Hosts[1], w.Hosts[2]
+	slot, _ := other.view.Myself().Slots.Next(0)
+	for _, h := range w.Hosts {
+		w.Cut(primary.index, h.index, true)
+	}
+	w.Do(replica.index, cluster.Failover{Mode: cluster.FailoverForce})
+	if !w.RunUntil(5000, func() bool { return replica.primary }) {
+		w.fail("nobody replaced n0: %s", w.unsettled())
+		return
+	}
+	w.Run(100)
+	w.move(slot, other, replica)
+	if !w.RunUntil(1000, func() bool { return !other.view.Myself().Slots.Has(slot) }) {
+		w.fail("slot %d does not move", slot)
+		return
+	}
+	w.lose = func(from, to *Host, body cluster.Body) bool {
+		switch body.(type) {
+		case cluster.Records, cluster.HelloOK:
+			return to == primary
+		}
+		return false
+	}
+	w.Heal()
+	if !w.RunUntil(5000, func() bool { return !primary.primary }) {
+		w.fail("n0 does not learn from the register that it was replaced")
+		return
+	}
+	w.lose = nil
+	if !w.RunUntil(10_000, w.settled) {
+		w.fail("not settled: %s", w.unsettled())
+	}
+}
