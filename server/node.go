@@ -273,9 +273,12 @@ func (n *node) dropLost() {
 }
 
 func (n *node) flush(set slots.Set) {
-	if _, err := n.srv.env.Engine.FlushSlots(time.Now().UnixMilli(), set); err != nil {
+	now := time.Now().UnixMilli()
+	if _, err := n.srv.env.Engine.FlushSlots(now, set); err != nil {
 		n.srv.log.Printf(Warning, "Dropping the keys of slots %s: %v", set.String(), err)
+		return
 	}
+	n.srv.env.Engine.SignalGone(now, &set)
 }
 
 func levelOf(mark byte) Level {

@@ -92,6 +92,10 @@ func (tx *Tx) digest(d *Digest, e *Entry) error {
 		if err := w.Close(); err != nil {
 			return err
 		}
+	case format.Stream:
+		if err := tx.digestStream(d, e); err != nil {
+			return err
+		}
 	case format.ZSet:
 		if err := tx.digestZSet(d, e); err != nil {
 			return err

@@ -43,6 +43,8 @@ func (tx *Tx) Dump(dst, key []byte) (payload []byte, expireAt int64, ok bool, er
 		dst, err = tx.dumpSet(dst, &e)
 	case format.ZSet:
 		dst, err = tx.dumpZSet(dst, &e)
+	case format.Stream:
+		dst, err = tx.dumpStream(dst, &e)
 	default:
 		err = ErrUnknownValue
 	}
@@ -90,6 +92,8 @@ func (tx *Tx) Restore(key, payload []byte, expireAt int64, replace bool) error {
 		return tx.restoreSet(&e, v.Items)
 	case format.ZSet:
 		return tx.restoreZSet(&e, v.Items, v.Scores)
+	case format.Stream:
+		return tx.restoreStream(&e, v.Stream)
 	}
 	return ErrUnknownValue
 }

@@ -298,6 +298,12 @@ func (s *KeySpec) append(dst []int, args [][]byte) ([]int, error) {
 	last := begin + s.Last
 	if s.Last < 0 {
 		last = len(args) + s.Last
+		if s.Limit > 1 { // the keys are only the first part of what is left
+			if (last-begin+1)%s.Limit != 0 {
+				return dst, nil
+			}
+			last = begin + (last-begin+1)/s.Limit - 1
+		}
 	}
 	for i := begin; i <= last && i < len(args); i += max(s.Step, 1) {
 		dst = append(dst, i)

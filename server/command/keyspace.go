@@ -174,6 +174,8 @@ func flushAll(c *Call) error {
 	if err != nil {
 		return err
 	}
+	all := slots.Full()
+	c.Env.Engine.SignalGone(c.Now, &all)
 	c.Out.OK()
 	return nil
 }

@@ -39,6 +39,7 @@ var families = []func() []Command{
 	migrateCommands,
 	scriptCommands,
 	pubsubCommands,
+	streamCommands,
 }
 
 // NewTable builds the table.

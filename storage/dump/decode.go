@@ -11,6 +11,7 @@ type Value struct {
 	Bytes  []byte      // of a string
 	Items  [][]byte    // elements, members, or a hash's fields and values in turn
 	Scores []float64   // of a ZSet's items
+	Stream *Stream     // of a Stream
 }
 
 // Decode checks a payload and takes it apart. Its errors are ErrChecksum,
@@ -27,7 +28,7 @@ func Decode(payload []byte) (Value, error) {
 		return Value{}, ErrUnsupported
 	case r.bad || len(r.rest) != 0:
 		return Value{}, ErrFormat
-	case v.Type != format.String && len(v.Items) == 0,
+	case v.Type != format.String && v.Type != format.Stream && len(v.Items) == 0,
 		v.Type == format.HashType && len(v.Items)%2 != 0:
 		return Value{}, ErrFormat
 	}
@@ -46,6 +47,8 @@ func (r *reader) value(kind byte) (v Value, known bool) {
 		return Value{Type: format.HashType, Items: r.strings(2 * r.count(2))}, true
 	case TypeZSet, typeZSetText:
 		return r.zset(kind), true
+	case TypeStream, typeStream1, typeStream3:
+		return Value{Type: format.Stream, Stream: r.stream(kind)}, true
 	case typeListQuicklist, typeListQuick2:
 		return Value{Type: format.List, Items: r.quicklist(kind)}, true
 	case typeSetIntset:

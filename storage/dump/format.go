@@ -21,7 +21,7 @@ import (
 //	        | length (field value)*                  type 4 hash, strings both
 //	        | length (member score(f64))*            type 5 zset
 //
-// The types that are read and not written stand in decode.go.
+// Streams are in stream.go. The types that are read and not written stand in decode.go.
 const (
 	TypeString byte = 0
 	TypeList   byte = 1

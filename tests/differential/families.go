@@ -41,6 +41,17 @@ var families = prepared(
 		"DEBUG DIGEST-VALUE key", "OBJECT ENCODING key", "SET key value", "2 DEL key", "TYPE key", "EXISTS key", "EXPIRE key seconds", "TTL key",
 		"COPY key key [REPLACE]", "RENAME key key",
 	}},
+	&family{name: "streams", commands: []string{
+		"8 XADD key entryid (field value)...", "2 XADD key [NOMKSTREAM] [MAXLEN small] entryid field value", "XADD key MINID entryid entryid field value",
+		"XADD key MAXLEN = small LIMIT small entryid field value", "XADD key MAXLEN ~ small [LIMIT small] entryid field value",
+		"2 XLEN key", "4 XDEL key entryid...", "2 XTRIM key (MAXLEN small | MINID entryid | MAXLEN = small | word small)",
+		"4 XRANGE key entryid entryid [COUNT small]", "2 XRANGE key - + [COUNT small]", "3 XREVRANGE key entryid entryid [COUNT small]",
+		"3 XREAD [COUNT small] STREAMS key entryid", "2 XREAD COUNT small STREAMS key key entryid entryid", "XREAD STREAMS key $",
+		"3 XGROUP CREATE key member entryid [MKSTREAM]", "XGROUP SETID key member entryid", "XGROUP DESTROY key member",
+		"2 XACK key member entryid...", "2 XPENDING key member", "XPENDING key member entryid entryid 0", "XINFO STREAM key", "2 XINFO GROUPS key",
+		"XSETID key entryid [ENTRIESADDED small MAXDELETEDID entryid]", "DEBUG DIGEST-VALUE key",
+		"SET key value", "DEL key", "TYPE key", "EXISTS key", "OBJECT ENCODING key", "EXPIRE key seconds", "TTL key", "COPY key key [REPLACE]", "RENAME key key",
+	}},
 	&family{name: "sorts", commands: []string{
 		"6 RPUSH key number number number", "3 RPUSH key member member", "SET key value",
 		"8 SORT key [BY word] [LIMIT small small] [ASC | DESC] [ALPHA]", "4 SORT key (ALPHA | DESC | ASC | LIMIT small small | BY word | word | STORE key)...",

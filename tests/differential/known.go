@@ -38,6 +38,20 @@ var newer = []known{
 		},
 	},
 	{
+		name: "nonsense before STREAMS", commands: []string{"XREAD", "XREADGROUP"},
+		why: "keys are found by the key specification, behind the word STREAMS, whatever stands before it",
+		applies: func(_ []string, oracle, subject reply) bool {
+			return oracle.Text == "ERR syntax error" && strings.HasPrefix(subject.Text, "CROSSSLOT")
+		},
+	},
+	{
+		name: "unbalanced streams", commands: []string{"XREAD", "XREADGROUP"},
+		why: "7.2 names the command as it is called, and the ID that it may take",
+		applies: func(_ []string, oracle, subject reply) bool {
+			return strings.HasPrefix(oracle.Text, "ERR Unbalanced XREAD list") && strings.HasPrefix(subject.Text, "ERR Unbalanced 'xread")
+		},
+	},
+	{
 		name: "small lists", commands: []string{"OBJECT"},
 		why: "7.2 keeps small lists in one listpack",
 		applies: func(args []string, oracle, subject reply) bool {

@@ -31,6 +31,11 @@ func between(low, high int) func(*generator) string {
 	return func(g *generator) string { return strconv.Itoa(low + g.rand.IntN(high-low+1)) }
 }
 
+// entryID makes IDs of a stream's entries.
+func entryID(high int) func(*generator) string {
+	return func(g *generator) string { return fmt.Sprintf("%d-%d", g.rand.IntN(high), g.rand.IntN(3)) }
+}
+
 // decimal makes numbers of two digits after the point.
 func decimal(low, high int) func(*generator) string {
 	return func(g *generator) string {
@@ -80,6 +85,7 @@ func makeKinds() map[string]func(*generator) string {
 		"latitude":  mixed(decimal(-85, 85), decimal(-86, 86), oneOf("0", "85.05112878", "-85.05112878", "85.0512", "38.115556"), notFloats),
 		"distance":  mixed(decimal(0, 5000), decimal(0, 30000), oneOf("0", "-1", "0.001", "1e9"), notFloats),
 		"unit":      mixed(oneOf("km"), oneOf("m", "ft", "mi", "KM", "parsec", "")),
+		"entryid":   mixed(entryID(20), entryID(60), oneOf("0-0", "5", "18446744073709551615-18446744073709551615", "18446744073709551615-0", "-", "+", "x", "1-", "-1", "(3")),
 		"small":     mixed(between(0, 5), between(-10, 20), oneOf("100"), notInts),
 		"count":     mixed(between(-8, 12), oneOf("0", "1", "-1", "1000", "-9223372036854775808", "9223372036854775807", "-4611686018427387905"), notInts),
 		"seconds":   mixed(between(1000, 1000000), oneOf("0", "-1", "9223372036854775807", "9223372036854775", "9223372036854776", "-9223372036854775808", "9000000000000000"), notInts),

@@ -1,0 +1,544 @@
+package command
+
+import (
+	"fmt"
+	"slices"
+
+	"cobble/server/resp"
+	"cobble/storage"
+	"cobble/storage/format"
+)
+
+// streamRead is what XREAD and XREADGROUP were asked for.
+type streamRead struct {
+	group, consumer []byte // nil: XREAD
+	count           int64  // -1: all
+	block           int64  // milliseconds, 0: for ever, -1: not at all
+	noAck           bool
+	keys, ids       [][]byte
+}
+
+// readArguments reads the arguments of XREAD and XREADGROUP.
+func (c *Call) readArguments() (r streamRead, err error) {
+	r.count, r.block = -1, -1
+	grouped := c.Cmd.Name == "xreadgroup"
+	at := 1
+	for ; ; at++ {
+		if at == len(c.Args) {
+			return r, ErrSyntax
+		}
+		arg, more := c.Args[at], len(c.Args)-1-at
+		switch {
+		case more > 0 && equalFold(arg, "block"):
+			at++
+			if r.block, err = c.timeoutMillis(c.Args[at]); err != nil {
+				return r, err
+			}
+		case more > 0 && equalFold(arg, "count"):
+			at++
+			var ok bool
+			if r.count, ok = storage.ParseInt(c.Args[at]); !ok {
+				return r, ErrNotInteger
+			}
+			if r.count <= 0 {
+				r.count = -1
+			}
+		case more >= 2 && equalFold(arg, "group"):
+			if !grouped {
+				return r, Error("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.")
+			}
+			r.group, r.consumer = c.Args[at+1], c.Args[at+2]
+			at += 2
+		case equalFold(arg, "noack"):
+			if !grouped {
+				return r, Error("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.")
+			}
+			r.noAck = true
+		case more > 0 && equalFold(arg, "streams"):
+			rest := c.Args[at+1:]
+			if len(rest)%2 != 0 {
+				symbol := '$'
+				if grouped {
+					symbol = '>'
+				}
+				return r, Error(fmt.Sprintf("ERR Unbalanced '%s' list of streams: for each stream key an ID or '%c' must be specified.", c.Cmd.Name, symbol))
+			}
+			r.keys, r.ids = rest[:len(rest)/2], rest[len(rest)/2:]
+			if grouped && r.group == nil {
+				return r, Error("ERR Missing GROUP option for XREADGROUP")
+			}
+			return r, nil
+		default:
+			return r, ErrSyntax
+		}
+	}
+}
+
+// streamTurn is one stream of a command, with what it asks of it.
+type streamTurn struct {
+	key      []byte
+	s        *storage.Stream
+	g        *storage.Group
+	after    storage.StreamID
+	history  bool // entries that the consumer has already
+	newOnly  bool // ">"
+	consumer *storage.Consumer
+}
+
+// xread is XREAD and XREADGROUP.
+func xread(c *Call, tx *storage.Tx) error {
+	r, err := c.readArguments()
+	if err != nil {
+		return err
+	}
+	turns, waits, err := c.streamTurns(tx, &r)
+	if err != nil {
+		return err
+	}
+	if len(turns) == 0 {
+		if r.block < 0 || !waits {
+			c.Out.NullArray()
+			return nil
+		}
+		c.pinTop(tx, &r)
+		return c.block(tx, waitFor{keys: r.keys, holds: format.Stream, orGone: r.group != nil, timeout: r.block, empty: (*resp.Writer).NullArray})
+	}
+	if c.Out.Proto() == 3 {
+		c.Out.Map(len(turns))
+	} else {
+		c.Out.Array(len(turns))
+	}
+	for i := range turns {
+		t := &turns[i]
+		if c.Out.Proto() != 3 {
+			c.Out.Array(2)
+		}
+		c.Out.Bulk(t.key)
+		if err := c.readTurn(t, &r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// streamTurns finds the streams that have something to reply. waits says that one could have something later.
+func (c *Call) streamTurns(tx *storage.Tx, r *streamRead) (turns []streamTurn, waits bool, err error) {
+	for i, key := range r.keys {
+		if !c.mayAsk(tx, key) {
+			continue
+		}
+		t := streamTurn{key: key}
+		if t.s, err = tx.Stream(key); err != nil {
+			return nil, false, err
+		}
+		if r.group != nil {
+			var ok bool
+			if t.g, ok, err = t.s.Group(r.group); err != nil {
+				return nil, false, err
+			} else if !ok {
+				return nil, false, Error(fmt.Sprintf("NOGROUP No such key '%s' or consumer group '%s' in XREADGROUP with GROUP option", key, r.group))
+			}
+		}
+		if err := t.start(r, r.ids[i]); err != nil {
+			return nil, false, err
+		}
+		waits = waits || !t.history
+		some := t.history
+		if !some {
+			if some, err = t.hasNew(); err != nil {
+				return nil, false, err
+			}
+		}
+		if some {
+			turns = append(turns, t)
+		} else if r.group != nil && !c.serving {
+			if err := c.greet(&t, r); err != nil {
+				return nil, false, err
+			}
+		}
+	}
+	return turns, waits, nil
+}
+
+// start reads the ID of a stream.
+func (t *streamTurn) start(r *streamRead, id []byte) (err error) {
+	switch string(id) {
+	case "$":
+		if r.group != nil {
+			return Error("ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.")
+		}
+		t.after = t.s.Last()
+		return nil
+	case ">":
+		if r.group == nil {
+			return Error("ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.")
+		}
+		t.after, t.newOnly = t.g.Last, true
+		return nil
+	}
+	t.after, err = strictID(id, 0)
+	t.history = r.group != nil
+	return err
+}
+
+func (t *streamTurn) hasNew() (bool, error) {
+	from, ok := t.after.Next()
+	if !ok || !t.s.Live() || t.s.Last().Less(from) {
+		return false, nil
+	}
+	w := t.s.Walk(from, format.MaxStreamID, false)
+	some := w.Next()
+	return some, w.Close()
+}
+
+// pinTop replaces "$" by what it means now, for the command may run again later.
+func (c *Call) pinTop(tx *storage.Tx, r *streamRead) {
+	first := len(c.Args) - len(r.ids)
+	for i, id := range r.ids {
+		if string(id) != "$" {
+			continue
+		}
+		s, err := tx.Stream(r.keys[i])
+		if err != nil {
+			continue
+		}
+		if &c.Args[first] == &r.ids[0] {
+			c.Args = slices.Clone(c.Args)
+		}
+		last := s.Last()
+		c.Args[first+i] = fmt.Appendf(nil, "%d-%d", last.MS, last.Seq)
+	}
+}
+
+// greet notes that a consumer asked, and makes it if it is new.
+func (c *Call) greet(t *streamTurn, r *streamRead) error {
+	consumer, ok, err := t.g.Consumer(r.consumer)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		consumer = t.g.AddConsumer(r.consumer, c.Now)
+		t.g.Save()
+		t.s.Create() // the key has changed
+		t.s.Save()
+	}
+	consumer.Seen = uint64(c.Now)
+	consumer.Save()
+	t.consumer = consumer
+	return nil
+}
+
+// readTurn replies with the entries of one stream.
+func (c *Call) readTurn(t *streamTurn, r *streamRead) error {
+	from, _ := t.after.Next()
+	if t.g == nil {
+		_, err := c.streamRange(t.s, from, format.MaxStreamID, r.count, false, nil)
+		return err
+	}
+	if err := c.greet(t, r); err != nil {
+		return err
+	}
+	if t.history {
+		return c.history(t, r)
+	}
+	n, err := c.streamRange(t.s, from, format.MaxStreamID, r.count, false, func(id storage.StreamID) error { return c.deliver(t, r, id) })
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		t.consumer.Active = c.Now
+	}
+	t.consumer.Save()
+	t.g.Save()
+	t.s.Create()
+	t.s.Save()
+	return nil
+}
+
+// deliver gives a new entry to the consumer.
+func (c *Call) deliver(t *streamTurn, r *streamRead, id storage.StreamID) error {
+	t.g.StreamGroup = readOn(t.s, t.g.StreamGroup, id)
+	if r.noAck {
+		return nil
+	}
+	old, had, err := t.g.PendingOf(id) // after XGROUP SETID to an older entry
+	if err != nil {
+		return err
+	}
+	if had && old.CID != t.consumer.CID {
+		if err := t.g.Lose(old); err != nil {
+			return err
+		}
+	}
+	if !had {
+		t.g.Pending++
+	}
+	if !had || old.CID != t.consumer.CID {
+		t.consumer.Pending++
+	}
+	t.g.Give(storage.Pending{ID: id, StreamPending: format.StreamPending{CID: t.consumer.CID, Time: uint64(c.Now), Count: 1}}, old.CID, had)
+	return nil
+}
+
+// readOn moves a group on to an entry that it reads, with its count of entries read as Redis keeps it.
+func readOn(s *storage.Stream, g format.StreamGroup, id storage.StreamID) format.StreamGroup {
+	if !g.Last.Less(id) {
+		return g
+	}
+	if g.Read != -1 && !tombstonesAfter(s, id) {
+		g.Read++
+	} else if s.Added() != 0 {
+		g.Read = readUpTo(s, id)
+	}
+	g.Last = id
+	return g
+}
+
+// tombstonesAfter reports whether entries from an id on may have been deleted.
+func tombstonesAfter(s *storage.Stream, id storage.StreamID) bool {
+	return s.Len() > 0 && !s.Deleted().IsZero() && !s.Deleted().Less(id)
+}
+
+// readUpTo is how many entries were added up to an id, -1 if that cannot be known.
+func readUpTo(s *storage.Stream, id storage.StreamID) int64 {
+	added := int64(s.Added())
+	switch {
+	case added == 0:
+		return 0
+	case s.Len() == 0 && !s.Last().Less(id), id == s.Last():
+		return added
+	case s.Last().Less(id):
+		return -1
+	}
+	if s.Deleted().IsZero() || s.Deleted().Less(s.First()) {
+		switch {
+		case id.Less(s.First()):
+			return added - s.Len()
+		case id == s.First():
+			return added - s.Len() + 1
+		}
+	}
+	return -1
+}
+
+// history replies with entries that the consumer has, deleted ones as null.
+func (c *Call) history(t *streamTurn, r *streamRead) error {
+	head, n := c.Out.Len(), int64(0)
+	from, ok := t.after.Next()
+	if ok {
+		err := t.consumer.EachOwned(from, func(id storage.StreamID) (bool, error) {
+			fields, ok, err := t.s.Fields(id)
+			if err != nil {
+				return false, err
+			}
+			if ok {
+				c.streamEntry(id, fields)
+			} else {
+				c.Out.Array(2)
+				c.streamID(id)
+				c.Out.NullArray()
+			}
+			n++
+			return n != r.count, c.redelivered(t.g, id)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	c.Out.ArrayAt(head, int(n))
+	return nil
+}
+
+// redelivered counts that a consumer was given an entry again.
+func (c *Call) redelivered(g *storage.Group, id storage.StreamID) error {
+	p, ok, err := g.PendingOf(id)
+	if err != nil || !ok {
+		return err
+	}
+	p.Time = uint64(c.Now)
+	p.Count++
+	g.Give(p, p.CID, true)
+	return nil
+}
+
+func xack(c *Call, tx *storage.Tx) error {
+	s, err := tx.Stream(c.Args[1])
+	if err != nil {
+		return err
+	}
+	g, ok, err := s.Group(c.Args[2])
+	if err != nil {
+		return err
+	}
+	if !ok {
+		c.Out.Int(0)
+		return nil
+	}
+	ids := make([]storage.StreamID, 0, len(c.Args)-3)
+	for _, arg := range c.Args[3:] {
+		id, err := strictID(arg, 0)
+		if err != nil {
+			return err
+		}
+		ids = append(ids, id)
+	}
+	n := int64(0)
+	for _, id := range ids {
+		p, ok, err := g.PendingOf(id)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		if err := g.Lose(p); err != nil {
+			return err
+		}
+		g.Take(p)
+		g.Pending--
+		n++
+	}
+	if n > 0 {
+		g.Save()
+		s.Create()
+		s.Save()
+	}
+	c.Out.Int(n)
+	return nil
+}
+
+func xpending(c *Call, tx *storage.Tx) error {
+	if len(c.Args) == 3 {
+		return c.pendingSummary(tx)
+	}
+	at, idle := 3, int64(0)
+	if equalFold(c.Args[3], "idle") {
+		if len(c.Args) < 8 {
+			return ErrSyntax
+		}
+		var ok bool
+		if idle, ok = storage.ParseInt(c.Args[4]); !ok {
+			return ErrNotInteger
+		}
+		at = 5
+	}
+	if n := len(c.Args) - at; n != 3 && n != 4 {
+		return ErrSyntax
+	}
+	count, ok := storage.ParseInt(c.Args[at+2])
+	if !ok {
+		return ErrNotInteger
+	}
+	from, to, err := interval(c.Args[at], c.Args[at+1])
+	if err != nil {
+		return err
+	}
+	g, err := c.groupOf(tx)
+	if err != nil {
+		return err
+	}
+	var only *storage.Consumer
+	if len(c.Args)-at == 4 {
+		var ok bool
+		if only, ok, err = g.Consumer(c.Args[at+3]); err != nil {
+			return err
+		} else if !ok {
+			c.Out.Array(0)
+			return nil
+		}
+	}
+	return c.pendingList(g, only, from, to, max(count, 0), idle)
+}
+
+// groupOf returns the group that the command names after its key.
+func (c *Call) groupOf(tx *storage.Tx) (*storage.Group, error) {
+	s, err := tx.Stream(c.Args[1])
+	if err != nil {
+		return nil, err
+	}
+	g, ok, err := s.Group(c.Args[2])
+	if err == nil && !ok {
+		err = Error(fmt.Sprintf("NOGROUP No such key '%s' or consumer group '%s'", c.Args[1], c.Args[2]))
+	}
+	return g, err
+}
+
+// namesOf returns the names of a group's consumers by their numbers.
+func namesOf(g *storage.Group) (map[uint64][]byte, error) {
+	names := map[uint64][]byte{}
+	err := g.EachConsumer(func(c *storage.Consumer) error { names[c.CID] = c.Name; return nil })
+	return names, err
+}
+
+func (c *Call) pendingList(g *storage.Group, only *storage.Consumer, from, to storage.StreamID, count, idle int64) error {
+	names, err := namesOf(g)
+	if err != nil {
+		return err
+	}
+	head, n := c.Out.Len(), int64(0)
+	show := func(p storage.Pending) (bool, error) {
+		if n == count || to.Less(p.ID) {
+			return false, nil
+		}
+		age := max(c.Now-int64(p.Time), 0)
+		if age < idle {
+			return true, nil
+		}
+		c.Out.Array(4)
+		c.streamID(p.ID)
+		c.Out.Bulk(names[p.CID])
+		c.Out.Int(age)
+		c.Out.Int(int64(p.Count))
+		n++
+		return true, nil
+	}
+	if only == nil {
+		err = g.EachPending(from, show)
+	} else {
+		err = only.EachOwned(from, func(id storage.StreamID) (bool, error) {
+			p, _, err := g.PendingOf(id)
+			if err != nil {
+				return false, err
+			}
+			return show(p)
+		})
+	}
+	if err == nil {
+		c.Out.ArrayAt(head, int(n))
+	}
+	return err
+}
+
+func (c *Call) pendingSummary(tx *storage.Tx) error {
+	g, err := c.groupOf(tx)
+	if err != nil {
+		return err
+	}
+	c.Out.Array(4)
+	c.Out.Int(int64(g.Pending))
+	if g.Pending == 0 {
+		c.Out.Null()
+		c.Out.Null()
+		c.Out.NullArray()
+		return nil
+	}
+	var first, last storage.StreamID
+	if first, last, err = g.PendingBounds(); err != nil {
+		return err
+	}
+	c.streamID(first)
+	c.streamID(last)
+	head, n := c.Out.Len(), 0
+	err = g.EachConsumer(func(consumer *storage.Consumer) error {
+		if consumer.Pending == 0 {
+			return nil
+		}
+		n++
+		c.Out.Array(2)
+		c.Out.Bulk(consumer.Name)
+		c.Out.BulkInt(int64(consumer.Pending))
+		return nil
+	})
+	c.Out.ArrayAt(head, n)
+	return err
+}
