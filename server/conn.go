@@ -121,6 +121,7 @@ func (c *conn) round() bool {
 func (c *conn) flush() bool {
 	call := c.session.call
 	call.Flush()
+	defer c.session.client.ReleaseMail()
 	out := call.Out.Bytes()
 	if len(out) == 0 {
 		return true

@@ -292,9 +292,13 @@ func (l *loop) advance(c *loopConn, now int64) {
 		s.call.Flush()
 		l.lsn = max(l.lsn, s.call.LSN)
 		s.call.LSN = 0
-		if !c.queued && s.call.Out.Len() > 0 {
+		switch {
+		case c.queued:
+		case s.call.Out.Len() > 0:
 			c.queued = true
 			l.dirty = append(l.dirty, c)
+		default:
+			s.client.ReleaseMail()
 		}
 		switch next {
 		case stepInput:

@@ -53,6 +53,7 @@ func (l *loop) endRound() {
 			c.session.call.Out.Reset()
 		}
 		l.settle(c)
+		c.session.client.ReleaseMail()
 	}
 	l.dirty = l.dirty[:0]
 }

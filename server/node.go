@@ -220,6 +220,7 @@ func (n *node) hooks() driver.Hooks {
 			s.env.View.Store(route)
 			s.env.Reroute()
 			s.env.Broker.DropShards(route)
+			s.env.Tracking.DropSlots(route)
 		},
 		Cast:  n.received,
 		Serve: func(until time.Time) { s.env.ServeUntil.Store(until.UnixMilli()) },

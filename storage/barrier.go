@@ -87,10 +87,13 @@ func (e *Engine) barrier(b *format.Barrier, rec *log.Record, raw []byte, busy ch
 	if err != nil {
 		return logError(err)
 	}
+	var emptied slots.Set
 	b.Each(func(s uint16) {
 		e.empty(slots.Slot(s), rec.LSN)
 		e.slots[s].busy = busy
+		emptied.Add(slots.Slot(s))
 	})
+	e.watch.tellEmptied(&emptied)
 	for i := range rec.Deltas { // absolute values: the slots were just emptied
 		d := &rec.Deltas[i]
 		c := &e.slots[d.Slot].counters
@@ -259,11 +262,17 @@ func (e *Engine) applyBatch(rec *log.Record, raw []byte) error {
 	}
 	now := seconds32(rec.TimeMS)
 	defer e.serveReaders(rec)
+	var changed [][]byte
 	err := format.EachOp(rec.Payload, func(op byte, key, value []byte) error {
-		e.applyOp(op, key, value, now)
+		if key := e.applyOp(op, key, value, now); key != nil {
+			changed = append(changed, key)
+		}
 		return nil
 	})
 	e.count(rec.Deltas, rec.LSN)
+	if changed != nil {
+		e.watch.tell(0, changed)
+	}
 	return err
 }
 

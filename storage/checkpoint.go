@@ -101,6 +101,8 @@ func (e *Engine) swapStore(fresh *pebble.DB, name string) (LSN, *pebble.DB, erro
 		e.leaves.forget(s)
 		e.watch.touchSlot(s)
 	}
+	all := slots.Full()
+	e.watch.tellEmptied(&all)
 	e.generation++
 	e.takeChanges()
 	e.stores.Lock()

@@ -24,6 +24,7 @@ func (e *Engine) commit(tx *Tx) (LSN, error) {
 		return 0, logError(err)
 	}
 	tx.leafUndo = tx.leafUndo[:0]
+	e.publish(tx, lsn)
 	e.expired.Add(tx.expired)
 	if e.table.ActiveBytes() >= e.limits.generation.Load() {
 		e.requestFlush()
@@ -42,11 +43,17 @@ func (e *Engine) appendAndApply(rec *log.Record, tx *Tx) (LSN, error) {
 		return 0, err
 	}
 	now := seconds32(tx.now)
+	var changed [][]byte
 	for i := range tx.writes.ops {
 		o := &tx.writes.ops[i]
-		e.applyOp(o.op, tx.writes.keyOf(*o), tx.writes.valueOf(*o), now)
+		if key := e.applyOp(o.op, tx.writes.keyOf(*o), tx.writes.valueOf(*o), now); key != nil {
+			changed = append(changed, key)
+		}
 	}
 	e.count(rec.Deltas, lsn)
+	if changed != nil {
+		e.watch.tell(tx.by, changed)
+	}
 	return lsn, nil
 }
 
@@ -85,8 +92,9 @@ func (tx *Tx) mustOwn(slot slots.Slot) {
 }
 
 // applyOp changes the row table as one operation of a logged write set says. The
-// slot lock is held for writing, and commits for reading.
-func (e *Engine) applyOp(op byte, key, value []byte, now uint32) {
+// slot lock is held for writing, and commits for reading. It returns the key that has
+// changed, if anybody watches keys.
+func (e *Engine) applyOp(op byte, key, value []byte, now uint32) (changed []byte) {
 	_, db, _, user, isKey := format.SplitMetaKey(key)
 	watched := isKey && e.watch.count.Load() > 0 && !(op == format.OpSet && e.onlyRefiled(key, value))
 	switch op {
@@ -97,11 +105,13 @@ func (e *Engine) applyOp(op byte, key, value []byte, now uint32) {
 		e.table.Delete(tableKey(key), now)
 	case format.OpDeleteRange:
 		e.dropRange(key, value)
-		return
+		return nil
 	}
-	if watched {
-		e.watch.touch(db, user)
+	if !watched {
+		return nil
 	}
+	e.watch.touch(db, user)
+	return user
 }
 
 // onlyRefiled reports whether a metadata row that is about to be put differs from the one it

@@ -40,6 +40,9 @@ type Engine struct {
 	log    *log.Log
 	watch  watchTable
 
+	events   atomic.Uint32 // classes that transactions note
+	onEvents func(LSN, []Event)
+
 	maxString atomic.Int64 // see SetMaxString
 	expired   atomic.Int64 // keys removed because their time had come
 	dataBytes atomic.Int64 // see DataBytes
@@ -145,6 +148,9 @@ func (e *Engine) viewOnce(tx *Tx, slot slots.Slot, op Op) (LSN, chan struct{}, e
 	if err == nil {
 		err = tx.err
 	}
+	if len(tx.events) > 0 && err == nil && len(tx.cold) == 0 && tx.blocked == nil {
+		e.publish(tx, st.counters.LSN)
+	}
 	return st.counters.LSN, tx.blocked, err
 }
 
@@ -192,6 +198,9 @@ func (e *Engine) updateOnce(tx *Tx, op Op) (LSN, chan struct{}, error) {
 		err = tx.err
 	}
 	if err != nil || len(tx.cold) > 0 || len(tx.writes.ops) == 0 {
+		if err == nil && len(tx.cold) == 0 && tx.blocked == nil {
+			e.publish(tx, lsn)
+		}
 		return lsn, tx.blocked, err
 	}
 	if held := e.holds.blocks(tx); held != nil && !e.opts.mutant.holdsIgnored {

@@ -132,6 +132,7 @@ func (e *Engine) Evict(now int64, c Candidate, volatile bool) (evicted bool, err
 			return err
 		}
 		tx.remove(&entry)
+		tx.Note(EventEvicted, "evicted", c.Key)
 		evicted = true
 		return nil
 	}))

@@ -47,6 +47,7 @@ func (tx *Tx) Lookup(key []byte) (Entry, error) {
 	if tx.writable {
 		tx.expired++
 		tx.remove(&e)
+		tx.Note(EventExpired, "expired", key)
 	}
 	return e, nil
 }

@@ -47,7 +47,11 @@ func (e *Engine) tryView(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 		return 0, ErrWouldBlock
 	}
 	defer e.table.RUnlock(slot)
-	return e.tryRun(tx, slot, op)
+	lsn, err := e.tryRun(tx, slot, op)
+	if err == nil {
+		e.publish(tx, lsn)
+	}
+	return lsn, err
 }
 
 func (e *Engine) tryUpdate(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
@@ -61,6 +65,9 @@ func (e *Engine) tryUpdate(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 	}
 	lsn, err := e.tryRun(tx, slot, op)
 	if err != nil || len(tx.writes.ops) == 0 {
+		if err == nil {
+			e.publish(tx, lsn)
+		}
 		return lsn, err
 	}
 	if e.holds.blocks(tx) != nil {

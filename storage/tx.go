@@ -46,6 +46,8 @@ type Tx struct {
 	err       error       // see fail
 	hurried   bool        // its caller must not wait for a slot
 	untouch   bool        // reading a row does not count as using it
+	by        uint64      // see By
+	events    []Event     // see Note
 	leafUndo  []leafUndo  // changes of leaf directories, for undoLeaves
 	scored    []Scored    // members of small sorted sets
 	texts     []byte      // and the texts of those that are integers
@@ -64,6 +66,7 @@ func (tx *Tx) restart() {
 	tx.writes.reset()
 	tx.deltas, tx.cold, tx.err, tx.expired = tx.deltas[:0], tx.cold[:0], nil, 0
 	tx.untouch, tx.hits, tx.misses = false, 0, 0
+	tx.by, tx.events = 0, nil
 	tx.scored, tx.texts = tx.scored[:0], tx.texts[:0]
 }
 
@@ -194,12 +197,13 @@ type Savepoint struct {
 	deltas  []delta
 	expired int64
 	leaves  int
+	events  int
 }
 
 // Savepoint returns a mark. EXEC takes one before each command, so that a command
 // that fails halfway leaves nothing of itself.
 func (tx *Tx) Savepoint() Savepoint {
-	return Savepoint{writes: tx.writes.len(), deltas: append([]delta(nil), tx.deltas...), expired: tx.expired, leaves: len(tx.leafUndo)}
+	return Savepoint{writes: tx.writes.len(), deltas: append([]delta(nil), tx.deltas...), expired: tx.expired, leaves: len(tx.leafUndo), events: len(tx.events)}
 }
 
 // RollbackTo undoes everything since the mark. Object ids are not given back.
@@ -208,4 +212,5 @@ func (tx *Tx) RollbackTo(s Savepoint) {
 	tx.writes.cut(s.writes)
 	tx.deltas = append(tx.deltas[:0], s.deltas...)
 	tx.expired = s.expired
+	tx.events = tx.events[:s.events]
 }

@@ -31,9 +31,10 @@ func (w *Watcher) Empty() bool { return len(w.keys) == 0 }
 // watchTable maps watched keys to their watchers. Commits hold the slot lock and
 // take mu only while some key is watched.
 type watchTable struct {
-	count atomic.Int64
-	mu    sync.Mutex
-	keys  map[string][]*Watcher
+	count    atomic.Int64 // watched keys, and the observer
+	observer atomic.Pointer[Observer]
+	mu       sync.Mutex
+	keys     map[string][]*Watcher
 }
 
 func (t *watchTable) touch(db uint8, key []byte) {

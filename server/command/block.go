@@ -115,7 +115,7 @@ func (w *Wait) Serve(tx *storage.Tx) storage.Outcome {
 	}
 	c.Out.Reset()
 	c.Now = tx.Now()
-	switch err := c.Cmd.Run(c, tx); err {
+	switch err := c.runIn(tx); err {
 	case nil:
 		return storage.Served
 	case errParked:
@@ -226,6 +226,7 @@ const (
 // Later goes on without waiting.
 func (c *Call) park() {
 	w := c.Wait
+	c.Client.ReleaseMail()
 	left := int64(0)
 	if c.deadline != 0 {
 		left = max(c.deadline-c.Env.Process.Micros()/1000, 1)

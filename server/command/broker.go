@@ -282,6 +282,7 @@ type mailbox struct {
 	mu     sync.Mutex
 	mail   []byte
 	called bool // Notify was called since the last TakeMail
+	held   bool // a reply comes first
 }
 
 // maxMail is how many bytes may wait in a mailbox whose driver does not come for them; the output limits of pubsub
@@ -312,9 +313,38 @@ func (c *Client) Push(p *pushed) {
 func (c *Client) TakeMail() []byte {
 	c.box.mu.Lock()
 	defer c.box.mu.Unlock()
+	c.box.called = false
+	if c.box.held {
+		return nil
+	}
 	mail := c.box.mail
-	c.box.mail, c.box.called = nil, false
+	c.box.mail = nil
 	return mail
+}
+
+// holdMail keeps messages back until the reply to the command that runs now is sent: what it says of a key that the
+// client caches is older than a message that the key has changed.
+func (c *Client) holdMail() {
+	c.box.mu.Lock()
+	c.box.held = true
+	c.box.mu.Unlock()
+	c.holds = true
+}
+
+// ReleaseMail lets messages out again. The driver calls it when the replies that were ready are sent.
+func (c *Client) ReleaseMail() {
+	if !c.holds {
+		return
+	}
+	c.holds = false
+	c.box.mu.Lock()
+	c.box.held = false
+	call := len(c.box.mail) > 0 && !c.box.called
+	c.box.called = c.box.called || call
+	c.box.mu.Unlock()
+	if call && c.Notify != nil {
+		c.Notify()
+	}
 }
 
 // Listens reports whether the client has subscribed to anything, or monitors: other output limits hold for it.

@@ -197,7 +197,7 @@ func (op *keyedOp) Run(tx *storage.Tx) error {
 	if c.Client.noTouch && c.Cmd.Name != "touch" {
 		tx.Touch(false)
 	}
-	err := c.Cmd.Run(c, tx)
+	err := c.runIn(tx)
 	if c.Cmd.Flags&ReadOnly != 0 {
 		c.hits, c.misses = tx.Lookups()
 	}

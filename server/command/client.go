@@ -33,9 +33,12 @@ type Client struct {
 	// Notify has the driver of the session send what is in the mailbox; any goroutine calls it. nil: nobody would.
 	Notify   func()
 	box      mailbox
+	holds    bool         // holdMail was called
 	resp3    atomic.Bool  // the protocol of messages
 	listens  atomic.Int32 // subscriptions
 	monitors atomic.Bool
+
+	track tracked // CLIENT TRACKING
 
 	unblock atomic.Pointer[func(reason string) bool] // set while a command waits: ends that, for "TIMEOUT" or "ERROR"
 
@@ -165,5 +168,6 @@ func NewCall(e *Env, client *Client) *Call {
 func (c *Call) Leave() {
 	c.discard()
 	c.Env.Broker.leave(c.Client)
+	c.Env.Tracking.leave(c.Client)
 	c.Env.Stats.add(&c.tally)
 }

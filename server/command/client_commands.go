@@ -36,6 +36,7 @@ func clientCommands() []Command {
 			sub("reply", 3, 0, "3.2.0", "Instructs the server whether to reply to commands.", clientReply),
 			sub("setinfo", 4, 0, "7.2.0", "Sets information specific to the client or connection.", clientSetInfo, nodes, succeeded),
 			sub("setname", 3, 0, "2.6.9", "Sets the connection name.", clientSetName, nodes, succeeded),
+			sub("tracking", -3, 0, "6.0.0", "Controls server-assisted client-side caching for the connection.", clientTracking),
 			sub("trackinginfo", 2, 0, "6.2.0", "Returns information about server-assisted client-side caching for the connection.", clientTrackingInfo),
 			sub("unblock", -3, Admin, "5.0.0", "Unblocks a client blocked by a blocking command from a different connection.", clientUnblock),
 			sub("unpause", 2, Admin, "6.2.0", "Resumes processing commands from paused clients.", clientUnpause),
@@ -223,25 +224,4 @@ func (c *Client) unblockNow(reason string) int64 {
 		return 1
 	}
 	return 0
-}
-
-func clientCaching(*Call) error {
-	return Error("ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled")
-}
-
-func clientGetRedir(c *Call) error {
-	c.Out.Int(-1)
-	return nil
-}
-
-func clientTrackingInfo(c *Call) error {
-	c.Out.Map(3)
-	c.Out.BulkString("flags")
-	c.Out.Set(1)
-	c.Out.BulkString("off")
-	c.Out.BulkString("redirect")
-	c.Out.Int(-1)
-	c.Out.BulkString("prefixes")
-	c.Out.Array(0)
-	return nil
 }

@@ -7,7 +7,9 @@ import (
 )
 
 // line prints a client as CLIENT LIST does.
-func (c *Client) line(b *strings.Builder, now int64, subs [topicKinds]int) {
+func (c *Client) line(b *strings.Builder, now int64, e *Env) {
+	subs := e.Broker.counts(c)
+	letters, redirect := e.Tracking.shown(c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := &c.info
@@ -16,14 +18,14 @@ func (c *Client) line(b *strings.Builder, now int64, subs [topicKinds]int) {
 		command = i.lastCommand.FullName()
 	}
 	fmt.Fprintf(b, "id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=0 sub=%d psub=%d ssub=%d multi=%d watch=%d "+
-		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=0 rbs=%d rbp=%d obl=%d oll=0 omem=%d tot-mem=%d events=r cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-		c.ID, c.Addr, c.LocalAddr, c.FD, i.name, (now-c.Created)/1000, max(now-i.lastActive, 0)/1000, c.flags(), subs[topicChannel], subs[topicPattern], subs[topicShard], i.multiLen, i.watching,
+		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=0 rbs=%d rbp=%d obl=%d oll=0 omem=%d tot-mem=%d events=r cmd=%s user=default redir=%d resp=%d lib-name=%s lib-ver=%s\n",
+		c.ID, c.Addr, c.LocalAddr, c.FD, i.name, (now-c.Created)/1000, max(now-i.lastActive, 0)/1000, c.flags(letters), subs[topicChannel], subs[topicPattern], subs[topicShard], i.multiLen, i.watching,
 		i.queryBytes, i.queryFree, i.argBytes, i.outBytes, i.outBytes, i.outBytes, i.outBytes, i.queryBytes+i.queryFree+i.outBytes+i.argBytes,
-		command, i.proto, i.libName, i.libVersion)
+		command, redirect, i.proto, i.libName, i.libVersion)
 }
 
-// flags are the letters of CLIENT LIST. mu is held.
-func (c *Client) flags() string {
+// flags are the letters of CLIENT LIST, with those of Tracking. mu is held.
+func (c *Client) flags(tracking string) string {
 	i := &c.info
 	var b strings.Builder
 	if c.monitors.Load() {
@@ -38,6 +40,7 @@ func (c *Client) flags() string {
 	if i.blocked {
 		b.WriteByte('b')
 	}
+	b.WriteString(tracking)
 	if i.readOnly {
 		b.WriteByte('r')
 	}
@@ -66,7 +69,7 @@ func clientInfoCommand(c *Call) error {
 	now := c.Env.Process.Micros() / 1000
 	c.showSelf(now)
 	var b strings.Builder
-	c.Client.line(&b, now, c.Env.Broker.counts(c.Client))
+	c.Client.line(&b, now, c.Env)
 	c.Out.Verbatim("txt", b.String())
 	return nil
 }
@@ -113,7 +116,7 @@ func clientList(c *Call) error {
 	var b strings.Builder
 	for _, client := range c.Env.Clients.List() {
 		if keep(client) {
-			client.line(&b, now, c.Env.Broker.counts(client))
+			client.line(&b, now, c.Env)
 		}
 	}
 	c.Out.Verbatim("txt", b.String())

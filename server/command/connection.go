@@ -72,6 +72,7 @@ func reset(c *Call) error {
 	c.Out.SetProto(2)
 	client.resp3.Store(false)
 	c.Env.Broker.leave(client)
+	c.Env.Tracking.leave(client)
 	client.monitors.Store(false)
 	c.Out.Status("RESET")
 	return nil

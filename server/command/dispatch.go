@@ -49,6 +49,9 @@ func (c *Call) perform() {
 	if c.began = c.clock; c.began == 0 {
 		c.began = c.Env.Process.Nanos()
 	}
+	if c.Client.track.on {
+		c.Client.holdMail()
+	}
 	err := c.invoke()
 	if err == storage.ErrWouldBlock {
 		c.Out.CutTo(c.replyFrom)
@@ -72,6 +75,7 @@ func (c *Call) perform() {
 	}
 	if err == nil && c.Later != nil {
 		later := c.Later
+		c.Client.ReleaseMail()
 		c.Later = func(stop <-chan struct{}) {
 			c.resume()
 			later(stop)
@@ -255,6 +259,9 @@ func (c *Call) finish() {
 	client := c.Client
 	if client.Asking && !client.multi.on && (c.Cmd == nil || c.Cmd.Name != "asking") {
 		client.Asking = false
+	}
+	if client.track.caching && !client.multi.on && (c.Cmd == nil || c.Cmd.container == nil || c.Cmd.container.Name != "client") {
+		client.track.caching = false
 	}
 	switch client.reply {
 	case replyOn:

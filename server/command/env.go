@@ -17,14 +17,15 @@ type Env struct {
 	Config  *config.Config
 	Process Process
 
-	Clients Clients
-	Stats   Stats
-	Scripts Scripts
-	Broker  Broker
-	Slow    SlowLog
-	Latency LatencyMonitor
-	Pause   Pause
-	Cluster *Cluster // nil: not a node of a cluster
+	Clients  Clients
+	Stats    Stats
+	Scripts  Scripts
+	Broker   Broker
+	Tracking Tracking
+	Slow     SlowLog
+	Latency  LatencyMonitor
+	Pause    Pause
+	Cluster  *Cluster // nil: not a node of a cluster
 	// ServeUntil is the last moment, Unix milliseconds, at which View may be
 	// believed; 0: for ever.
 	ServeUntil atomic.Int64
@@ -86,6 +87,8 @@ func NewEnv(engine *storage.Engine, settings *config.Config, process Process) *E
 	e := &Env{Engine: engine, Table: NewTable(), Config: settings, Process: process}
 	e.View.Store(slots.Local())
 	e.Broker.init()
+	e.Tracking.start(e)
+	e.follow("tracking-table-max-keys", func(v config.Value) { e.Tracking.maxKeys.Store(v.Int) })
 	e.Clients.all = map[uint64]*Client{}
 	e.Stats.init(e.Table)
 	e.activeSweep.Store(true)

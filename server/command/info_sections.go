@@ -111,7 +111,11 @@ func infoStats(c *Call, b *infoText) {
 	b.num("pubsubshard_channels", int64(topics[topicShard]))
 	b.zeros("latest_fork_usec", "total_forks", "migrate_cached_sockets",
 		"slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses",
-		"total_active_defrag_time", "current_active_defrag_time", "tracking_total_keys", "tracking_total_items", "tracking_total_prefixes")
+		"total_active_defrag_time", "current_active_defrag_time")
+	_, trackedKeys, items, prefixes := c.Env.Tracking.sizes()
+	b.num("tracking_total_keys", trackedKeys)
+	b.num("tracking_total_items", items)
+	b.num("tracking_total_prefixes", prefixes)
 	b.num("unexpected_error_replies", s.UnexpectedErrors.Load())
 	b.num("total_error_replies", s.errors.Load())
 	b.zeros("dump_payload_sanitizations")

@@ -113,7 +113,7 @@ func (h *scriptHost) keyed(cmd *Command, args [][]byte, proto int) ([]byte, erro
 	if write {
 		mark = tx.Savepoint()
 	}
-	err := cmd.Run(c, tx)
+	err := c.runIn(tx)
 	switch {
 	case tx.Incomplete():
 		return nil, errAgain

@@ -462,10 +462,10 @@ func (x *execution) keyed(tx *storage.Tx, q queued) error {
 
 func (x *execution) saved(tx *storage.Tx, q queued) error {
 	if q.cmd.Flags&Write == 0 {
-		return q.cmd.Run(x.call, tx)
+		return x.call.runIn(tx)
 	}
 	mark := tx.Savepoint()
-	err := q.cmd.Run(x.call, tx)
+	err := x.call.runIn(tx)
 	if err != nil {
 		tx.RollbackTo(mark)
 	}

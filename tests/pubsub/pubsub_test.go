@@ -112,7 +112,7 @@ a< 1
 
 func run(t *testing.T, s *proc.Server, proto string, script string) (log []string) {
 	t.Helper()
-	clients := map[byte]*respconn.Conn{}
+	clients, ids := map[byte]*respconn.Conn{}, map[byte]string{}
 	for _, name := range "abc" {
 		c := s.Conn()
 		clients[byte(name)] = c
@@ -121,6 +121,11 @@ func run(t *testing.T, s *proc.Server, proto string, script string) (log []strin
 				t.Fatal(err)
 			}
 		}
+		id, err := c.Do("CLIENT", "ID")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[byte(name)] = strings.TrimPrefix(id.String(), ":")
 	}
 	for _, line := range strings.Split(strings.TrimSpace(script), "\n") {
 		if line == "" {
@@ -128,6 +133,11 @@ func run(t *testing.T, s *proc.Server, proto string, script string) (log []strin
 		}
 		c, words := clients[line[0]], strings.Fields(line[2:])
 		if line[1] == '>' {
+			for i, word := range words { // $a is the ID of a
+				if len(word) == 2 && word[0] == '$' {
+					words[i] = ids[word[1]]
+				}
+			}
 			c.Send(words...)
 			if err := c.Flush(); err != nil {
 				t.Fatalf("%s: %v", line, err)
@@ -142,28 +152,35 @@ func run(t *testing.T, s *proc.Server, proto string, script string) (log []strin
 			if err != nil {
 				t.Fatalf("after %s: %v", strings.Join(log, "\n"), err)
 			}
-			log = append(log, fmt.Sprintf("%c %s", line[0], reply))
+			text := reply.String()
+			for name, id := range ids {
+				if text == ":"+id || strings.Contains(text, "redir-broken") && strings.HasSuffix(text, ":"+id+"]") {
+					text = strings.TrimSuffix(strings.TrimSuffix(text, "]"), id) + "the ID of " + string(name)
+				}
+			}
+			log = append(log, fmt.Sprintf("%c %s", line[0], text))
 		}
 	}
 	return log
 }
 
 func TestDialogue(t *testing.T) {
-	for _, proto := range []string{"2", "3"} {
-		script := dialogue
-		if proto == "2" {
-			script += only2
-		}
-		redis := proc.Start(t, proc.Options{Program: proc.Redis, Standalone: true})
-		want := run(t, redis, proto, script)
-		for _, driver := range []string{"yes", "no"} {
-			cobble := proc.Start(t, proc.Options{Standalone: true, Args: []string{"--event-loop", driver}})
-			got := run(t, cobble, proto, script)
-			for i := range want {
-				if i >= len(got) || got[i] != want[i] {
-					t.Errorf("RESP%s, event-loop %s:\n%s\nwant %s", proto, driver, strings.Join(got[max(0, i-3):min(len(got), i+1)], "\n"), want[i])
-					break
-				}
+	compare(t, "2", dialogue+only2)
+	compare(t, "3", dialogue)
+}
+
+// compare has the dialogue with redis-server, and with both drivers of Cobble.
+func compare(t *testing.T, proto, script string) {
+	t.Helper()
+	redis := proc.Start(t, proc.Options{Program: proc.Redis, Standalone: true})
+	want := run(t, redis, proto, script)
+	for _, driver := range []string{"yes", "no"} {
+		cobble := proc.Start(t, proc.Options{Standalone: true, Args: []string{"--event-loop", driver}})
+		got := run(t, cobble, proto, script)
+		for i := range want {
+			if i >= len(got) || got[i] != want[i] {
+				t.Errorf("RESP%s, event-loop %s:\n%s\nwant %s", proto, driver, strings.Join(got[max(0, i-3):min(len(got), i+1)], "\n"), want[i])
+				break
 			}
 		}
 	}
