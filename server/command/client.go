@@ -38,7 +38,8 @@ type Client struct {
 	listens  atomic.Int32 // subscriptions
 	monitors atomic.Bool
 
-	track tracked // CLIENT TRACKING
+	track tracked     // CLIENT TRACKING
+	gone  atomic.Bool // CLIENT KILL
 
 	unblock atomic.Pointer[func(reason string) bool] // set while a command waits: ends that, for "TIMEOUT" or "ERROR"
 

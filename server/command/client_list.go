@@ -206,6 +206,7 @@ func clientKill(c *Call) error {
 		if client == c.Client {
 			c.Client.Closing = true // after the reply
 		} else {
+			client.gone.Store(true)
 			client.Kill()
 		}
 	}

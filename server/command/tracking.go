@@ -289,5 +289,8 @@ func (c *Call) caches(tx *storage.Tx) {
 func (cs *Clients) find(id uint64) *Client {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	return cs.all[id]
+	if c := cs.all[id]; c != nil && !c.gone.Load() {
+		return c
+	}
+	return nil
 }

@@ -112,7 +112,7 @@ a< 1
 
 func run(t *testing.T, s *proc.Server, proto string, script string) (log []string) {
 	t.Helper()
-	clients, ids := map[byte]*respconn.Conn{}, map[byte]string{}
+	clients, ids, said := map[byte]*respconn.Conn{}, map[byte]string{}, map[byte]string{}
 	for _, name := range "abc" {
 		c := s.Conn()
 		clients[byte(name)] = c
@@ -143,6 +143,7 @@ func run(t *testing.T, s *proc.Server, proto string, script string) (log []strin
 				t.Fatalf("%s: %v", line, err)
 			}
 			log = append(log, line)
+			said[line[0]] = strings.TrimSpace(line[2:])
 			continue
 		}
 		n := 0
@@ -154,7 +155,7 @@ func run(t *testing.T, s *proc.Server, proto string, script string) (log []strin
 			}
 			text := reply.String()
 			for name, id := range ids {
-				if text == ":"+id || strings.Contains(text, "redir-broken") && strings.HasSuffix(text, ":"+id+"]") {
+				if said[line[0]] == "CLIENT GETREDIR" && text == ":"+id || strings.Contains(text, "redir-broken") && strings.HasSuffix(text, ":"+id+"]") {
 					text = strings.TrimSuffix(strings.TrimSuffix(text, "]"), id) + "the ID of " + string(name)
 				}
 			}
