@@ -8,10 +8,20 @@ import (
 // Chaos builds a random cluster from seed, hurts it for a while, heals it, and
 // returns the world with what its checkers found.
 func Chaos(seed uint64, mutation cluster.Mutation, trace func(string)) *World {
+	return chaos(seed, false, mutation, trace)
+}
+
+// Amnesia is Chaos in which electors lose their memory again and again, often a
+// majority of them: each time what is left founds a new cluster.
+func Amnesia(seed uint64, mutation cluster.Mutation, trace func(string)) *World {
+	return chaos(seed^0x616d6e65, true, mutation, trace)
+}
+
+func chaos(seed uint64, forgetful bool, mutation cluster.Mutation, trace func(string)) *World {
 	r := cluster.NewRandom(seed)
 	n := 3 + int(r.Below(5))
 	w := New(seed, n, mutation, nil)
-	w.trace = trace
+	w.trace, w.forgetful = trace, forgetful
 	for _, h := range w.Hosts {
 		h.rate = 900 + r.Below(201)
 		h.offset = r.Below(100_000)
@@ -42,6 +52,10 @@ func Chaos(seed uint64, mutation cluster.Mutation, trace func(string)) *World {
 func (w *World) hurt() {
 	i := int(w.Random.Below(int64(len(w.Hosts))))
 	h := w.Hosts[i]
+	if w.forgetful && w.Random.Below(5) == 0 {
+		w.loseAcceptor(i)
+		return
+	}
 	switch w.Random.Below(16) {
 	case 0, 1, 2, 3:
 		h.crash(w)
@@ -163,11 +177,12 @@ func (w *World) expel(i int) {
 	})
 }
 
-// loseAcceptor restarts host i without its acceptor file.
+// loseAcceptor restarts host i without its acceptor file, one host in a world
+// that is not forgetful.
 func (w *World) loseAcceptor(i int) {
 	h := w.Hosts[i]
-	if v := h.view; v.Electors == nil || len(v.Electors.Members) < 3 || w.amnesia {
-		return // one at a time: a majority that forgets cannot be survived
+	if v := h.view; v.Electors == nil || len(v.Electors.Members) < 3 || w.amnesia && !w.forgetful {
+		return
 	}
 	w.amnesia = true
 	h.crash(w)

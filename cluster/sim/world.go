@@ -15,19 +15,20 @@ type World struct {
 	Net      Net
 	Failures []string // what the checkers found
 
-	now      int64 // microseconds since the start
-	seq      uint64
-	queue    queue
-	cut      map[[2]int]bool // messages from → to are lost
-	checkers []checker
-	trace    func(string)
-	steps    int
-	commands uint64
-	results  map[uint64]cluster.Result
-	mutation cluster.Mutation
-	amnesia  bool // some host lost its acceptor file
-	config   func(*cluster.Config)
-	lose     func(from, to *Host, body cluster.Body) bool // messages a drill wants lost
+	now       int64 // microseconds since the start
+	seq       uint64
+	queue     queue
+	cut       map[[2]int]bool // messages from → to are lost
+	checkers  []checker
+	trace     func(string)
+	steps     int
+	commands  uint64
+	results   map[uint64]cluster.Result
+	mutation  cluster.Mutation
+	amnesia   bool // a host lost its acceptor file
+	forgetful bool // hosts do so again and again
+	config    func(*cluster.Config)
+	lose      func(from, to *Host, body cluster.Body) bool // messages a drill wants lost
 
 	names      map[cluster.ID]string // for traces
 	happened   int
