@@ -40,6 +40,7 @@ var families = []func() []Command{
 	scriptCommands,
 	pubsubCommands,
 	streamCommands,
+	moduleCommands,
 }
 
 // NewTable builds the table.

@@ -9,6 +9,9 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
+// problem is an error in lua-cjson's words.
+func problem(format string, args ...any) error { return Error(fmt.Sprintf(format, args...)) }
+
 // jsonLib is cjson: JSON with Lua's values, and the settings that lua-cjson has.
 type jsonLib struct {
 	null          *lua.LUserData
@@ -123,7 +126,7 @@ func (j *jsonLib) append(b []byte, v lua.LValue, depth int) ([]byte, error) {
 		return strconv.AppendBool(b, bool(v)), nil
 	case *lua.LTable:
 		if depth++; depth > j.encodeDepth {
-			return nil, fmt.Errorf("Cannot serialise, excessive depth (%d)", depth)
+			return nil, problem("Cannot serialise, excessive depth (%d)", depth)
 		}
 		return j.appendTable(b, v, depth)
 	case *lua.LNilType:
@@ -133,14 +136,14 @@ func (j *jsonLib) append(b []byte, v lua.LValue, depth int) ([]byte, error) {
 			return append(b, "null"...), nil
 		}
 	}
-	return nil, fmt.Errorf("Cannot serialise %s: type not supported", v.Type())
+	return nil, problem("Cannot serialise %s: type not supported", v.Type())
 }
 
 func (j *jsonLib) appendNumber(b []byte, f float64) ([]byte, error) {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		switch j.encodeInvalid {
 		case 0:
-			return nil, fmt.Errorf("Cannot serialise number: must not be NaN or Inf")
+			return nil, problem("Cannot serialise number: must not be NaN or Inf")
 		case 2:
 			return append(b, "null"...), nil
 		}
@@ -166,7 +169,7 @@ func (j *jsonLib) length(t *lua.LTable) (int, error) {
 	}
 	if j.sparseRatio > 0 && highest > items*j.sparseRatio && highest > j.sparseSafe {
 		if !j.sparseConvert {
-			return 0, fmt.Errorf("Cannot serialise table: excessively sparse array")
+			return 0, problem("Cannot serialise table: excessively sparse array")
 		}
 		return -1, nil
 	}
@@ -206,7 +209,7 @@ func (j *jsonLib) appendTable(b []byte, t *lua.LTable, depth int) ([]byte, error
 		case lua.LNumber:
 			b = append(append(append(b, '"'), formatG(float64(k), j.precision)...), '"')
 		default:
-			err = fmt.Errorf("Cannot serialise table: table key must be a number or string")
+			err = problem("Cannot serialise table: table key must be a number or string")
 			return
 		}
 		b, err = j.append(append(b, ':'), v, depth)
@@ -305,7 +308,7 @@ func (d *jsonDecoder) fail(expected string) lua.LValue {
 			found = "T_NUMBER"
 		}
 	}
-	d.err = fmt.Errorf("Expected %s but found %s at character %d", expected, found, d.at+1)
+	d.err = problem("Expected %s but found %s at character %d", expected, found, d.at+1)
 	return lua.LNil
 }
 
@@ -316,7 +319,7 @@ func (d *jsonDecoder) value(depth int) lua.LValue {
 	switch c := d.text[d.at]; {
 	case c == '{' || c == '[':
 		if depth++; depth > d.lib.decodeDepth {
-			d.err = fmt.Errorf("Found too many nested data structures (%d)", depth)
+			d.err = problem("Found too many nested data structures (%d)", depth)
 			return lua.LNil
 		}
 		d.at++
@@ -443,17 +446,17 @@ func (d *jsonDecoder) str() (string, bool) {
 			}
 			var ok bool
 			if b, ok = d.escape(b); !ok {
-				d.err = fmt.Errorf("Expected value but found invalid escape code at character %d", d.at)
+				d.err = problem("Expected value but found invalid escape code at character %d", d.at)
 				return "", false
 			}
 		case c < 0x20:
-			d.err = fmt.Errorf("Expected value but found invalid token at character %d", d.at+1)
+			d.err = problem("Expected value but found invalid token at character %d", d.at+1)
 			return "", false
 		default:
 			b = append(b, c)
 		}
 	}
-	d.err = fmt.Errorf("Expected value but found unexpected end of string at character %d", start+1)
+	d.err = problem("Expected value but found unexpected end of string at character %d", start+1)
 	return "", false
 }
 

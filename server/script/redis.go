@@ -17,7 +17,7 @@ func (in *interpreter) redisTable() *lua.LTable {
 	t := in.L.NewTable()
 	for name, fn := range map[string]lua.LGFunction{
 		"call": in.call, "pcall": in.pcall, "log": in.log, "sha1hex": sha1hex, "error_reply": errorReply, "status_reply": statusReply,
-		"setresp": in.setResp, "set_repl": setRepl, "replicate_commands": replicateCommands, "acl_check_cmd": in.aclCheck,
+		"setresp": in.setRESP, "set_repl": setRepl, "replicate_commands": replicateCommands, "acl_check_cmd": in.aclCheck,
 		"register_function": in.registerFunction, "breakpoint": breakpoint, "debug": func(*lua.LState) int { return 0 },
 	} {
 		t.RawSetString(name, in.L.NewFunction(fn))
@@ -172,7 +172,7 @@ func statusReply(L *lua.LState) int {
 	return 1
 }
 
-func (in *interpreter) setResp(L *lua.LState) int {
+func (in *interpreter) setRESP(L *lua.LState) int {
 	if L.GetTop() != 1 {
 		return in.raise(L, "ERR redis.setresp() requires one argument.")
 	}

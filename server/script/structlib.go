@@ -208,7 +208,7 @@ func structUnpack(L *lua.LState) int {
 		L.ArgError(3, "offset must be 1 or greater")
 	}
 	pushed := 0
-	var last lua.LValue = lua.LNil
+	last := lua.LValue(lua.LNil)
 	for {
 		option, size, padding, ok := l.next(at)
 		if !ok {
