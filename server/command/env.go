@@ -22,6 +22,7 @@ type Env struct {
 	Scripts  Scripts
 	Broker   Broker
 	Tracking Tracking
+	Notifier Notifier
 	Slow     SlowLog
 	Latency  LatencyMonitor
 	Pause    Pause
@@ -88,6 +89,7 @@ func NewEnv(engine *storage.Engine, settings *config.Config, process Process) *E
 	e.View.Store(slots.Local())
 	e.Broker.init()
 	e.Tracking.start(e)
+	e.Notifier.start(e)
 	e.follow("tracking-table-max-keys", func(v config.Value) { e.Tracking.maxKeys.Store(v.Int) })
 	e.Clients.all = map[uint64]*Client{}
 	e.Stats.init(e.Table)

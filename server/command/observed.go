@@ -2,14 +2,27 @@ package command
 
 import "cobble/storage"
 
-// runIn runs the command in a transaction, and notes what others want to hear of it. It costs two loads when nobody does.
+// runIn runs the command in a transaction, and notes what others want to hear of it: one load each when nobody does.
 func (c *Call) runIn(tx *storage.Tx) error {
-	tracks := c.Client.track.on
-	if !tracks {
+	events, tracks := c.Env.Engine.Events(), c.Client.track.on
+	if events == 0 && !tracks {
 		return c.Cmd.Run(c, tx)
 	}
-	tx.By(c.Client.ID)
+	if tracks {
+		tx.By(c.Client.ID)
+	}
+	mark := tx.Mark()
+	if events&eventKeyMiss != 0 {
+		if err := c.noteMisses(tx); err != nil {
+			return err
+		}
+	}
 	err := c.Cmd.Run(c, tx)
-	c.caches(tx)
+	if tracks {
+		c.caches(tx)
+	}
+	if err == nil && events != 0 && tx.Writable() && !tx.Incomplete() {
+		return c.note(tx, mark)
+	}
 	return err
 }
