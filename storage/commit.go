@@ -162,17 +162,20 @@ func (e *Engine) dropRange(lo, hi []byte) {
 // are held for writing, and commits for reading.
 func (e *Engine) count(deltas []log.Delta, lsn LSN) {
 	for i := range deltas {
-		d := &deltas[i]
-		st := e.thaw(d.Slot)
-		c := &st.counters
-		c.LSN = lsn
-		c.Keys += int64(d.Keys)
-		c.Expires += int64(d.Expires)
-		c.Bytes += d.Bytes
-		c.NextOID = d.NextOID
-		st.keys.Store(c.Keys)
-		e.dataBytes.Add(dataShare(int64(d.Keys), d.Bytes))
+		e.countOne(&deltas[i], lsn)
 	}
+}
+
+func (e *Engine) countOne(d *log.Delta, lsn LSN) {
+	st := e.thaw(d.Slot)
+	c := &st.counters
+	c.LSN = lsn
+	c.Keys += int64(d.Keys)
+	c.Expires += int64(d.Expires)
+	c.Bytes += d.Bytes
+	c.NextOID = d.NextOID
+	st.keys.Store(c.Keys)
+	e.dataBytes.Add(dataShare(int64(d.Keys), d.Bytes))
 }
 
 // thaw returns the state of a slot for changing its counters, and keeps what they

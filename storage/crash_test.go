@@ -721,6 +721,7 @@ func TestCrashMutants(t *testing.T) {
 		{"a flush past the commit", inSync, mutants{flushPastCommit: true}},
 		{"headers missing from the generation", everysec, mutants{headersMissing: true}},
 		{"replay from below the watermark", everysec, mutants{replayBelow: true}},
+		{"a barrier replayed before the rows ahead of it", everysec, mutants{replayPast: true}},
 		{"the log trimmed before the ingest", everysec, mutants{trimEarly: true}},
 		{"a range deletion that outlives its slot", everysec, mutants{keepRanges: true}},
 		{"older rows of a generation under its range deletion", everysec, mutants{rowsUnderRange: true}},

@@ -3,7 +3,6 @@ package storage
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"time"
@@ -12,7 +11,6 @@ import (
 
 	"cobble/slots"
 	"cobble/storage/cache"
-	"cobble/storage/format"
 	"cobble/storage/log"
 )
 
@@ -217,66 +215,6 @@ func (e *Engine) logStart() log.Start {
 		Position: log.Position{LSN: LSN(w.LSN), Term: w.Term, CRC: w.CRC},
 		Term:     log.Term{Number: w.Term, Start: LSN(w.TermStart), ReplID: w.ReplID},
 	}
-}
-
-// replay applies every record after the watermark, and none before it: an old
-// import, say, would undo what is already in the store.
-func (e *Engine) replay() error {
-	from := LSN(e.position.LSN)
-	if e.opts.mutant.replayBelow {
-		from = e.log.Start()
-	}
-	e.replaying = true
-	defer func() { e.replaying = false }()
-	r, err := e.log.NewReader(from)
-	if err != nil {
-		return fmt.Errorf("replay the log from %d: %w", from, err)
-	}
-	defer r.Close()
-	for {
-		entry, err := r.TryNext()
-		if err == io.EOF {
-			return nil
-		}
-		if err == nil {
-			err = e.applyRecord(&entry.Record, nil)
-		}
-		if err != nil {
-			return fmt.Errorf("replay the log at %d: %w", r.Position(), err)
-		}
-		if e.table.ActiveBytes() >= e.limits.dirty.Load() && r.Position() < e.log.End() && !e.opts.InSync {
-			// The state between two records is a generation like any other.
-			if err := e.flushReplayed(entry); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// flushReplayed brings what was replayed so far into the store.
-func (e *Engine) flushReplayed(entry *log.Entry) error {
-	at, err := e.log.PositionAt(entry.LSN)
-	if err != nil {
-		return err
-	}
-	term := e.termAt(at)
-	e.flushing.Lock()
-	defer e.flushing.Unlock()
-	if !e.cut() {
-		return nil
-	}
-	e.pending.at = format.Watermark{LSN: uint64(at.LSN), CRC: at.CRC, Term: at.Term, TermStart: uint64(term.Start), ReplID: term.ReplID}
-	return e.finishPending()
-}
-
-func (e *Engine) termAt(at log.Position) log.Term {
-	term := e.logStart().Term
-	for _, t := range e.log.Terms() {
-		if t.Start < at.LSN {
-			term = t
-		}
-	}
-	return term
 }
 
 // tickLoop passes the clock on.

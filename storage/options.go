@@ -83,6 +83,7 @@ type mutants struct {
 	flushPastCommit  bool // a generation is ingested before it is committed
 	headersMissing   bool // headers are not part of the generation
 	replayBelow      bool // recovery replays from the start of the log
+	replayPast       bool // a barrier is replayed before the workers have applied what is ahead of it
 	trimEarly        bool // the log is trimmed before the ingest returns
 	keepRanges       bool // a range deletion outlives the excise of its slot
 	rowsUnderRange   bool // older rows of a generation stay under its range deletion

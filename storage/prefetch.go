@@ -19,10 +19,14 @@ func HintOf(slot slots.Slot, key []byte) Hint {
 // Prefetch asks the processor for the memory of rows that will be looked up. It
 // makes the transactions behind it faster, and changes nothing. It waits for no lock.
 func (e *Engine) Prefetch(hints []Hint) {
+	e.prefetchSlots(hints)
+	e.table.Prefetch(hints, false)
+}
+
+func (e *Engine) prefetchSlots(hints []Hint) {
 	for i := range hints {
 		cache.PrefetchLine(unsafe.Pointer(&e.slots[hints[i].Slot]))
 	}
-	e.table.Prefetch(hints, false)
 }
 
 // PrefetchHints is Prefetch inside the transaction that will look them up.

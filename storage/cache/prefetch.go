@@ -23,7 +23,13 @@ const cacheLine = 64
 // table; done for many rows side by side the waits overlap. It changes nothing and
 // waits for no lock, but has the slots locked for reading while it runs; held says
 // that the caller has them locked already.
-func (t *Table) Prefetch(hints []Hint, held bool) {
+func (t *Table) Prefetch(hints []Hint, held bool) { t.prefetch(hints, held, false) }
+
+// PrefetchChanges is Prefetch for rows that will be changed, and become dirty. No
+// slot is locked by the caller.
+func (t *Table) PrefetchChanges(hints []Hint) { t.prefetch(hints, false, true) }
+
+func (t *Table) prefetch(hints []Hint, held, changes bool) {
 	p := t.parity.Load()
 	for i := range hints {
 		s := &t.slots[hints[i].Slot]
@@ -38,6 +44,9 @@ func (t *Table) Prefetch(hints []Hint, held bool) {
 		}
 		if r := s.index.region(h.Hash); len(r.cells) > 0 {
 			PrefetchLine(unsafe.Pointer(&r.cells[r.home(h.Hash)]))
+		}
+		if rows := s.dirty[p].rows; changes && len(rows) < cap(rows) {
+			PrefetchLine(unsafe.Pointer(&rows[:len(rows)+1][len(rows)]))
 		}
 	}
 	for i := range hints {
