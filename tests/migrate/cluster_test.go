@@ -149,7 +149,7 @@ func moveSlot(t *testing.T, c *proc.Cluster, slot string, to *proc.Server, toID 
 func TestImportFromRedis(t *testing.T) {
 	c := proc.StartCluster(t, 3, 0, proc.Options{})
 	source := start(t, proc.Redis)
-	want := fill(source, 80)
+	want := fillOne(t, source, 80)
 	out := c.CLI("--cluster", "import", c.Servers[0].Addr, "--cluster-from", source.Addr, "--cluster-copy")
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs()})
 	defer client.Close()
@@ -160,7 +160,7 @@ func TestImportFromRedis(t *testing.T) {
 		}
 		for _, s := range c.Servers {
 			if s.Do("CLUSTER", "COUNTKEYSINSLOT", fmt.Sprint(slot)).Text != "0" {
-				sameButExpiry(t, key, value(s, key), w)
+				sameButExpiry(t, key, value(s.Do, key), w)
 			}
 		}
 		if n, err := client.Exists(context.Background(), key).Result(); n != 1 || err != nil {

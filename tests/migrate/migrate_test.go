@@ -2,65 +2,22 @@ package migrate
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"cobble/tests/proc"
 	"cobble/tools/respconn"
 )
 
+// patience is how long one answer may take.
+const patience = 20 * time.Second
+
 func start(t *testing.T, program proc.Program, args ...string) *proc.Server {
 	t.Helper()
 	return proc.Start(t, proc.Options{Program: program, Standalone: true, Args: args})
-}
-
-// value is what a server says of a key, in an order that does not depend on the server.
-func value(s *proc.Server, key string) string {
-	kind := s.Do("TYPE", key).Text
-	out := kind + " "
-	switch kind {
-	case "string":
-		out += s.Do("GET", key).Text
-	case "hash":
-		r := s.Do("HGETALL", key)
-		var pairs []string
-		for i := 0; i+1 < len(r.Elems); i += 2 {
-			pairs = append(pairs, fmt.Sprintf("%q=%q", r.Elems[i].Text, r.Elems[i+1].Text))
-		}
-		slices.Sort(pairs)
-		out += strings.Join(pairs, " ")
-	}
-	return out + " expires " + s.Do("PEXPIRETIME", key).Text
-}
-
-// fill makes n keys and returns their names and values.
-func fill(s *proc.Server, n int) map[string]string {
-	rng := rand.New(rand.NewPCG(1, 2))
-	want := map[string]string{}
-	for i := range n {
-		key := fmt.Sprint("key:", i)
-		switch rng.IntN(4) {
-		case 0:
-			s.Do("SET", key, strconv.Itoa(i))
-		case 1:
-			s.Do("SET", key, strings.Repeat("string", rng.IntN(10000)))
-		default:
-			args := []string{"HSET", key}
-			for f := range 1 + rng.IntN([]int{5, 300}[rng.IntN(2)]) {
-				args = append(args, fmt.Sprint("field", f), strings.Repeat("v", rng.IntN(80)))
-			}
-			s.Do(args...)
-		}
-		if rng.IntN(2) == 0 {
-			s.Do("PEXPIREAT", key, strconv.Itoa(4_000_000_000_000+i))
-		}
-		want[key] = value(s, key)
-	}
-	return want
 }
 
 // sameButExpiry compares values; what was sent as a time to live may be off by the
@@ -72,8 +29,19 @@ func sameButExpiry(t *testing.T, key, got, want string) {
 	g, _ := strconv.ParseInt(gotAt, 10, 64)
 	w, _ := strconv.ParseInt(wantAt, 10, 64)
 	if gotValue != wantValue || (g == -1) != (w == -1) || max(g-w, w-g) > 60_000 {
-		t.Errorf("%s\ngot  %.300s\nwant %.300s", key, got, want)
+		differ(t, key, got, want)
 	}
+}
+
+// differ shows where two values begin to differ.
+func differ(t *testing.T, what, got, want string) {
+	t.Helper()
+	same := 0
+	for same < min(len(got), len(want)) && got[same] == want[same] {
+		same++
+	}
+	from := max(0, same-40)
+	t.Errorf("%s, after %d bytes\ngot  …%.300s\nwant …%.300s", what, same, got[from:], want[from:])
 }
 
 // Every key arrives whole and leaves, between servers of both kinds.
@@ -82,20 +50,20 @@ func TestKeysMove(t *testing.T) {
 		t.Run(fmt.Sprint(c.from, " to ", c.to), func(t *testing.T) {
 			t.Parallel()
 			from, to := start(t, c.from), start(t, c.to)
-			want := fill(from, 120)
+			want := fillOne(t, from, 120)
 			host, port := "127.0.0.1", strconv.Itoa(to.Port)
 			names := []string{"none", "key:0", "gone"}
 			for i := 1; i < 60; i++ {
-				names = append(names, fmt.Sprint("key:", i))
+				names = append(names, name(i))
 			}
 			replies := []respconn.Reply{from.Do(append([]string{"MIGRATE", host, port, "", "0", "60000", "KEYS"}, names...)...)}
 			for i := 60; i < 120; i++ {
-				args := []string{"MIGRATE", host, port, fmt.Sprint("key:", i), "0", "60000"}
+				args := []string{"MIGRATE", host, port, name(i), "0", "60000"}
 				if i%3 == 0 {
 					args = append(args, "COPY")
 				}
 				if i%5 == 0 {
-					to.Do("SET", fmt.Sprint("key:", i), "old", "EX", "1000")
+					to.Do("SET", name(i), "old", "EX", "1000")
 					args = append(args, "REPLACE")
 				}
 				replies = append(replies, from.Do(args...))
@@ -106,13 +74,13 @@ func TestKeysMove(t *testing.T) {
 				}
 			}
 			for key, w := range want {
-				sameButExpiry(t, key, value(to, key), w)
+				sameButExpiry(t, key, value(to.Do, key), w)
 				i, _ := strconv.Atoi(key[4:])
 				copied := i >= 60 && i%3 == 0
 				if left := from.Do("EXISTS", key).Text == "1"; left != copied {
 					t.Errorf("%s: at the source %v, copied %v", key, left, copied)
 				}
-				if copied && value(from, key) != w {
+				if copied && value(from.Do, key) != w {
 					t.Errorf("%s was copied, and changed at the source", key)
 				}
 			}
