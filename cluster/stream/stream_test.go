@@ -119,6 +119,7 @@ func rejoin(t testing.TB) {
 // processes restarted in between, no file's bytes are sent twice but for what was
 // on the way.
 func TestFullSyncResumes(t *testing.T) {
+	const cutAfter = 20 << 10 // bytes
 	fs := vfs.NewMem()
 	p, r := newNode(t, 1, fs), newNode(t, 2, fs)
 	p.lead(1)
@@ -141,7 +142,7 @@ func TestFullSyncResumes(t *testing.T) {
 		if round > 200 {
 			t.Fatal("no end")
 		}
-		left.Store(40 << 10)
+		left.Store(cutAfter)
 		conn, _ := p.dialer(r.id, wrap)(context.Background())
 		err := f.Follow(ctx, conn)
 		if f.Status().FullSyncs > 0 {
@@ -155,7 +156,7 @@ func TestFullSyncResumes(t *testing.T) {
 			for _, file := range p.source.cps.current.files {
 				total += file.size
 			}
-			if total < 200<<10 {
+			if total < 120<<10 { // how much depends on what was merged so far
 				t.Fatalf("%d bytes; the test wants many rounds", total)
 			}
 		case 2:
@@ -170,7 +171,7 @@ func TestFullSyncResumes(t *testing.T) {
 	}
 	// Each round may lose one chunk that was cut off in the middle, and has
 	// the list of files.
-	if rounds := total/(40<<10) + 1; read.Load() > total+3*rounds*(40<<10)/4+100<<10 {
+	if rounds := total/cutAfter + 1; read.Load() > total+3*rounds*cutAfter/4+100<<10 {
 		t.Fatalf("%d bytes read for %d bytes of files", read.Load(), total)
 	}
 	if s := p.source.Stats(); s.Full == 0 {

@@ -333,7 +333,7 @@ func (c *Call) timeoutMillis(arg []byte) (int64, error) {
 	if !ok {
 		return 0, Error("ERR timeout is not an integer or out of range")
 	}
-	return c.timeout(ms)
+	return c.timeout(min(ms, math.MaxInt64-c.Now)) // nobody waits to see the difference
 }
 
 const errTimeoutRange Error = "ERR timeout is out of range"

@@ -129,7 +129,7 @@ func (c *Call) invoke() error {
 	if c.Cmd.Run != nil {
 		return c.Run()
 	}
-	if c.NoWait && c.Cmd.Group != "connection" && c.Cmd.Name != "multi" && c.Cmd.Name != "discard" {
+	if c.NoWait && !c.Cmd.script && c.Cmd.Group != "connection" && c.Cmd.Name != "multi" && c.Cmd.Name != "discard" {
 		return storage.ErrWouldBlock // it may look at every slot, at files, at the cluster
 	}
 	return c.Cmd.Serve(c)

@@ -179,11 +179,12 @@ func (c *Call) waitForScripts() error {
 	}
 }
 
+// scriptPatience is how many milliseconds a script may take where others wait for it (NoWait). After that it is tried
+// again elsewhere, from the start: nothing has happened yet.
+const scriptPatience = 2
+
 // runScript runs EVAL, FCALL and their kin: as often as slots, rows or answers turn out to be needed.
 func (c *Call) runScript() error {
-	if c.NoWait {
-		return storage.ErrWouldBlock
-	}
 	keys, err := c.Cmd.AppendKeys(c.keys[:0], c.Args)
 	c.keys = keys
 	if err != nil {
@@ -194,6 +195,9 @@ func (c *Call) runScript() error {
 	defer func() { c.script = nil }()
 	if err := c.findScript(s); err != nil {
 		return err
+	}
+	if c.NoWait && s.slow().Load() {
+		return storage.ErrWouldBlock
 	}
 	c.start = c.Out.Len()
 	c.route = slots.Request{}
@@ -207,6 +211,11 @@ func (c *Call) runScript() error {
 	s.run = c.newScriptRun(s)
 	c.Env.Scripts.begin(s.run)
 	defer c.Env.Scripts.end(s.run)
+	if c.NoWait {
+		lsn, err := c.tryScriptAtOnce(s)
+		c.seen(lsn)
+		return err
+	}
 	for {
 		lsn, err := c.tryScript(s)
 		c.seen(lsn)
@@ -234,16 +243,76 @@ func (c *Call) newScriptRun(s *scripted) *scriptRun {
 // writing command. An EVAL without a first line is routed as a reading one.
 func (s *scripted) declaresWrites() bool { return !s.legacy && !s.readOnly }
 
-// tryScript runs the script once, or as often as the engine finds rows cold.
-func (c *Call) tryScript(s *scripted) (storage.LSN, error) {
+// slow is the mark of a script that is known to take long.
+func (s *scripted) slow() *atomic.Bool {
+	if s.program != nil {
+		return &s.program.Slow
+	}
+	lib, _ := s.library.Find(s.function.Name)
+	return &lib.Slow
+}
+
+// tryScriptAtOnce runs the script where others wait for it: once, on at most one slot, and not for long. What cannot be
+// done so is ErrWouldBlock.
+func (c *Call) tryScriptAtOnce(s *scripted) (lsn storage.LSN, err error) {
 	e := c.Env.Engine
+	locked := c.scriptSlots(s)
+	stop := c.Env.Process.AfterFunc(scriptPatience, func() { c.Env.Scripts.interrupt(s.run) })
+	op := c.scriptOp(locked)
+	switch {
+	case len(locked) == 0:
+		err = op(nil)
+	case len(locked) > 1:
+		err = storage.ErrWouldBlock
+	case s.readOnly:
+		lsn, err = e.TryView(c.Now, locked[0], op)
+	default:
+		lsn, err = e.TryUpdate(c.Now, locked[0], op)
+	}
+	if !stop() && err == storage.ErrWouldBlock {
+		s.slow().Store(true)
+	}
+	if err == errMoreSlots || err == errServeFirst || err == errAgain {
+		err = storage.ErrWouldBlock
+	}
+	return lsn, err
+}
+
+// interrupt ends the try that is under way: the script needs more time than there is here.
+func (s *Scripts) interrupt(r *scriptRun) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.now != nil {
+		r.now.Stop(storage.ErrWouldBlock)
+	}
+}
+
+// scriptSlots are the slots to lock, ascending: those of the declared keys, and those that turned out to be needed.
+func (c *Call) scriptSlots(s *scripted) []slots.Slot {
 	locked := slices.Clone(s.more)
 	for _, at := range c.keys {
 		locked = append(locked, slots.Of(c.Args[at]))
 	}
 	slices.Sort(locked)
-	locked = slices.Compact(locked)
-	op := storage.OpFunc(func(tx *storage.Tx) error {
+	return slices.Compact(locked)
+}
+
+// tryScript runs the script once, or as often as the engine finds rows cold.
+func (c *Call) tryScript(s *scripted) (storage.LSN, error) {
+	e, locked := c.Env.Engine, c.scriptSlots(s)
+	op := c.scriptOp(locked)
+	switch {
+	case len(locked) == 0:
+		return 0, op(nil)
+	case s.readOnly && len(locked) == 1:
+		return e.View(c.Now, locked[0], op)
+	}
+	return e.Update(c.Now, locked, op)
+}
+
+// scriptOp is a try as an operation on the locked slots.
+func (c *Call) scriptOp(locked []slots.Slot) storage.OpFunc {
+	return func(tx *storage.Tx) error {
 		c.Out.CutTo(c.start)
 		if tx != nil && len(c.keys) > 0 {
 			if err := c.routeKeys(tx); err != nil {
@@ -254,14 +323,7 @@ func (c *Call) tryScript(s *scripted) (storage.LSN, error) {
 			}
 		}
 		return c.evalIn(tx, locked)
-	})
-	switch {
-	case len(locked) == 0:
-		return 0, op(nil)
-	case s.readOnly && len(locked) == 1:
-		return e.View(c.Now, locked[0], op)
 	}
-	return e.Update(c.Now, locked, op)
 }
 
 // scripted runs a script of EXEC's queue inside its transaction.

@@ -155,3 +155,36 @@ func realTime(e *Env) {
 		return done
 	}
 }
+
+// TestScriptOnTheLoop: where others wait, a short script runs at once, and one that takes long or needs more leaves,
+// without a trace of its first try.
+func TestScriptOnTheLoop(t *testing.T) {
+	c, do := newRunner(t)
+	realTime(c.Env)
+	c.Env.Process.AfterFunc = func(ms int64, f func()) func() bool {
+		return time.AfterFunc(time.Duration(ms)*time.Millisecond, f).Stop
+	}
+	c.NoWait = true
+	do("SET", "k", "1")
+	for _, line := range []struct {
+		script, want string
+		leaves       bool
+	}{
+		{"return redis.call('incr',KEYS[1])", ":2\r\n", false},
+		{"redis.call('incr',KEYS[1]) for i=1,2000000 do local x = i end return redis.call('incr',KEYS[1])", ":4\r\n", true},
+		{"redis.call('incr',KEYS[1]) redis.call('set','elsewhere',1) return redis.call('incr',KEYS[1])", ":6\r\n", true},
+		{"return redis.call('get',KEYS[1])", "$1\r\n6\r\n", false},
+	} {
+		c.Out.Reset()
+		c.Execute([][]byte{[]byte("EVAL"), []byte(line.script), []byte("1"), []byte("k")})
+		if left := c.Later != nil; left != line.leaves {
+			t.Errorf("%s: left the loop: %v", line.script, left)
+		}
+		for c.Later != nil {
+			c.Later(nil)
+		}
+		if got := string(c.Out.Bytes()); got != line.want {
+			t.Errorf("%s: %q, want %q", line.script, got, line.want)
+		}
+	}
+}

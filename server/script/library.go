@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync/atomic"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -17,7 +18,8 @@ type Function struct {
 // Library is the code of a library and what it registers. It is immutable.
 type Library struct {
 	Name, Code string
-	Functions  []Function // by name
+	Functions  []Function  // by name
+	Slow       atomic.Bool // as Program.Slow, of any of its functions
 	proto      *lua.FunctionProto
 }
 

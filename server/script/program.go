@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/parse"
@@ -49,7 +50,9 @@ type Program struct {
 	Body    string
 	Flags   Flags
 	Shebang bool // the text has a first line that says what it is; without one it may do as scripts always could
-	proto   *lua.FunctionProto
+	// Slow is set once the script has taken longer than a server that does other work meanwhile can wait.
+	Slow  atomic.Bool
+	proto *lua.FunctionProto
 }
 
 // SHA1 returns the name of a script.
