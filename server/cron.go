@@ -32,6 +32,7 @@ func (s *Server) runCron() {
 				budget = b
 				s.env.Engine.SetBudget(b)
 			}
+			s.env.Engine.AdaptCache()
 			s.heap.govern(budget, s.env.Engine.RowBytes())
 			if s.node != nil {
 				s.node.repl.gate(now)

@@ -30,6 +30,25 @@ func shareOf(budget int64) share {
 	return share{table: rest / 100 * 66, blocks: rest / 100 * 14}
 }
 
+// smallCache is what the block cache has while the table has room for every row that
+// is read: filters and indexes of some ten million keys, and blocks for scans.
+const smallCache = 128 << 20
+
+// cacheFor is the block cache's size when the table holds so many bytes of rows. A
+// table that is not full has evicted nothing, so that a block is hardly asked twice.
+func (s share) cacheFor(rows int64) int64 {
+	if rows < s.table/10*8 {
+		return min(s.blocks, max(smallCache, s.blocks/8))
+	}
+	return s.blocks
+}
+
+// AdaptCache gives the block cache the size that fits what the table holds now. It is
+// to be called now and then.
+func (e *Engine) AdaptCache() {
+	e.blocks.resize(shareOf(e.limits.budget.Load()).cacheFor(e.RowBytes()))
+}
+
 // SetBudget changes Options.Budget. More memory is used as it is needed; what
 // exceeds a smaller budget is evicted in the background.
 func (e *Engine) SetBudget(budget int64) {
@@ -45,7 +64,11 @@ func (e *Engine) SetBudget(budget int64) {
 	}
 	e.limits.dirty.Store(dirty)
 	e.limits.generation.Store(generation)
-	e.blocks.resize(s.blocks)
+	rows := int64(0)
+	if e.table != nil {
+		rows = e.RowBytes()
+	}
+	e.blocks.resize(s.cacheFor(rows))
 	if e.table != nil {
 		e.table.SetMaxBytes(s.table)
 		e.unthrottle()
@@ -71,14 +94,16 @@ type blockCache struct {
 	mu      sync.Mutex
 	cache   *pebble.Cache
 	release func() // of the reservation
+	size    int64  // what it may hold
 }
 
 func (b *blockCache) resize(size int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.cache == nil {
+	if b.cache == nil || b.release != nil && b.size == size {
 		return
 	}
+	b.size = size
 	if b.release != nil {
 		b.release() // first: two reservations at a time would empty the cache
 	}
