@@ -11,8 +11,7 @@ type Group struct {
 	s    *Stream
 	Name []byte
 	format.StreamGroup
-	exists bool
-	byCID  map[uint64]*Consumer // once Lose has asked
+	byCID map[uint64]*Consumer // once Lose has asked
 }
 
 // Consumer is a consumer of a group. Changes are in the transaction after Save.
@@ -20,7 +19,6 @@ type Consumer struct {
 	g    *Group
 	Name []byte
 	format.StreamConsumer
-	exists bool
 }
 
 // Pending is an entry that a consumer was given and has not acknowledged.
@@ -44,14 +42,13 @@ func (s *Stream) Group(name []byte) (g *Group, ok bool, err error) {
 	if err != nil || !ok {
 		return g, false, err
 	}
-	g.exists = true
 	return g, true, g.StreamGroup.Decode(value)
 }
 
 // AddGroup makes a group, of which there is none yet. The stream must be saved.
 func (s *Stream) AddGroup(name []byte, last StreamID, read int64) *Group {
 	s.Create()
-	g := &Group{s: s, Name: name, StreamGroup: format.StreamGroup{GID: s.info.NextGroup, Last: last, Read: read}, exists: true}
+	g := &Group{s: s, Name: name, StreamGroup: format.StreamGroup{GID: s.info.NextGroup, Last: last, Read: read}}
 	s.info.NextGroup++
 	s.info.Groups++
 	g.Save()
@@ -119,7 +116,7 @@ func (s *Stream) EachGroup(f func(g *Group) error) error {
 	it := s.tx.iter(lo, prefixEnd(lo))
 	var err error
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
-		g := &Group{s: s, Name: bytes.Clone(it.Key()[len(lo):]), exists: true}
+		g := &Group{s: s, Name: bytes.Clone(it.Key()[len(lo):])}
 		if err = g.StreamGroup.Decode(it.Value()); err == nil {
 			err = f(g)
 		}
@@ -142,13 +139,12 @@ func (g *Group) Consumer(name []byte) (c *Consumer, ok bool, err error) {
 	if err != nil || !ok {
 		return c, false, err
 	}
-	c.exists = true
 	return c, true, c.StreamConsumer.Decode(value)
 }
 
 // AddConsumer makes a consumer, of which there is none yet. Both must be saved.
 func (g *Group) AddConsumer(name []byte, now int64) *Consumer {
-	c := &Consumer{g: g, Name: name, StreamConsumer: format.StreamConsumer{CID: g.NextConsumer, Seen: uint64(now), Active: -1}, exists: true}
+	c := &Consumer{g: g, Name: name, StreamConsumer: format.StreamConsumer{CID: g.NextConsumer, Seen: uint64(now), Active: -1}}
 	g.NextConsumer++
 	return c
 }
@@ -188,7 +184,7 @@ func (g *Group) EachConsumer(f func(c *Consumer) error) error {
 	it := g.s.tx.iter(lo, prefixEnd(lo))
 	var err error
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
-		c := &Consumer{g: g, Name: bytes.Clone(it.Key()[len(lo):]), exists: true}
+		c := &Consumer{g: g, Name: bytes.Clone(it.Key()[len(lo):])}
 		if err = c.StreamConsumer.Decode(it.Value()); err == nil {
 			err = f(c)
 		}

@@ -99,8 +99,8 @@ func validName(s string) bool {
 	return true
 }
 
-// LoadLibrary compiles the text of a library and runs it once, to see what it registers. stop, if not nil, is given
-// what ends the run. The error is the reply.
+// LoadLibrary compiles the text of a library and runs it once, to see what it registers. watch, if not nil, is given
+// the run before it begins, to end it with Stop if it takes too long. The error is the reply.
 func LoadLibrary(code []byte, watch func(*Run)) (*Library, error) {
 	lib := &Library{Code: string(code)}
 	source, err := lib.header()
