@@ -59,6 +59,8 @@ func adminCommands() []Command {
 	waitRow.Group, waitRow.Tips = "generic", []string{"request_policy:all_shards", "response_policy:agg_min"}
 	waitLog := row("waitaof", 4, NoScript, "@connection", "7.2.0", "Blocks until all preceding writes of the connection are synced to the log, here and by replicas.", waitaof)
 	waitLog.Group, waitLog.Tips = "generic", waitRow.Tips
+	art := row("lolwut", -1, ReadOnly|Fast, "", "5.0.0", "Displays computer art and the version.", lolwut)
+	art.Complexity = "" // nor does Redis name one
 	info := row("info", -1, Loading|Stale, "@dangerous", "1.0.0", "Returns information and statistics about the server.", infoCommand)
 	info.Tips = []string{varies, "request_policy:all_shards", "response_policy:special"}
 	return []Command{
@@ -69,7 +71,7 @@ func adminCommands() []Command {
 		row("replicaof", 3, Admin|NoScript|Stale|NoAsyncLoading, "", "5.0.0", "Configures a server as replica of another, or promotes it to a master.", replicaOf),
 		row("slaveof", 3, Admin|NoScript|Stale|NoAsyncLoading, "", "1.0.0", "Sets a Redis server as a replica of another, or promotes it to being a master.", replicaOf),
 		row("failover", -1, Admin|NoScript|Stale, "", "6.2.0", "Starts a coordinated failover from a server to one of its replicas.", failover),
-		row("lolwut", -1, ReadOnly|Fast, "", "5.0.0", "Displays computer art and the Redis version", lolwut),
+		art,
 		row("swapdb", 3, Write|Fast, "@keyspace @dangerous", "4.0.0", "Swaps two Redis databases.", swapDB),
 		row("save", 1, Admin|NoScript|NoMulti|NoAsyncLoading, "", "1.0.0", "Synchronously saves the database(s) to disk.", save),
 		row("bgsave", -1, Admin|NoScript|NoAsyncLoading, "", "1.0.0", "Asynchronously saves the database(s) to disk.", bgsave),

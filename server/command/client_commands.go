@@ -20,7 +20,7 @@ func clientCommands() []Command {
 	list.Complexity = "O(N) where N is the number of client connections"
 	kill := sub("kill", -3, Admin, "2.4.0", "Terminates open connections.", clientKill)
 	kill.Complexity = list.Complexity
-	return []Command{{Name: "client", Arity: -2, Categories: "@connection", Group: "connection", Since: "2.4.0",
+	return []Command{{Name: "client", Arity: -2, Group: "connection", Since: "2.4.0",
 		Summary: "A container for client connection commands.", Complexity: "Depends on subcommand.", Serve: needsSubcommand,
 		Sub: []Command{
 			sub("caching", 3, 0, "6.0.0", "Instructs the server whether to track the keys in the next request.", clientCaching),

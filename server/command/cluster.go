@@ -75,7 +75,7 @@ func clusterCommands() []Command {
 	}
 	for i := range subs {
 		switch subs[i].Name {
-		case "bumpepoch", "count-failure-reports", "getkeysinslot", "info", "links", "nodes", "replicas", "shards", "slaves", "slots":
+		case "myshardid", "bumpepoch", "count-failure-reports", "getkeysinslot", "info", "links", "nodes", "replicas", "shards", "slaves", "slots":
 			subs[i].Tips = []string{"nondeterministic_output"}
 		}
 	}

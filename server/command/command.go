@@ -24,7 +24,7 @@ const (
 	Asking
 	Fast
 	NoAuth
-	MayReplicate
+	MayReplicate // COMMAND INFO does not show it
 	NoMandatoryKeys
 	NoMulti
 	MovableKeys

@@ -75,7 +75,7 @@ var flagNames = []struct {
 }{
 	{Write, "write"}, {ReadOnly, "readonly"}, {DenyOOM, "denyoom"}, {Admin, "admin"}, {PubSub, "pubsub"}, {NoScript, "noscript"},
 	{Blocking, "blocking"}, {Loading, "loading"}, {Stale, "stale"}, {SkipMonitor, "skip_monitor"}, {SkipSlowlog, "skip_slowlog"},
-	{Asking, "asking"}, {Fast, "fast"}, {NoAuth, "no_auth"}, {MayReplicate, "may_replicate"}, {NoMandatoryKeys, "no_mandatory_keys"},
+	{Asking, "asking"}, {Fast, "fast"}, {NoAuth, "no_auth"}, {NoMandatoryKeys, "no_mandatory_keys"},
 	{NoAsyncLoading, "no_async_loading"}, {NoMulti, "no_multi"}, {MovableKeys, "movablekeys"}, {AllowBusy, "allow_busy"},
 }
 
@@ -135,7 +135,7 @@ func (c *Call) statusSet(names []string) {
 func (c *Command) firstLastStep() (first, last, step int) {
 	for i := range c.Keys {
 		s := &c.Keys[i]
-		if s.Search != nil || s.Keyword != "" || s.KeyNum >= 0 || s.Flags&KeyNotKey != 0 {
+		if s.Search != nil || s.Keyword != "" || s.KeyNum >= 0 {
 			continue
 		}
 		end := s.Last
@@ -167,7 +167,7 @@ func (c *Call) writeInfo(cmd *Command) {
 	}
 	c.Out.Set(len(cmd.Keys))
 	for i := range cmd.Keys {
-		c.writeKeySpec(&cmd.Keys[i])
+		c.writeKeySpec(&cmd.Keys[i], manualOf(cmd.FullName()).note(i))
 	}
 	c.Out.Set(len(cmd.Sub))
 	for i := range cmd.Sub {
@@ -175,8 +175,14 @@ func (c *Call) writeInfo(cmd *Command) {
 	}
 }
 
-func (c *Call) writeKeySpec(s *KeySpec) {
-	c.Out.Map(3)
+func (c *Call) writeKeySpec(s *KeySpec, note string) {
+	if note == "" {
+		c.Out.Map(3)
+	} else {
+		c.Out.Map(4)
+		c.Out.BulkString("notes")
+		c.Out.BulkString(note)
+	}
 	c.Out.BulkString("flags")
 	c.statusSet(s.Flags.names())
 	c.Out.BulkString("begin_search")
@@ -230,131 +236,6 @@ func (c *Call) pair(name string, n int) {
 	c.Out.Int(int64(n))
 }
 
-func commandDocs(c *Call) error {
-	var found []*Command
-	if len(c.Args) == 2 {
-		for i := range c.Env.Table.rows {
-			found = append(found, &c.Env.Table.rows[i])
-		}
-	}
-	for _, name := range c.Args[2:] {
-		if cmd := c.Env.Table.findFull(name); cmd != nil {
-			found = append(found, cmd)
-		}
-	}
-	c.Out.Map(len(found))
-	for _, cmd := range found {
-		c.writeDocs(cmd)
-	}
-	return nil
-}
-
-func (c *Call) writeDocs(cmd *Command) {
-	c.Out.BulkString(cmd.FullName())
-	fields := [][2]string{{"summary", cmd.Summary}, {"since", cmd.Since}, {"group", cmd.Group}, {"complexity", cmd.Complexity}}
-	n := 0
-	for _, f := range fields {
-		if f[1] != "" {
-			n++
-		}
-	}
-	if len(cmd.Sub) > 0 {
-		n++
-	}
-	c.Out.Map(n)
-	for _, f := range fields {
-		if f[1] != "" {
-			c.Out.BulkString(f[0])
-			c.Out.BulkString(f[1])
-		}
-	}
-	if len(cmd.Sub) > 0 {
-		c.Out.BulkString("subcommands")
-		c.Out.Map(len(cmd.Sub))
-		for i := range cmd.Sub {
-			c.writeDocs(&cmd.Sub[i])
-		}
-	}
-}
-
-// target resolves the command that COMMAND GETKEYS asks about, and its keys.
-func (c *Call) target() (*Command, []int, error) {
-	args := c.Args[2:]
-	cmd := c.Env.Table.Find(args[0])
-	if cmd != nil && len(cmd.Sub) > 0 && len(args) > 1 {
-		cmd = cmd.FindSub(args[1])
-	}
-	if cmd == nil {
-		return nil, nil, Error("ERR Invalid command specified")
-	}
-	if len(cmd.Keys) == 0 {
-		return nil, nil, Error("ERR The command has no key arguments")
-	}
-	if n := len(args); n != cmd.Arity && (cmd.Arity >= 0 || n < -cmd.Arity) {
-		return nil, nil, Error("ERR Invalid number of arguments specified for command")
-	}
-	keys, err := cmd.AppendKeys(nil, args)
-	if err != nil {
-		return nil, nil, Error("ERR Invalid arguments specified for command")
-	}
-	if len(keys) == 0 && cmd.Flags&NoMandatoryKeys == 0 {
-		return nil, nil, Error("ERR Invalid arguments specified for command")
-	}
-	return cmd, keys, nil
-}
-
-func commandGetKeys(c *Call) error {
-	_, keys, err := c.target()
-	if err != nil {
-		return err
-	}
-	c.Out.Array(len(keys))
-	for _, at := range keys {
-		c.Out.Bulk(c.Args[2+at])
-	}
-	return nil
-}
-
-func commandGetKeysAndFlags(c *Call) error {
-	cmd, keys, err := c.target()
-	if err != nil {
-		return err
-	}
-	c.Out.Array(len(keys))
-	for i := range cmd.Keys {
-		found, err := cmd.Keys[i].append(nil, c.Args[2:])
-		if err != nil {
-			return err
-		}
-		for _, at := range found {
-			c.Out.Array(2)
-			c.Out.Bulk(c.Args[2+at])
-			c.statusSet(actualFlags(cmd, c.Args[2:], cmd.Keys[i].Flags).names())
-		}
-	}
-	return nil
-}
-
-// actualFlags are the flags of a key in one call, where they depend on the options.
-func actualFlags(cmd *Command, args [][]byte, flags KeyFlags) KeyFlags {
-	has := func(names ...string) bool {
-		return slices.ContainsFunc(args[1:], func(arg []byte) bool {
-			return slices.ContainsFunc(names, func(name string) bool { return fold(arg, name) })
-		})
-	}
-	switch cmd.Name {
-	case "set":
-		if !has("GET") {
-			return KeyOW | KeyUpdate
-		}
-	case "bitfield":
-		if !has("SET", "INCRBY") {
-			return KeyRO | KeyAccess
-		}
-	}
-	return flags &^ KeyVariableFlags
-}
-
 func commandList(c *Call) error {
 	keep := func(*Command) bool { return true }
 	switch {
@@ -376,15 +257,11 @@ func commandList(c *Call) error {
 	}
 	var names []string
 	for _, cmd := range c.Env.Table.all {
-		if keep(cmd) && (len(c.Args) > 2 || cmd.container == nil) {
+		if keep(cmd) {
 			names = append(names, cmd.FullName())
 		}
 	}
-	if len(c.Args) > 2 {
-		c.Out.Array(len(names))
-	} else {
-		c.Out.Set(len(names))
-	}
+	c.Out.Array(len(names))
 	for _, name := range names {
 		c.Out.BulkString(name)
 	}

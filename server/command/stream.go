@@ -32,7 +32,7 @@ func streamCommands() []Command {
 		{Name: "xrange", Arity: -4, Flags: ReadOnly, Keys: read, Since: "5.0.0", Summary: "Returns entries within a range of IDs.", Complexity: "O(N) with N being the number of elements being returned.", Run: xrange},
 		{Name: "xrevrange", Arity: -4, Flags: ReadOnly, Keys: read, Since: "5.0.0", Summary: "Returns entries within a range of IDs, the last first.", Complexity: "O(N) with N being the number of elements returned.", Run: xrange},
 		{Name: "xread", Arity: -4, Flags: ReadOnly | Blocking | MovableKeys, Keys: streams(KeyRO|KeyAccess, 1), Since: "5.0.0", Summary: "Returns entries of streams after given IDs, and waits for some if there are none.",
-			Complexity: "O(N) with N being the number of elements returned.", Run: xread},
+			Run: xread},
 		{Name: "xreadgroup", Arity: -7, Flags: Write | Blocking | MovableKeys, Keys: streams(KeyRO|KeyAccess, 4), Since: "5.0.0", Summary: "Returns entries that no consumer of a group has yet, or those that one has, and waits for some if there are none.",
 			Complexity: "O(M) with M being the number of elements returned.", Run: xread},
 		{Name: "xack", Arity: -4, Flags: Write | Fast, Keys: update, Since: "5.0.0", Summary: "Tells that a consumer has dealt with entries.", Complexity: "O(1) for each message ID processed.", Run: xack},

@@ -53,7 +53,6 @@ func stringWriteCommands() []Command {
 		{Name: "mset", Arity: -3, Flags: Write | DenyOOM, Categories: "@string", Keys: Key(KeyOW|KeyUpdate, 1, -1, 2), Group: "string", Since: "1.0.1", Tips: pairs,
 			Summary: "Sets the string values of several keys at once.", Complexity: "O(N) where N is the number of keys.", Run: mset},
 		{Name: "msetnx", Arity: -3, Flags: Write | DenyOOM, Categories: "@string", Keys: Key(KeyOW|KeyInsert, 1, -1, 2), Group: "string", Since: "1.0.1",
-			Tips:    []string{"request_policy:multi_shard", "response_policy:agg_min"},
 			Summary: "Sets the string values of several keys if none of them exists.", Complexity: "O(N) where N is the number of keys.", Run: msetNX},
 		{Name: "append", Arity: 3, Flags: Write | DenyOOM | Fast, Categories: "@string", Keys: Key(KeyRW|KeyInsert, 1, 1, 1), Group: "string", Since: "2.0.0",
 			Summary: "Appends to a string value, which is made if there is none.", Complexity: "O(1): of a long value only the last chunk is written.", Run: appendTo},
