@@ -20,6 +20,11 @@ type settings struct {
 	keyspace      int
 	hot           int
 	memoryKeys    int
+	latency       bool
+	distinct      bool
+	beyond        bool
+	budget        int // MiB
+	writes        int
 	out           string
 }
 
@@ -38,6 +43,11 @@ func main() {
 	flag.IntVar(&s.keyspace, "keyspace", 1_000_000, "distinct keys")
 	flag.IntVar(&s.hot, "hot", 1000, "keys of the hot key space, which SET is also measured on; 0 leaves it out")
 	flag.IntVar(&s.memoryKeys, "memory-keys", 0, "also measure memory and restart with this many keys of 100 bytes")
+	flag.BoolVar(&s.latency, "latency", false, "also measure latency at half of the peak load, with and without background work")
+	flag.BoolVar(&s.distinct, "distinct", false, "also measure SET of keys that do not fit what may be dirty, flushes and compactions paid")
+	flag.BoolVar(&s.beyond, "beyond", false, "also measure a zipfian load with a budget of a fifth of the data, and the memory of a working set of a fifth")
+	flag.IntVar(&s.budget, "budget", 512, "Cobble's memory budget for -latency and -distinct, MiB")
+	flag.IntVar(&s.writes, "writes", 10_000_000, "SETs of one repetition of -distinct")
 	flag.StringVar(&s.profile, "profile", "", "instead, write the CPU profile of a Cobble built with -tags profile to this file")
 	flag.StringVar(&s.out, "out", "", "also write the page to this file")
 	flag.Parse()
@@ -87,12 +97,18 @@ func run(s *settings) (string, error) {
 		}
 		page += speed
 	}
-	if s.memoryKeys > 0 {
-		memory, err := measureMemory(s)
+	for _, more := range []struct {
+		wanted  bool
+		measure func(*settings) (string, error)
+	}{{s.memoryKeys > 0, measureMemory}, {s.latency, measureLatency}, {s.distinct, measureDistinct}, {s.beyond, measureBeyond}} {
+		if !more.wanted {
+			continue
+		}
+		text, err := more.measure(s)
 		if err != nil {
 			return "", err
 		}
-		page += "\n" + memory
+		page += "\n" + text
 	}
 	return page, nil
 }

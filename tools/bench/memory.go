@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"strings"
@@ -11,8 +12,21 @@ import (
 	"time"
 )
 
+func fixedValue() string { return payload }
+
+// randomValue returns values that differ, or compression would make a store smaller
+// than it is.
+func randomValue() func() string {
+	rng := rand.New(rand.NewPCG(1, 4))
+	b := make([]byte, 0, len(payload))
+	return func() string {
+		b = appendValue(b[:0], rng)
+		return string(b)
+	}
+}
+
 // load writes n keys named by pattern, in order, pipelined over one connection.
-func (p *process) load(n int, pattern string) error {
+func (p *process) load(n int, pattern string, value func() string) error {
 	conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)))
 	if err != nil {
 		return err
@@ -35,7 +49,7 @@ func (p *process) load(n int, pattern string) error {
 	}()
 	w := bufio.NewWriterSize(conn, 1<<16)
 	for i := range n {
-		if _, err := w.Write(encode(nil, "SET", fmt.Sprintf(pattern, i), payload)); err != nil {
+		if _, err := w.Write(encode(nil, "SET", fmt.Sprintf(pattern, i), value())); err != nil {
 			return err
 		}
 	}
@@ -74,7 +88,7 @@ func memoryOf(s *settings, name string) (string, error) {
 		return "", err
 	}
 	begin := time.Now()
-	if err := p.load(s.memoryKeys, "key:%012d"); err != nil {
+	if err := p.load(s.memoryKeys, keyPattern, fixedValue); err != nil {
 		return "", err
 	}
 	loaded := time.Since(begin)
@@ -89,7 +103,7 @@ func memoryOf(s *settings, name string) (string, error) {
 		if err := p.start(); err != nil {
 			return "", err
 		}
-		if err := p.firstReply(fmt.Sprintf("key:%012d", s.memoryKeys-1)); err != nil {
+		if err := p.firstReply(fmt.Sprintf(keyPattern, s.memoryKeys-1)); err != nil {
 			return "", err
 		}
 		took[i] = time.Since(begin)

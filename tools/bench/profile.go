@@ -24,7 +24,7 @@ func recordProfile(s *settings) error {
 	if err := p.join(); err != nil {
 		return err
 	}
-	if err := p.load(s.keyspace, "key:%012d"); err != nil {
+	if err := p.load(s.keyspace, keyPattern, fixedValue); err != nil {
 		return err
 	}
 	if err := os.Remove(s.profile); err != nil && !errors.Is(err, os.ErrNotExist) {

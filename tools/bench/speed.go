@@ -90,10 +90,10 @@ func speedOf(s *settings, durability string, out *strings.Builder) error {
 		if err := p.join(); err != nil {
 			return err
 		}
-		if err := p.load(s.keyspace, "key:%012d"); err != nil {
+		if err := p.load(s.keyspace, keyPattern, fixedValue); err != nil {
 			return err
 		}
-		if err := p.load(100_000, "{m}:%012d"); err != nil {
+		if err := p.load(100_000, "{m}:%012d", fixedValue); err != nil {
 			return err
 		}
 		servers = append(servers, p)
@@ -189,6 +189,8 @@ func median(v []float64) float64 {
 	v = slices.Sorted(slices.Values(v))
 	return v[len(v)/2]
 }
+
+func bounds(v []float64) (low, high float64) { return slices.Min(v), slices.Max(v) }
 
 func measureOnce(s *settings, p *process, c cell, n int) (sample, error) {
 	command, err := commandOf(c.test)
