@@ -78,27 +78,59 @@ func (t *Table) WriteDocs(to io.Writer) error {
 		}
 	}
 	w := bufio.NewWriter(to)
-	fmt.Fprintf(w, "# Commands\n\nGenerated from the command table: do not edit. Of the %d commands and subcommands of Redis 7.2 that can be called, %d are here.\n", callable, here)
+	fmt.Fprintf(w, "# Commands\n\nGenerated from the command table: do not edit. Of the %d commands and subcommands of Redis 7.2 that can be called, %d are here.\n"+
+		"The last column says how a command differs from Redis 7.2, and why; where it is empty no difference is known. \n",
+		callable, here)
 	names := make([]string, 0, len(groups))
 	for name := range groups {
 		names = append(names, name)
 	}
 	sort.Strings(names)
+	listed := map[*Command]bool{}
 	for _, name := range names {
-		fmt.Fprintf(w, "\n## %s\n\n| command | here | since | what it does |\n|---|---|---|---|\n", name)
+		fmt.Fprintf(w, docsHeader, name)
 		for _, r := range groups[name] {
-			if r.Container {
-				continue
+			cmd := t.findSpaced(r.Name)
+			listed[cmd] = true
+			if !r.Container {
+				writeDocsRow(w, r, cmd)
 			}
-			mark, summary := "", ""
-			if cmd := t.findSpaced(r.Name); cmd != nil {
-				mark, summary = "yes", cmd.Summary
-			}
-			if r.Deprecated {
-				summary = strings.TrimSpace(summary + " *Deprecated.*")
-			}
-			fmt.Fprintf(w, "| %s | %s | %s | %s |\n", r.Name, mark, r.Since, summary)
 		}
 	}
+	beyond := 0
+	for _, cmd := range t.all {
+		if listed[cmd] || cmd.Sub != nil {
+			continue
+		}
+		if beyond++; beyond == 1 {
+			fmt.Fprintf(w, docsHeader, "later than Redis 7.2")
+		}
+		writeDocsRow(w, RedisCommand{Name: strings.ToUpper(strings.ReplaceAll(cmd.FullName(), "|", " ")), Since: cmd.Since}, cmd)
+	}
 	return w.Flush()
+}
+
+const docsHeader = "\n## %s\n\n| command | here | since | what it does | differs from Redis 7.2 |\n|---|---|---|---|---|\n"
+
+// writeDocsRow writes the line of one command; cmd is nil if it is not here.
+func writeDocsRow(w io.Writer, r RedisCommand, cmd *Command) {
+	mark, summary, differs := "", "", "Not here yet."
+	if cmd != nil {
+		mark, summary, differs = "yes", cmd.Summary, manualOf(cmd.FullName()).differences(cmd)
+	}
+	if r.Deprecated {
+		summary = strings.TrimSpace(summary + " *Deprecated.*")
+	}
+	fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", r.Name, mark, r.Since, summary, strings.ReplaceAll(differs, "|", "\\|"))
+}
+
+// differences says how the command differs from Redis 7.2, and why.
+func (m *manual) differences(cmd *Command) string {
+	switch {
+	case cmd.Name == "help":
+		return "The text is in our own words."
+	case m == nil:
+		return ""
+	}
+	return m.differs
 }

@@ -53,7 +53,7 @@ func TestDocs(t *testing.T) {
 	if err := NewTable().WriteDocs(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| GET | yes | 1.0.0 |", "| CLIENT KILL | yes | 2.4.0 |", "## string\n"} {
+	for _, want := range []string{"| GET | yes | 1.0.0 |", "| CLIENT KILL | yes | 2.4.0 |", "## string\n", " | Refuses: modules are native code", "| SAVE | yes | 1.0.0 |"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("docs/commands.md lacks %q", want)
 		}

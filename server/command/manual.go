@@ -10,7 +10,8 @@ import (
 
 // manuals says of every command what COMMAND DOCS tells beyond its row, and is read when that is first asked. A line
 // that begins with a name is a command and its arguments, those that begin with a tab belong to it: "syscmd",
-// "deprecated VERSION INSTEAD", "note N TEXT" about its key specification N, or "VERSION WHAT CHANGED".
+// "deprecated VERSION INSTEAD", "note N TEXT" about its key specification N, "differs TEXT" (how the command
+// differs from Redis 7.2 and why, for docs/commands.md only), or "VERSION WHAT CHANGED".
 //
 // An argument is
 //
@@ -41,6 +42,7 @@ type manual struct {
 	history                [][2]string // version, what changed
 	deprecated, replacedBy string
 	system                 bool
+	differs                string         // from Redis 7.2, and why
 	notes                  map[int]string // by the index of a key specification
 }
 
@@ -94,6 +96,8 @@ func parseManuals(text string) (map[string]*manual, error) {
 			m.system = true
 		case word == "deprecated":
 			m.deprecated, m.replacedBy, _ = strings.Cut(rest, " ")
+		case word == "differs":
+			m.differs = rest
 		case word == "note":
 			err = m.addNote(rest)
 		default:
