@@ -26,8 +26,8 @@ build: ## build bin/cobble, one static binary
 	CGO_ENABLED=0 $(GO) build -pgo=$(PGO) -trimpath -ldflags "-s -w -X main.build=$(VERSION)" -o $(BIN) ./cmd/cobble
 
 .PHONY: need
-need: ## install what the tests need and this machine lacks (redis-server, redis-cli, node)
-	@.ci/need redis-server redis-cli node npm
+need: ## install what the tests need and this machine lacks (redis-server, redis-cli, node, hiredis, redis-py)
+	@.ci/need redis-server redis-cli node npm gcc libhiredis-dev python3-redis
 
 .PHONY: test
 test: need ## every test in its fast mode

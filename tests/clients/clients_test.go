@@ -1,23 +1,24 @@
 package clients
 
 import (
-	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"strconv"
+	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
+	"cobble/slots"
 	"cobble/tests/proc"
 	"cobble/tools/topology"
 )
+
+// full reports whether faults are asked for.
+func full() bool { return os.Getenv("COBBLE_PROCESSES") == "full" }
+
+// moved is how many slots the reshards of the test move: the first ones of the first primary.
+const moved = 8
 
 func startCluster(t *testing.T) *proc.Cluster {
 	o := proc.Options{}
@@ -26,218 +27,201 @@ func startCluster(t *testing.T) *proc.Cluster {
 	}
 	c := proc.StartCluster(t, 3, 1, o)
 	proc.Eventually(t, time.Minute, "three replicas", func() error {
-		nodes, err := topology.ParseNodes(mustText(c.Servers[0].Try("CLUSTER", "NODES")))
 		replicas := 0
-		for _, n := range nodes {
+		for _, n := range view(t, c.Servers[0]) {
 			if n.IsReplica() {
 				replicas++
 			}
 		}
-		if err != nil || replicas != 3 {
-			return fmt.Errorf("%d replicas, %v", replicas, err)
+		if replicas != 3 {
+			return fmt.Errorf("%d replicas", replicas)
+		}
+		for _, s := range c.Servers { // one that never had its primary's data does not stand for election
+			if info := s.Do("INFO", "replication").Text; strings.Contains(info, "master_link_status:down") {
+				return fmt.Errorf("port %d is not in step", s.Port)
+			}
 		}
 		return nil
 	})
 	return c
 }
 
-func mustText(reply interface{ Str() (string, error) }, err error) string {
-	if err != nil {
-		return ""
-	}
-	text, _ := reply.Str()
-	return text
-}
-
-func TestNodeClients(t *testing.T) {
-	install(t)
-	c := startCluster(t)
-	for _, library := range []string{"ioredis", "node-redis", "node-redis-3"} {
-		t.Run(library, func(t *testing.T) { nodeSession(t, c, library) })
-	}
-}
-
-// install brings the libraries that package-lock.json names.
-func install(t *testing.T) {
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Fatalf("%s is needed to drive the Node clients: %v", program, err)
-		}
-	}
-	cmd := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--omit=dev")
-	cmd.Dir = "node"
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, out)
-	}
-}
-
-func nodeSession(t *testing.T, c *proc.Cluster, library string) {
-	cmd := exec.Command("node", append([]string{"session.js", library}, c.Addrs()...)...)
-	cmd.Dir, cmd.SysProcAttr = "node", &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	stdin, err := cmd.StdinPipe()
+// view is what a server says about the nodes.
+func view(t *testing.T, s *proc.Server) []*topology.Node {
+	t.Helper()
+	nodes, err := topology.ParseNodes(s.Do("CLUSTER", "NODES").Text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	limit := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
-	defer limit.Stop()
-	fail := func(format string, args ...any) {
-		t.Helper()
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		t.Fatalf(format+"\n%s", append(args, stderr.String())...)
-	}
-	lines := bufio.NewScanner(stdout)
-	if !lines.Scan() || lines.Text() != "ready" {
-		fail("%s: first line %q", library, lines.Text())
-	}
-	awaitWrites(lines, 300, fail)
-	victim := primaryOf(t, c)
-	victim.Kill9()
-	defer func() {
-		if !victim.Alive() {
-			victim.Restart()
-		}
-	}()
-	if library == "ioredis" {
-		awaitWrites(lines, 600, fail)
-	} // node-redis holds commands for a lost node back until somebody answers at its address again
-	victim.Restart()
-	awaitWrites(lines, 600, fail)
-	c.WaitOK()
-	_ = stdin.Close()
-	last := ""
-	for lines.Scan() {
-		last = lines.Text()
-	}
-	if err := cmd.Wait(); err != nil || !strings.HasPrefix(last, "done") {
-		t.Fatalf("%s ended with %v after %q\n%s", library, err, last, stderr.String())
-	}
-	t.Logf("%s: errors seen during the failover: %s", library, strings.TrimPrefix(last, "done "))
+	return nodes
 }
 
-// awaitWrites reads until n more writes were acknowledged.
-func awaitWrites(lines *bufio.Scanner, n int, fail func(string, ...any)) {
-	first := -1
-	for lines.Scan() {
-		count, err := strconv.Atoi(lines.Text())
-		if err != nil {
-			fail("unexpected line %q", lines.Text())
-		}
-		if first < 0 {
-			first = count
-		}
-		if count-first >= n {
-			return
-		}
-	}
-	fail("the session ended: %v", lines.Err())
-}
-
-// primaryOf gives a running primary with slots.
-func primaryOf(t *testing.T, c *proc.Cluster) *proc.Server {
+// primaryOf gives the running server that serves a slot.
+func primaryOf(t *testing.T, c *proc.Cluster, slot slots.Slot) *proc.Server {
+	t.Helper()
 	for _, s := range c.Servers {
-		nodes, err := topology.ParseNodes(mustText(s.Try("CLUSTER", "NODES")))
-		if err != nil {
-			t.Fatal(err)
+		if !s.Alive() {
+			continue
 		}
-		if me, err := topology.Myself(nodes); err == nil && me.IsPrimary() && !me.Slots.Empty() {
+		if me, err := topology.Myself(view(t, s)); err == nil && me.IsPrimary() && me.Slots.Has(slot) {
 			return s
 		}
 	}
-	t.Fatal("no primary")
+	t.Fatalf("nobody serves slot %d", slot)
 	return nil
 }
 
-func TestGoRedis(t *testing.T) {
-	c := startCluster(t)
-	for _, protocol := range []int{2, 3} {
-		t.Run(fmt.Sprintf("RESP%d", protocol), func(t *testing.T) {
-			client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs(), Protocol: protocol, MaxRedirects: 16})
-			defer client.Close()
-			goSession(t, client)
+// keyTags gives hash tags for the keys of a session: twenty in the slots that will move, twenty anywhere.
+func keyTags() (tags []string) {
+	anywhere, moving := 0, 0
+	for i := 0; anywhere < 20 || moving < 20; i++ {
+		tag := fmt.Sprint("t", i)
+		switch slot := slots.Of([]byte(tag)); {
+		case slot < moved && moving < 20:
+			moving++
+			tags = append(tags, tag)
+		case slot >= moved && anywhere < 20:
+			anywhere++
+			tags = append(tags, tag)
+		}
+	}
+	return tags
+}
+
+// library is what the sessions call: every user of functions loads them at each primary once.
+const library = "#!lua name=clients\nredis.register_function('put', function(keys, args) return redis.call('SET', keys[1], args[1]) end)"
+
+// band is all sessions together.
+type band []*session
+
+// startAll starts a session of each library that COBBLE_CLIENTS names, of all when it is unset.
+func startAll(t *testing.T, c *proc.Cluster, tags []string) (all band) {
+	for _, l := range []struct {
+		name  string
+		start func() *session
+	}{
+		{"go-redis", func() *session { return goRedis(c, tags, "go-redis", 3) }},
+		{"go-redis-2", func() *session { return goRedis(c, tags, "go-redis-2", 2) }},
+		{"rueidis", func() *session { return rueidisSession(t, c, tags) }},
+		{"ioredis", func() *session { return node(t, "ioredis", c, tags) }},
+		{"node-redis", func() *session { return node(t, "node-redis", c, tags) }},
+		{"node-redis-3", func() *session { return node(t, "node-redis-3", c, tags) }},
+		{"redis-py", func() *session { return python(t, c, tags) }},
+		{"hiredis", func() *session { return hiredis(t, c, tags) }},
+	} {
+		if names := strings.Fields(os.Getenv("COBBLE_CLIENTS")); len(names) > 0 && !slices.Contains(names, l.name) {
+			continue
+		}
+		s := l.start()
+		s.waits = strings.HasPrefix(s.name, "node-redis")
+		all = append(all, s)
+	}
+	return all
+}
+
+// await waits until each session that still runs has done something.
+func (b band) await(t *testing.T, what string, done func(s *session) error) {
+	t.Helper()
+	for _, s := range b {
+		proc.Eventually(t, time.Minute, s.name+": "+what, func() error {
+			if !s.alive() {
+				return nil // its result tells why
+			}
+			return done(s)
 		})
 	}
 }
 
-func goSession(t *testing.T, client *redis.ClusterClient) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	check := func(what string, got any, err error, want any) {
-		t.Helper()
-		if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("%s: %v, %v; want %v", what, got, err, want)
+// progress waits until each key was written twice more, and something was popped; those that wait for a lost node are
+// only asked when it is back.
+func (b band) progress(t *testing.T, when string, keys int64, everybody bool) {
+	t.Helper()
+	begin := time.Now()
+	writes, popped := map[*session]int64{}, map[*session]int64{}
+	for _, s := range b {
+		writes[s], popped[s] = s.writes.Load(), s.popped.Load()
+	}
+	b.await(t, "progress "+when, func(s *session) error {
+		w, p := s.writes.Load()-writes[s], s.popped.Load()-popped[s]
+		if (w < 2*keys || p < 4) && (everybody || !s.waits) {
+			return fmt.Errorf("%d writes and %d pops", w, p)
 		}
-	}
-	for _, key := range []string{"k", "h", "{t}n"} {
-		if err := client.Del(ctx, key).Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s, err := client.Set(ctx, "k", "v", time.Minute).Result()
-	check("SET", s, err, "OK")
-	s, err = client.Get(ctx, "k").Result()
-	check("GET", s, err, "v")
-	if _, err = client.Get(ctx, "none").Result(); !errors.Is(err, redis.Nil) {
-		t.Errorf("GET none: %v", err)
-	}
-	n, err := client.HSet(ctx, "h", "a", 1, "b", 2).Result()
-	check("HSET", n, err, 2)
-	m, err := client.HGetAll(ctx, "h").Result()
-	check("HGETALL", m, err, map[string]string{"a": "1", "b": "2"})
-	f, err := client.HIncrByFloat(ctx, "h", "a", 0.5).Result()
-	check("HINCRBYFLOAT", f, err, 1.5)
-	multi, err := client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.Incr(ctx, "{t}n")
-		p.IncrBy(ctx, "{t}n", 4)
 		return nil
 	})
-	check("EXEC", multi[1].(*redis.IntCmd).Val(), err, 5)
-	err = client.Watch(ctx, func(tx *redis.Tx) error {
-		if err := client.Set(ctx, "{t}n", "changed", 0).Err(); err != nil {
-			return err
-		}
-		_, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error { p.Get(ctx, "{t}n"); return nil })
-		return err
-	}, "{t}n")
-	if !errors.Is(err, redis.TxFailedErr) {
-		t.Errorf("EXEC after a change of the watched key: %v", err)
-	}
-	pipe := client.Pipeline()
-	for i := range 2000 {
-		pipe.Set(ctx, fmt.Sprintf("many:%d", i), i, 0)
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		t.Fatal(err)
-	}
-	total := 0
-	err = client.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-		var cursor uint64
-		for {
-			keys, next, err := node.Scan(ctx, cursor, "many:*", 100).Result()
-			if err != nil {
-				return err
-			}
-			mu <- struct{}{}
-			total += len(keys)
-			<-mu
-			if cursor = next; cursor == 0 {
-				return nil
-			}
-		}
-	})
-	check("SCAN of all primaries", total, err, 2000)
-	if err := client.Get(ctx, "h").Err(); err == nil || !strings.HasPrefix(err.Error(), "WRONGTYPE") {
-		t.Errorf("GET of a hash: %v", err)
-	}
+	t.Logf("progress %s: %.1f s", when, time.Since(begin).Seconds())
 }
 
-var mu = make(chan struct{}, 1)
+func TestClients(t *testing.T) {
+	begin := time.Now()
+	installNode(t)
+	c := startCluster(t)
+	for _, slot := range []slots.Slot{0, 8000, 16000} {
+		primaryOf(t, c, slot).Do("FUNCTION", "LOAD", library)
+	}
+	tags := keyTags()
+	all := startAll(t, c, tags)
+	t.Logf("started: %.1f s", time.Since(begin).Seconds())
+	all.await(t, "the features", func(s *session) error {
+		if !s.ready.Load() {
+			return errors.New("not all shown")
+		}
+		return nil
+	})
+	t.Logf("features: %.1f s", time.Since(begin).Seconds())
+	keys := int64(len(tags))
+	all.progress(t, "at first", keys, true)
+	if full() {
+		faults(t, c, all, keys)
+	}
+	for _, s := range all {
+		s.stop()
+	}
+	for _, s := range all {
+		select {
+		case <-s.ended:
+		case <-time.After(time.Minute):
+			t.Fatalf("%s does not end", s.name)
+		}
+		if err := s.result; err != nil {
+			t.Errorf("%s: %v", s.name, err)
+		} else if err := s.missing(); err != nil {
+			t.Errorf("%s: %v", s.name, err)
+		}
+		t.Logf("%s: %d writes, %d pops, errors: %v", s.name, s.writes.Load(), s.popped.Load(), s.errors)
+		if bad := s.unexpected(); len(bad) > 0 {
+			t.Errorf("%s: its users would not expect %v", s.name, bad)
+		}
+	}
+	t.Logf("in all: %.1f s", time.Since(begin).Seconds())
+}
+
+// faults kills the primary of the first slots, brings it back, and moves these slots around all primaries.
+func faults(t *testing.T, c *proc.Cluster, all band, keys int64) {
+	begin := time.Now()
+	victim := primaryOf(t, c, 0)
+	victim.Kill9()
+	all.progress(t, "without a primary", keys, false)
+	victim.Restart()
+	c.WaitOK()
+	all.progress(t, "with the primary back", keys, true)
+	t.Logf("failover: %.1f s", time.Since(begin).Seconds())
+	var ids []string
+	for _, n := range view(t, victim) {
+		if n.IsPrimary() {
+			ids = append(ids, n.ID)
+		}
+	}
+	first, err := topology.Myself(view(t, primaryOf(t, c, 0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ids[0] != first.ID {
+		ids = append(ids[1:], ids[0])
+	}
+	for i := range ids {
+		c.CLI("--cluster", "reshard", victim.Addr, "--cluster-from", ids[i], "--cluster-to", ids[(i+1)%len(ids)], "--cluster-slots", fmt.Sprint(moved), "--cluster-yes")
+		c.WaitOK()
+	}
+	all.progress(t, "after the slots went around", keys, true)
+	t.Logf("failover and reshard: %.1f s", time.Since(begin).Seconds())
+}

@@ -113,9 +113,7 @@ func (s *Server) launch() {
 	cmd.Dir = s.Dir
 	cmd.Env = append(os.Environ(), s.options.Env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	// A server does not outlive its test, however that ends.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := spawn(cmd); err != nil {
+	if err := Spawn(cmd); err != nil {
 		s.t.Fatalf("starting %s: %v", s.options.Program, err)
 	}
 	exited := make(chan struct{})
@@ -136,9 +134,10 @@ var spawner struct {
 	commands chan func()
 }
 
-// spawn starts a process from a thread that lives as long as the test binary: the death signal is sent when the thread
-// that forked ends, not when the process does.
-func spawn(cmd *exec.Cmd) error {
+// Spawn starts a process that does not outlive the test, however that ends. It starts it from a thread that lives as
+// long as the test binary: the death signal is sent when the thread that forked ends, not when the process does.
+func Spawn(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	spawner.Do(func() {
 		spawner.commands = make(chan func())
 		go func() {
