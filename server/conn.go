@@ -113,6 +113,10 @@ func (c *conn) round() bool {
 			if !c.later() {
 				return false
 			}
+		case stepHandOver:
+			c.report(false)
+			c.session.call.HandOver(c.net, &s.in, c.stop)
+			return false
 		}
 	}
 }

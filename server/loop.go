@@ -317,6 +317,12 @@ func (l *loop) advance(c *loopConn, now int64) {
 			l.report(c, true)
 			l.leave(c)
 			return
+		case stepHandOver:
+			l.endRound()
+			if l.conns[c.fd] == c {
+				l.handOver(c)
+			}
+			return
 		case stepClose:
 			c.closing = true
 			if s.broken != nil {
@@ -413,6 +419,11 @@ func (l *loop) drop(c *loopConn) {
 
 func (l *loop) closed(c *loopConn) {
 	syscall.Close(c.fd)
+	l.endSession(c)
+}
+
+// endSession ends the session of a connection that is closed.
+func (l *loop) endSession(c *loopConn) {
 	c.once.Do(func() { close(c.stop) })
 	c.session.call.Leave()
 	l.report(c, false)

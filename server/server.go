@@ -103,6 +103,7 @@ func Start(settings *config.Config, log *Logger) (*Server, error) {
 		return nil, errors.Join(s.failed("%v", err), engine.Close())
 	}
 	s.env.Deliver = s.deliveries.deliver
+	s.startFollowers()
 	s.follow()
 	if err := s.joinCluster(); err != nil {
 		s.closeListeners()

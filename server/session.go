@@ -28,11 +28,12 @@ type session struct {
 type step uint8
 
 const (
-	stepInput step = iota // read more
-	stepFlush             // send what is there, then advance again
-	stepLater             // send what is there, call call.Later where it may wait, then advance again
-	stepClose             // send what is there, then close
-	stepDrop              // close without a word
+	stepInput    step = iota // read more
+	stepFlush                // send what is there, then advance again
+	stepLater                // send what is there, call call.Later where it may wait, then advance again
+	stepClose                // send what is there, then close
+	stepHandOver             // send what is there, then give the connection to call.HandOver
+	stepDrop                 // close without a word
 )
 
 // flushAt bounds the replies that pile up before they are sent.
@@ -71,6 +72,9 @@ func (s *session) advance(now int64) step {
 	if s.client.Closing {
 		return stepClose
 	}
+	if s.call.HandOver != nil { // set by what ran as call.Later
+		return stepHandOver
+	}
 	for {
 		if s.in.Ready() == 0 {
 			s.prefetch()
@@ -94,6 +98,8 @@ func (s *session) advance(now int64) step {
 		switch {
 		case s.call.Later != nil:
 			return stepLater
+		case s.call.HandOver != nil:
+			return stepHandOver
 		case s.client.Closing:
 			return stepClose
 		case s.call.Out.Len() >= flushAt:

@@ -80,6 +80,9 @@ func (tx *Tx) fillRecord(rec *log.Record) {
 		deltas = append(deltas, log.Delta{Slot: d.slot, Keys: int32(d.keys), Expires: int32(d.expires), Bytes: d.bytes, NextOID: next})
 	}
 	*rec = log.Record{TimeMS: tx.now, Kind: log.KindBatch, Deltas: deltas, Payload: tx.writes.payload(), Essential: !grows}
+	if tx.notes != nil {
+		rec.Cmd = tx.appendNotes(nil)
+	}
 }
 
 func (tx *Tx) mustOwn(slot slots.Slot) {

@@ -41,8 +41,12 @@ func (tx *Tx) Rename(from, to []byte, ifAbsent bool) (bool, error) {
 		return true, nil
 	}
 	target.Meta = source.Meta
+	mark := tx.Mark()
 	tx.detach(&source)
 	tx.save(&target)
+	if target.Meta.Layout != format.Inline {
+		tx.explain(mark, "RENAME", string(from), string(to))
+	}
 	return true, nil
 }
 

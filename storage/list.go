@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"strconv"
+
 	"cobble/storage/format"
 	"cobble/storage/listpack"
 )
@@ -246,7 +248,9 @@ func (l *List) Set(i int64, value []byte) (bool, error) {
 		}
 	}
 	l.e.Meta.Bytes += uint64(listpack.ElementSize(value)) - uint64(listpack.ElementSize(at.value))
+	mark := l.tx.Mark()
 	l.tx.putRow(l.rowKey(at.pos), value)
+	l.tx.explain(mark, "LSET", string(l.e.Key), strconv.FormatInt(i, 10), string(value))
 	l.shrink()
 	return true, nil
 }

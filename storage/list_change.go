@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"strconv"
 
 	"cobble/storage/format"
 	"cobble/storage/listpack"
@@ -199,7 +200,13 @@ func (l *List) Insert(pivot, value []byte, before bool) (found bool, err error) 
 	case l.Len():
 		return true, l.Push(Tail, value)
 	}
-	return true, l.insertRow(i, value)
+	mark, where := l.tx.Mark(), "AFTER"
+	if before {
+		where = "BEFORE"
+	}
+	err = l.insertRow(i, value)
+	l.tx.explain(mark, "LINSERT", string(l.e.Key), where, string(pivot), string(value))
+	return true, err
 }
 
 // find returns the first element that equals value, and its index.
@@ -301,8 +308,14 @@ func (l *List) removeRows(end End, value []byte, count int64) (removed int64, er
 	}
 	m.Count -= uint64(removed)
 	m.Bytes -= uint64(removed) * uint64(listpack.ElementSize(value))
+	mark := l.tx.Mark()
 	for _, pos := range r.gone {
 		l.tx.delRow(l.rowKey(pos))
+	}
+	if end == Head {
+		l.tx.explain(mark, "LREM", string(l.e.Key), strconv.FormatInt(removed, 10), string(value))
+	} else {
+		l.tx.explain(mark, "LREM", string(l.e.Key), strconv.FormatInt(-removed, 10), string(value))
 	}
 	if !whole {
 		r.trail = 0

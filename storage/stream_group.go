@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"strconv"
 
 	"cobble/storage/format"
 )
@@ -226,6 +227,16 @@ func (g *Group) Give(p Pending, from uint64, moved bool) {
 	}
 	tx.value = p.StreamPending.Append(tx.value[:0])
 	tx.putRow(g.pendingKey(p.ID), tx.value)
+}
+
+// Again writes how often and when an entry was given to the consumer that has it. Nothing of the stream but that changes.
+func (g *Group) Again(c *Consumer, p Pending) {
+	tx := g.s.tx
+	mark := tx.Mark()
+	g.Give(p, p.CID, true)
+	id := strconv.FormatUint(p.ID.MS, 10) + "-" + strconv.FormatUint(p.ID.Seq, 10)
+	tx.explain(mark, "XCLAIM", string(g.s.e.Key), string(g.Name), string(c.Name), "0", id,
+		"TIME", strconv.FormatUint(p.Time, 10), "RETRYCOUNT", strconv.FormatUint(p.Count, 10), "FORCE", "JUSTID")
 }
 
 // Take ends that an entry is pending. Counts of consumers and group are the caller's.

@@ -48,6 +48,7 @@ type Tx struct {
 	untouch   bool        // reading a row does not count as using it
 	by        uint64      // see By
 	events    []Event     // see Note
+	notes     []note      // see explain
 	leafUndo  []leafUndo  // changes of leaf directories, for undoLeaves
 	scored    []Scored    // members of small sorted sets
 	texts     []byte      // and the texts of those that are integers
@@ -66,7 +67,7 @@ func (tx *Tx) restart() {
 	tx.writes.reset()
 	tx.deltas, tx.cold, tx.err, tx.expired = tx.deltas[:0], tx.cold[:0], nil, 0
 	tx.untouch, tx.hits, tx.misses = false, 0, 0
-	tx.by, tx.events = 0, nil
+	tx.by, tx.events, tx.notes = 0, nil, nil
 	tx.scored, tx.texts = tx.scored[:0], tx.texts[:0]
 }
 
@@ -198,12 +199,13 @@ type Savepoint struct {
 	expired int64
 	leaves  int
 	events  int
+	notes   int
 }
 
 // Savepoint returns a mark. EXEC takes one before each command, so that a command
 // that fails halfway leaves nothing of itself.
 func (tx *Tx) Savepoint() Savepoint {
-	return Savepoint{writes: tx.writes.len(), deltas: append([]delta(nil), tx.deltas...), expired: tx.expired, leaves: len(tx.leafUndo), events: len(tx.events)}
+	return Savepoint{writes: tx.writes.len(), deltas: append([]delta(nil), tx.deltas...), expired: tx.expired, leaves: len(tx.leafUndo), events: len(tx.events), notes: len(tx.notes)}
 }
 
 // RollbackTo undoes everything since the mark. Object ids are not given back.
@@ -212,5 +214,5 @@ func (tx *Tx) RollbackTo(s Savepoint) {
 	tx.writes.cut(s.writes)
 	tx.deltas = append(tx.deltas[:0], s.deltas...)
 	tx.expired = s.expired
-	tx.events = tx.events[:s.events]
+	tx.events, tx.notes = tx.events[:s.events], tx.notes[:s.notes]
 }

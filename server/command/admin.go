@@ -42,9 +42,9 @@ type Replica struct {
 
 func (e *Env) role() Replication {
 	if e.Replication != nil {
-		return e.Replication()
+		return e.withFollowers(e.Replication())
 	}
-	return Replication{Role: "master", ReplID: e.Process.RunID, ReplID2: strings.Repeat("0", 40), Offset2: -1}
+	return e.withFollowers(Replication{Role: "master", ReplID: e.Process.RunID, ReplID2: strings.Repeat("0", 40), Offset2: -1})
 }
 
 // ShutdownRequest is SHUTDOWN's words.

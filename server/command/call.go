@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"net"
 	"slices"
 	"strconv"
 
@@ -30,6 +31,11 @@ type Call struct {
 	// Brief says that Later waits for this server only, not for other clients or nodes.
 	Later func(stop <-chan struct{})
 	Brief bool
+
+	// HandOver is set by a command after which the connection speaks another protocol. Whoever drives the session sends
+	// the replies before it, and then gives the connection away, with what was read of it: HandOver returns when stop is
+	// closed or the connection has ended, which it then closes.
+	HandOver func(conn net.Conn, in *resp.Reader, stop <-chan struct{})
 
 	// Wait is set, together with Later, by a command that waits for keys. A driver
 	// with many sessions calls Wait.Notify, and Unpark once the wait is over, instead

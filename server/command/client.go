@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"cobble/server/psync"
 	"cobble/server/resp"
 )
 
@@ -37,6 +38,9 @@ type Client struct {
 	resp3    atomic.Bool  // the protocol of messages
 	listens  atomic.Int32 // subscriptions
 	monitors atomic.Bool
+
+	peer    psync.Peer  // what REPLCONF said
+	follows atomic.Bool // the connection is that of a Redis replica
 
 	track tracked     // CLIENT TRACKING
 	gone  atomic.Bool // CLIENT KILL
@@ -103,11 +107,11 @@ func (c *Client) Report(r Round, last *Command) {
 }
 
 // Idle returns for how many milliseconds the client sent nothing; a client that
-// waits in a blocking command is never idle.
+// waits in a blocking command, or is a replica, is never idle.
 func (c *Client) Idle(now int64) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.info.blocked {
+	if c.info.blocked || c.follows.Load() {
 		return 0
 	}
 	return now - c.info.lastActive

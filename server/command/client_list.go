@@ -28,7 +28,9 @@ func (c *Client) line(b *strings.Builder, now int64, e *Env) {
 func (c *Client) flags(tracking string) string {
 	i := &c.info
 	var b strings.Builder
-	if c.monitors.Load() {
+	if c.follows.Load() {
+		b.WriteByte('S')
+	} else if c.monitors.Load() {
 		b.WriteByte('O')
 	}
 	if c.listens.Load() != 0 {
@@ -74,18 +76,26 @@ func clientInfoCommand(c *Call) error {
 	return nil
 }
 
-// clientType reads a TYPE argument: whether clients of the type listen to channels, and whether any is of it. Replicas
-// and primaries are not clients here.
-func clientType(arg []byte) (listens, any bool, err error) {
-	switch strings.ToLower(string(arg)) {
-	case "normal":
-		return false, true, nil
-	case "pubsub":
-		return true, true, nil
-	case "slave", "replica", "master":
-		return false, false, nil
+// clientType reads a TYPE argument: what kind returns for clients of the type. Nodes of a cluster are not clients here.
+func clientType(arg []byte) (string, error) {
+	switch word := strings.ToLower(string(arg)); word {
+	case "normal", "pubsub", "replica", "master":
+		return word, nil
+	case "slave":
+		return "replica", nil
 	}
-	return false, false, Error(fmt.Sprintf("ERR Unknown client type '%s'", arg))
+	return "", Error(fmt.Sprintf("ERR Unknown client type '%s'", arg))
+}
+
+// kind is the type that a client is of.
+func (c *Client) kind() string {
+	switch {
+	case c.follows.Load():
+		return "replica"
+	case c.listens.Load() != 0:
+		return "pubsub"
+	}
+	return "normal"
 }
 
 func clientList(c *Call) error {
@@ -93,11 +103,11 @@ func clientList(c *Call) error {
 	switch {
 	case len(c.Args) == 2:
 	case len(c.Args) == 4 && equalFold(c.Args[2], "type"):
-		listens, any, err := clientType(c.Args[3])
+		kind, err := clientType(c.Args[3])
 		if err != nil {
 			return err
 		}
-		keep = func(cl *Client) bool { return any && (cl.listens.Load() != 0) == listens }
+		keep = func(cl *Client) bool { return cl.kind() == kind }
 	case len(c.Args) > 3 && equalFold(c.Args[2], "id"):
 		ids := map[uint64]bool{}
 		for _, arg := range c.Args[3:] {
@@ -125,16 +135,16 @@ func clientList(c *Call) error {
 
 // clientFilter is what CLIENT KILL selects by.
 type clientFilter struct {
-	id                  uint64
-	addr, laddr         string
-	listens, any, typed bool
-	maxAge              int64 // seconds
-	skipMe              bool
+	id          uint64
+	addr, laddr string
+	kind        string // "": any
+	maxAge      int64  // seconds
+	skipMe      bool
 }
 
 func (f *clientFilter) matches(cl, me *Client, now int64) bool {
 	return (f.id == 0 || cl.ID == f.id) && (f.addr == "" || cl.Addr == f.addr) && (f.laddr == "" || cl.LocalAddr == f.laddr) &&
-		(!f.typed || f.any && (cl.listens.Load() != 0) == f.listens) && (f.maxAge == 0 || (now-cl.Created)/1000 >= f.maxAge) && !(f.skipMe && cl == me)
+		(f.kind == "" || cl.kind() == f.kind) && (f.maxAge == 0 || (now-cl.Created)/1000 >= f.maxAge) && !(f.skipMe && cl == me)
 }
 
 func (f *clientFilter) parse(args [][]byte) error {
@@ -152,10 +162,9 @@ func (f *clientFilter) parse(args [][]byte) error {
 			f.id = uint64(id)
 		case "type":
 			var err error
-			if f.listens, f.any, err = clientType(args[1]); err != nil {
+			if f.kind, err = clientType(args[1]); err != nil {
 				return err
 			}
-			f.typed = true
 		case "addr":
 			f.addr = value
 		case "laddr":

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"cobble/server/config"
+	"cobble/server/psync"
 	"cobble/slots"
 	"cobble/storage"
 )
@@ -27,6 +28,8 @@ type Env struct {
 	Latency  LatencyMonitor
 	Pause    Pause
 	Cluster  *Cluster // nil: not a node of a cluster
+	// Followers are the Redis replicas of this node.
+	Followers *psync.Source
 	// ServeUntil is the last moment, Unix milliseconds, at which View may be
 	// believed; 0: for ever.
 	ServeUntil atomic.Int64

@@ -31,11 +31,9 @@ func (e *Env) readFunctions() (*script.Libraries, error) {
 	if l := s.libraries.Load(); l != nil && s.version.Load() == version {
 		return l, nil
 	}
-	var codes []string
-	if value := e.Engine.Shared(sharedFunctions); value != nil {
-		if err := json.Unmarshal(value, &codes); err != nil {
-			return nil, Error("ERR The stored functions cannot be read: " + err.Error())
-		}
+	codes, err := libraryCodes(e.Engine.Shared(sharedFunctions))
+	if err != nil {
+		return nil, Error("ERR The stored functions cannot be read: " + err.Error())
 	}
 	libs, err := librariesOf(codes, nil)
 	if err != nil {
@@ -44,6 +42,14 @@ func (e *Env) readFunctions() (*script.Libraries, error) {
 	s.libraries.Store(libs)
 	s.version.Store(version)
 	return libs, nil
+}
+
+// libraryCodes reads the shared value of the functions, nil if there are none.
+func libraryCodes(value []byte) (codes []string, err error) {
+	if value != nil {
+		err = json.Unmarshal(value, &codes)
+	}
+	return codes, err
 }
 
 func librariesOf(codes []string, watch func(*script.Run)) (*script.Libraries, error) {

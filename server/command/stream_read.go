@@ -328,18 +328,18 @@ func (c *Call) history(t *streamTurn, r *streamRead) error {
 	if ok {
 		err := t.consumer.EachOwned(from, func(id storage.StreamID) (bool, error) {
 			fields, ok, err := t.s.Fields(id)
-			if err != nil {
-				return false, err
-			}
-			if ok {
-				c.streamEntry(id, fields)
-			} else {
-				c.Out.Array(2)
-				c.streamID(id)
-				c.Out.NullArray()
-			}
 			n++
-			return n != r.count, c.redelivered(t.g, id)
+			switch {
+			case err != nil:
+				return false, err
+			case ok:
+				c.streamEntry(id, fields)
+				return n != r.count, c.redelivered(t, id)
+			}
+			c.Out.Array(2)
+			c.streamID(id)
+			c.Out.NullArray()
+			return n != r.count, nil
 		})
 		if err != nil {
 			return err
@@ -350,14 +350,14 @@ func (c *Call) history(t *streamTurn, r *streamRead) error {
 }
 
 // redelivered counts that a consumer was given an entry again.
-func (c *Call) redelivered(g *storage.Group, id storage.StreamID) error {
-	p, ok, err := g.PendingOf(id)
+func (c *Call) redelivered(t *streamTurn, id storage.StreamID) error {
+	p, ok, err := t.g.PendingOf(id)
 	if err != nil || !ok {
 		return err
 	}
 	p.Time = uint64(c.Now)
 	p.Count++
-	g.Give(p, p.CID, true)
+	t.g.Again(t.consumer, p)
 	return nil
 }
 

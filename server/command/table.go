@@ -41,6 +41,7 @@ var families = []func() []Command{
 	pubsubCommands,
 	streamCommands,
 	moduleCommands,
+	psyncCommands,
 }
 
 // NewTable builds the table.

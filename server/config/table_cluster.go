@@ -20,7 +20,7 @@ func replication() []Setting {
 		memory("repl-backlog-size", "1048576", 1, "Bytes of backlog for followers that speak Redis's protocol."),
 		number("repl-backlog-ttl", "3600", 0, maxInt64, "Seconds the backlog outlives the last follower."),
 		yesno("repl-disable-tcp-nodelay", "no", "Let the system gather small packets to replicas."),
-		yesno("repl-diskless-sync", "yes", "Redis's way of full copies.").flag(Accepted),
+		yesno("repl-diskless-sync", "yes", "Send Redis replicas a full copy as it is made, not when it is whole on the disk."),
 		number("repl-diskless-sync-delay", "5", 0, maxInt, "Redis's way of full copies.").flag(Accepted),
 		number("repl-diskless-sync-max-replicas", "0", 0, maxInt, "Redis's way of full copies.").flag(Accepted),
 		choice("repl-diskless-load", "disabled", []string{"disabled", "on-empty-db", "swapdb"}, "Redis's way of full copies.").flag(Accepted),

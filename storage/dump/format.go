@@ -66,8 +66,10 @@ var (
 
 var jones = crc64.MakeTable(0x95ac9329ac4bc9b5)
 
-// checksum is CRC-64/Jones as Redis computes it, without the inversions of hash/crc64.
-func checksum(b []byte) uint64 { return ^crc64.Update(^uint64(0), jones, b) }
+// Checksum goes on with a CRC-64/Jones, which begins as 0, as Redis computes it: without the inversions of hash/crc64.
+func Checksum(crc uint64, b []byte) uint64 { return ^crc64.Update(^crc, jones, b) }
+
+func checksum(b []byte) uint64 { return Checksum(0, b) }
 
 // Seal ends the payload that starts at offset start of dst.
 func Seal(dst []byte, start int) []byte {

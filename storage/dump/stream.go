@@ -68,72 +68,100 @@ type StreamConsumer struct {
 // AppendStream appends a stream, type byte first.
 func AppendStream(dst []byte, s *Stream) []byte {
 	dst = append(dst, TypeStream)
-	var nodes [][]byte
-	for from := 0; from < len(s.Entries); {
-		node, n := streamNode(s.Entries[from:])
-		nodes = append(nodes, format.AppendStreamID(nil, s.Entries[from].ID), node)
+	var nodes []byte
+	count := uint64(0)
+	for from := 0; from < len(s.Entries); count++ {
+		n, size := 0, 0
+		for _, e := range s.Entries[from:] {
+			if NodeFull(n, size) {
+				break
+			}
+			size += e.size()
+			n++
+		}
+		nodes = AppendStreamNode(nodes, s.Entries[from:from+n])
 		from += n
 	}
-	dst = AppendLength(dst, uint64(len(nodes)/2))
-	for _, b := range nodes {
-		dst = append(AppendLength(dst, uint64(len(b))), b...)
-	}
-	x := &s.StreamExtra
-	for _, n := range []uint64{uint64(len(s.Entries)), x.Last.MS, x.Last.Seq, x.First.MS, x.First.Seq, x.Deleted.MS, x.Deleted.Seq, x.Added, uint64(len(s.Groups))} {
-		dst = AppendLength(dst, n)
-	}
+	dst = append(AppendLength(dst, count), nodes...)
+	dst = AppendStreamExtra(dst, uint64(len(s.Entries)), &s.StreamExtra, len(s.Groups))
 	for i := range s.Groups {
 		dst = appendStreamGroup(dst, &s.Groups[i])
 	}
 	return dst
 }
 
-func streamNode(entries []StreamEntry) (node []byte, n int) {
-	size := 0
-	for n < len(entries) && n < nodeEntries && (n == 0 || size < nodeBytes) {
-		for _, f := range entries[n].Fields {
-			size += len(f)
-		}
-		n++
+func (e *StreamEntry) size() (n int) {
+	for _, f := range e.Fields {
+		n += len(f)
 	}
+	return n
+}
+
+// NodeFull reports whether a node of n entries, whose fields and values have size bytes, takes no further entry.
+func NodeFull(n, size int) bool { return n >= nodeEntries || n > 0 && size >= nodeBytes }
+
+// AppendStreamNode appends a node of entries, at least one.
+func AppendStreamNode(dst []byte, entries []StreamEntry) []byte {
 	master := entries[0]
-	var items [][]byte
-	number := func(v int64) { items = append(items, strconv.AppendInt(nil, v, 10)) }
-	number(int64(n))
+	lp := listpack.New(nil)
+	var digits [20]byte
+	number := func(v int64) { lp = listpack.Push(lp, strconv.AppendInt(digits[:0], v, 10)) }
+	number(int64(len(entries)))
 	number(0)
 	number(int64(len(master.Fields) / 2))
 	for i := 0; i < len(master.Fields); i += 2 {
-		items = append(items, master.Fields[i])
+		lp = listpack.Push(lp, master.Fields[i])
 	}
 	number(0)
-	for _, e := range entries[:n] {
+	for _, e := range entries {
 		number(0)
 		number(int64(e.ID.MS - master.ID.MS))
 		number(int64(e.ID.Seq - master.ID.Seq))
 		number(int64(len(e.Fields) / 2))
-		items = append(items, e.Fields...)
+		for _, f := range e.Fields {
+			lp = listpack.Push(lp, f)
+		}
 		number(int64(len(e.Fields) + 4))
 	}
-	lp := listpack.New(nil)
-	for _, item := range items {
-		lp = listpack.Push(lp, item)
+	dst = format.AppendStreamID(AppendLength(dst, format.StreamIDBytes), master.ID)
+	return append(AppendLength(dst, uint64(len(lp))), lp...)
+}
+
+// AppendStreamExtra appends what stands between the nodes and the groups of a stream.
+func AppendStreamExtra(dst []byte, entries uint64, x *format.StreamExtra, groups int) []byte {
+	for _, n := range [...]uint64{entries, x.Last.MS, x.Last.Seq, x.First.MS, x.First.Seq, x.Deleted.MS, x.Deleted.Seq, x.Added, uint64(groups)} {
+		dst = AppendLength(dst, n)
 	}
-	return lp, n
+	return dst
+}
+
+// AppendStreamGroup appends the head of a group; so many pending entries follow, then the number of consumers.
+func AppendStreamGroup(dst, name []byte, last format.StreamID, read int64, pending int) []byte {
+	dst = AppendString(dst, name)
+	for _, n := range [...]uint64{last.MS, last.Seq, uint64(read), uint64(pending)} {
+		dst = AppendLength(dst, n)
+	}
+	return dst
+}
+
+// AppendStreamPending appends a pending entry of a group.
+func AppendStreamPending(dst []byte, p *StreamPending) []byte {
+	return AppendLength(binary.LittleEndian.AppendUint64(format.AppendStreamID(dst, p.ID), p.Time), p.Count)
+}
+
+// AppendStreamConsumer appends the head of a consumer; the ids of so many pending entries follow.
+func AppendStreamConsumer(dst, name []byte, seen int64, pending int) []byte {
+	return AppendLength(binary.LittleEndian.AppendUint64(AppendString(dst, name), uint64(seen)), uint64(pending))
 }
 
 func appendStreamGroup(dst []byte, g *StreamGroup) []byte {
-	dst = AppendString(dst, g.Name)
-	for _, n := range []uint64{g.Last.MS, g.Last.Seq, uint64(g.Read), uint64(len(g.Pending))} {
-		dst = AppendLength(dst, n)
-	}
-	for _, p := range g.Pending {
-		dst = binary.LittleEndian.AppendUint64(format.AppendStreamID(dst, p.ID), p.Time)
-		dst = AppendLength(dst, p.Count)
+	dst = AppendStreamGroup(dst, g.Name, g.Last, g.Read, len(g.Pending))
+	for i := range g.Pending {
+		dst = AppendStreamPending(dst, &g.Pending[i])
 	}
 	dst = AppendLength(dst, uint64(len(g.Consumers)))
 	for _, c := range g.Consumers {
-		dst = binary.LittleEndian.AppendUint64(AppendString(dst, c.Name), uint64(c.Seen))
-		dst = AppendLength(dst, uint64(len(c.Pending)))
+		dst = AppendStreamConsumer(dst, c.Name, c.Seen, len(c.Pending))
 		for _, id := range c.Pending {
 			dst = format.AppendStreamID(dst, id)
 		}
