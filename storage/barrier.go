@@ -97,9 +97,9 @@ func (e *Engine) barrier(b *format.Barrier, rec *log.Record, raw []byte, busy ch
 	for i := range rec.Deltas { // absolute values: the slots were just emptied
 		d := &rec.Deltas[i]
 		c := &e.slots[d.Slot].counters
-		c.Keys, c.Expires, c.Bytes = c.Keys+int64(d.Keys), c.Expires+int64(d.Expires), c.Bytes+d.Bytes
+		c.Keys, c.Expires, c.SubExpires, c.Bytes = c.Keys+int64(d.Keys), c.Expires+uint32(d.Expires), c.SubExpires+uint32(d.SubExpires), c.Bytes+d.Bytes
 		c.NextOID = max(c.NextOID, d.NextOID)
-		if c.Expires > 0 {
+		if c.Expires > 0 || c.SubExpires > 0 {
 			e.slots[d.Slot].nextExpiry.Store(1)
 		}
 		e.slots[d.Slot].keys.Store(c.Keys)

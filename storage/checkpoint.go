@@ -183,7 +183,7 @@ func (s *Snapshot) Counters(slot slots.Slot) (Counters, error) {
 	defer closer.Close()
 	var h format.Header
 	err = h.Decode(value)
-	return Counters{LSN: LSN(h.LSN), Keys: int64(h.Keys), Expires: int64(h.Expires), Bytes: int64(h.Bytes), NextOID: h.NextOID}, err
+	return Counters{LSN: LSN(h.LSN), Keys: int64(h.Keys), Expires: uint32(h.Expires), SubExpires: uint32(h.SubExpires), Bytes: int64(h.Bytes), NextOID: h.NextOID}, err
 }
 
 // Each calls f for every row of a slot, ascending. Slices are valid during the call.

@@ -26,6 +26,7 @@ func (e *Engine) commit(tx *Tx) (LSN, error) {
 	tx.leafUndo = tx.leafUndo[:0]
 	e.publish(tx, lsn)
 	e.expired.Add(tx.expired)
+	e.subExpired.Add(tx.subExpired)
 	if e.table.ActiveBytes() >= e.limits.generation.Load() {
 		e.requestFlush()
 	}
@@ -35,7 +36,7 @@ func (e *Engine) commit(tx *Tx) (LSN, error) {
 func (e *Engine) appendAndApply(rec *log.Record, tx *Tx) (LSN, error) {
 	e.commits.RLock()
 	defer e.commits.RUnlock()
-	if e.follower {
+	if e.follower && !e.opts.mutant.followerWrites {
 		return 0, ErrFollower
 	}
 	lsn, err := e.log.Append(rec)
@@ -77,7 +78,7 @@ func (tx *Tx) fillRecord(rec *log.Record) {
 			next = d.nextOID
 		}
 		grows = grows || d.bytes > 0
-		deltas = append(deltas, log.Delta{Slot: d.slot, Keys: int32(d.keys), Expires: int32(d.expires), Bytes: d.bytes, NextOID: next})
+		deltas = append(deltas, log.Delta{Slot: d.slot, Keys: int32(d.keys), Expires: int32(d.expires), SubExpires: int32(d.subExpires), Bytes: d.bytes, NextOID: next})
 	}
 	*rec = log.Record{TimeMS: tx.now, Kind: log.KindBatch, Deltas: deltas, Payload: tx.writes.payload(), Essential: !grows}
 	if tx.notes != nil {
@@ -118,17 +119,17 @@ func (e *Engine) applyOp(op byte, key, value []byte, now uint32) (changed []byte
 }
 
 // onlyRefiled reports whether a metadata row that is about to be put differs from the one it
-// replaces in where its expiry is filed and in nothing else, as the sweeper writes it.
+// replaces in where an expiry is filed and in nothing else, as the sweeper writes it.
 func (e *Engine) onlyRefiled(key, value []byte) bool {
 	row, presence := e.table.Peek(tableKey(key))
 	if presence != cache.Present {
 		return false
 	}
 	var before, after format.Meta
-	if before.Decode(row) != nil || after.Decode(value) != nil || before.IndexAt == after.IndexAt {
+	if before.Decode(row) != nil || after.Decode(value) != nil || before.IndexAt == after.IndexAt && before.FieldsAt == after.FieldsAt {
 		return false
 	}
-	before.IndexAt = after.IndexAt
+	before.IndexAt, before.FieldsAt = after.IndexAt, after.FieldsAt
 	return bytes.Equal(before.Append(nil), value)
 }
 
@@ -174,7 +175,8 @@ func (e *Engine) countOne(d *log.Delta, lsn LSN) {
 	c := &st.counters
 	c.LSN = lsn
 	c.Keys += int64(d.Keys)
-	c.Expires += int64(d.Expires)
+	c.Expires += uint32(d.Expires)
+	c.SubExpires += uint32(d.SubExpires)
 	c.Bytes += d.Bytes
 	c.NextOID = d.NextOID
 	st.keys.Store(c.Keys)

@@ -114,7 +114,8 @@ func (m crashModel) apply(ev *event) {
 		c := &m[d.slot].counters
 		c.LSN = ev.lsn
 		c.Keys += d.keys
-		c.Expires += d.expires
+		c.Expires += uint32(d.expires)
+		c.SubExpires += uint32(d.subExpires)
 		c.Bytes += d.bytes
 		if d.nextOID != 0 {
 			c.NextOID = d.nextOID

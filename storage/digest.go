@@ -63,6 +63,9 @@ func (tx *Tx) digest(d *Digest, e *Entry) error {
 			var pair Digest
 			pair.mix(w.Field())
 			pair.mix(w.Value())
+			if e.Meta.FieldsAt != 0 && w.Deadline() != 0 {
+				pair.xor([]byte("!!hexpire!!"))
+			}
 			d.xor(pair[:])
 		}
 		if err := w.Close(); err != nil {

@@ -20,10 +20,14 @@ type LSN = log.LSN
 
 // Counters are one slot's exact counters.
 type Counters struct {
-	LSN           LSN // of the last record that touched the slot
-	Keys, Expires int64
-	Bytes         int64
-	NextOID       uint64
+	LSN  LSN // of the last record that touched the slot
+	Keys int64
+	// Keys that expire, and hashes with fields that do. A slot never has 2^32 of
+	// them, and so the state of a slot stays within its lines of the cache.
+	Expires, SubExpires uint32
+
+	Bytes   int64
+	NextOID uint64
 }
 
 // Engine is the storage of one node. All methods may be called from any goroutine.
@@ -43,10 +47,11 @@ type Engine struct {
 	events   atomic.Uint32 // classes that transactions note
 	onEvents func(LSN, []Event)
 
-	maxString atomic.Int64 // see SetMaxString
-	expired   atomic.Int64 // keys removed because their time had come
-	dataBytes atomic.Int64 // see DataBytes
-	sweepFrom atomic.Int64 // the slot where SweepExpired goes on
+	maxString  atomic.Int64 // see SetMaxString
+	expired    atomic.Int64 // keys removed because their time had come
+	subExpired atomic.Int64 // and fields of hashes
+	dataBytes  atomic.Int64 // see DataBytes
+	sweepFrom  atomic.Int64 // the slot where SweepExpired goes on
 
 	encodings encodingLimits
 	holds     holdTable

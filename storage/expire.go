@@ -13,6 +13,18 @@ const (
 	ExpireLT                                // the new one is earlier
 )
 
+// holds reports whether an expiry may be replaced by another; 0: there is none.
+func (cond ExpireIf) holds(old, at int64) bool {
+	switch {
+	case cond&ExpireNX != 0 && old != 0,
+		cond&ExpireXX != 0 && old == 0,
+		cond&ExpireGT != 0 && (old == 0 || at <= old),
+		cond&ExpireLT != 0 && old != 0 && at >= old:
+		return false
+	}
+	return true
+}
+
 // Expire makes key expire at a time (Unix milliseconds), at once if that has
 // passed. It reports whether there was a key and the condition held.
 func (tx *Tx) Expire(key []byte, at int64, cond ExpireIf) (bool, error) {
@@ -20,12 +32,7 @@ func (tx *Tx) Expire(key []byte, at int64, cond ExpireIf) (bool, error) {
 	if err != nil || !e.Live {
 		return false, err
 	}
-	old := e.Meta.ExpireAt
-	switch {
-	case cond&ExpireNX != 0 && old != 0,
-		cond&ExpireXX != 0 && old == 0,
-		cond&ExpireGT != 0 && (old == 0 || at <= old),
-		cond&ExpireLT != 0 && old != 0 && at >= old:
+	if !cond.holds(e.Meta.ExpireAt, at) {
 		return false, nil
 	}
 	if at <= tx.now {

@@ -343,7 +343,7 @@ func (e *Engine) buildHeaders(b *tableBuilder, g *generation) error {
 			c = st.frozen
 		}
 		e.table.RUnlock(s)
-		h := format.Header{LSN: uint64(c.LSN), Keys: uint64(c.Keys), Expires: uint64(c.Expires), Bytes: uint64(c.Bytes), NextOID: c.NextOID}
+		h := format.Header{LSN: uint64(c.LSN), Keys: uint64(c.Keys), Expires: uint64(c.Expires), SubExpires: uint64(c.SubExpires), Bytes: uint64(c.Bytes), NextOID: c.NextOID}
 		key, value = format.AppendHeaderKey(key[:0], uint16(s)), h.Append(value[:0])
 		if err := b.add(key, value, false); err != nil {
 			return err

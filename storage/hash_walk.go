@@ -5,17 +5,19 @@ import "cobble/storage/listpack"
 // HashWalk visits the fields of a hash, in the order of the listpack or of the
 // fields' hashes. Begin it with Hash.Walk; it must be closed.
 type HashWalk struct {
-	tx     *Tx
-	cursor listpack.Cursor
-	rows   memberRows // rows.it nil: layout Inline
-	field  []byte
-	value  []byte
-	err    error
+	tx         *Tx
+	cursor     listpack.Cursor
+	rows       memberRows // rows.it nil: layout Inline
+	deadlines  []byte     // of layout Inline
+	hideBefore int64      // as in members
+	field      []byte
+	value      []byte
+	err        error
 }
 
 // Walk begins a walk over the fields as they are now.
 func (h *Hash) Walk() HashWalk {
-	w := HashWalk{tx: h.tx}
+	w := HashWalk{tx: h.tx, deadlines: h.deadlines, hideBefore: h.hideBefore}
 	switch {
 	case !h.inline():
 		w.rows = h.rows()
@@ -41,6 +43,18 @@ func (w *HashWalk) Next() bool {
 		w.field, w.value = w.rows.name, w.rows.value
 		return ok
 	}
+	for w.nextInline() {
+		if w.hideBefore == 0 {
+			return true
+		}
+		if at := w.Deadline(); at == 0 || at >= w.hideBefore {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *HashWalk) nextInline() bool {
 	field, ok := w.cursor.Next()
 	if !ok {
 		return false
@@ -60,6 +74,18 @@ func (w *HashWalk) Field() []byte { return w.field }
 
 // Value returns its value, valid until the next move.
 func (w *HashWalk) Value() []byte { return w.value }
+
+// Deadline returns when the field expires (Unix milliseconds), 0 for never.
+func (w *HashWalk) Deadline() int64 {
+	if w.rows.it != nil {
+		return w.rows.expireAt
+	}
+	at, err := deadlineIn(w.deadlines, w.field)
+	if err != nil && w.err == nil {
+		w.err = err
+	}
+	return at
+}
 
 func (w *HashWalk) element() (name, value []byte) { return w.field, w.value }
 

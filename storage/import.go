@@ -49,7 +49,7 @@ func (im *Import) Add(key, value []byte) error {
 // SetCounters says what the counters of a slot of the import are (LSN is not
 // used). Slots must come in ascending order; a slot left out has no keys.
 func (im *Import) SetCounters(slot slots.Slot, c Counters) {
-	im.deltas = append(im.deltas, log.Delta{Slot: slot, Keys: int32(c.Keys), Expires: int32(c.Expires), Bytes: c.Bytes, NextOID: c.NextOID})
+	im.deltas = append(im.deltas, log.Delta{Slot: slot, Keys: int32(c.Keys), Expires: int32(c.Expires), SubExpires: int32(c.SubExpires), Bytes: c.Bytes, NextOID: c.NextOID})
 }
 
 // Commit makes the slots what the import holds, at time now (Unix milliseconds).

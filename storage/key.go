@@ -68,6 +68,12 @@ func (tx *Tx) expiryKey(e *Entry, ms int64) []byte {
 	return tx.scratch
 }
 
+// fieldsKey builds the key of the row that files the fields of e that expire under ms, likewise.
+func (tx *Tx) fieldsKey(e *Entry, ms int64) []byte {
+	tx.scratch = format.AppendExpiryKey(tx.scratch[:0], uint16(e.Slot), ms, format.ExpiresField, 0, e.Key)
+	return tx.scratch
+}
+
 // LookupType is Lookup, and ErrWrongType if the key is live and holds another type.
 func (tx *Tx) LookupType(key []byte, want format.Type) (Entry, error) {
 	e, err := tx.Lookup(key)
@@ -95,6 +101,9 @@ func (tx *Tx) save(e *Entry) {
 		}
 	}
 	tx.reindexExpiry(e)
+	if e.Meta.FieldsAt != e.disk.FieldsAt {
+		tx.refileFields(e, e.Meta.FieldsAt)
+	}
 	e.Meta.Version = e.disk.Version + 1
 	tx.value = e.Meta.Append(tx.value[:0])
 	tx.putRow(tx.metaKey(e), tx.value)
@@ -135,6 +144,20 @@ func (tx *Tx) reindexExpiry(e *Entry) {
 	e.Meta.IndexAt = at
 }
 
+// refileFields changes under which time the fields of a hash that expire are
+// filed, 0 for none, from what the metadata row says.
+func (tx *Tx) refileFields(e *Entry, at int64) {
+	d, old := tx.deltaOf(e.Slot), e.disk.FieldsAt
+	if old != 0 {
+		tx.delRow(tx.fieldsKey(e, old))
+		d.subExpires--
+	}
+	if at != 0 {
+		tx.putRow(tx.fieldsKey(e, at), nil)
+		d.subExpires++
+	}
+}
+
 // remove deletes the key, live or expired, with everything it owns.
 func (tx *Tx) remove(e *Entry) {
 	if e.row && e.disk.Layout != format.Inline {
@@ -156,6 +179,9 @@ func (tx *Tx) detach(e *Entry) {
 	}
 	if e.disk.IndexAt != 0 {
 		tx.delRow(tx.expiryKey(e, e.disk.IndexAt))
+	}
+	if e.disk.FieldsAt != 0 {
+		tx.refileFields(e, 0)
 	}
 	tx.delRow(tx.metaKey(e))
 	e.row, e.Live, e.Meta, e.disk = false, false, format.Meta{}, format.Meta{Version: e.disk.Version}

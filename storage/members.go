@@ -22,6 +22,10 @@ type members struct {
 	own     bool   // packed is in tx.build and may be changed in place
 	fresh   bool   // layout Rows, begun in this transaction: the store has no row of it
 	changed bool
+
+	// Elements with a deadline before this are not there for anybody (Unix
+	// milliseconds); 0: no element has such a deadline. Hashes only.
+	hideBefore int64
 }
 
 // Live reports whether the key exists.
@@ -37,27 +41,12 @@ func (m *members) rowKey(name []byte) []byte {
 
 // row reads the value of an element's row.
 func (m *members) row(name []byte) (value []byte, ok bool, err error) {
-	var row []byte
-	if key := m.rowKey(name); m.fresh {
-		var state writeState
-		row, state = m.tx.writes.get(key)
-		ok = state == written
-	} else {
-		row, ok, err = m.tx.getRow(key)
+	key := m.rowKey(name)
+	if !m.fresh {
+		return m.tx.getRow(key)
 	}
-	if err != nil || !ok {
-		return nil, false, err
-	}
-	value, err = rowValue(m.sub, row)
-	return value, err == nil, err
-}
-
-// rowValue returns what a row holds beside the name of the element.
-func rowValue(sub byte, row []byte) (value []byte, err error) {
-	if sub == format.SubHashField {
-		_, row, err = format.SplitHashValue(row)
-	}
-	return row, err
+	value, state := m.tx.writes.get(key)
+	return value, state == written, nil
 }
 
 // Prefetch brings the rows of elements, every step-th of args, into memory
@@ -132,7 +121,9 @@ type memberRows struct {
 	it          *rowIter
 	sub         byte
 	begun       bool
+	hideBefore  int64  // as in members
 	name, value []byte // of the row it stands at, until the next move
+	expireAt    int64  // of a hash's field, 0 = never
 	err         error
 }
 
@@ -140,16 +131,30 @@ type memberRows struct {
 func (m *members) rows() memberRows {
 	lo := format.AppendElement(nil, uint16(m.e.Slot), m.e.Meta.OID, m.sub)
 	hi := format.AppendElement(nil, uint16(m.e.Slot), m.e.Meta.OID, m.sub+1)
-	return memberRows{it: m.tx.iter(lo, hi), sub: m.sub}
+	return memberRows{it: m.tx.iter(lo, hi), sub: m.sub, hideBefore: m.hideBefore}
 }
 
+// next moves to the next row that is not hidden.
 func (r *memberRows) next() bool {
+	for r.step() {
+		if !r.hidden() {
+			return true
+		}
+	}
+	return false
+}
+
+// step moves to the next row.
+func (r *memberRows) step() bool {
 	if !r.begun {
 		r.begun = true
 		return r.at(r.it.First())
 	}
 	return r.at(r.it.Next())
 }
+
+// hidden reports whether the row at which it stands is there for nobody.
+func (r *memberRows) hidden() bool { return r.expireAt != 0 && r.expireAt < r.hideBefore }
 
 // seek moves to the first row ≥ key.
 func (r *memberRows) seek(key []byte) bool {
@@ -162,8 +167,9 @@ func (r *memberRows) at(ok bool) bool {
 	if !ok || r.err != nil {
 		return false
 	}
-	if _, r.name, r.err = format.SplitMember(r.it.Key(), r.sub); r.err == nil {
-		r.value, r.err = rowValue(r.sub, r.it.Value())
+	r.value = r.it.Value()
+	if _, r.name, r.err = format.SplitMember(r.it.Key(), r.sub); r.err == nil && r.sub == format.SubHashField {
+		r.expireAt, r.value, r.err = format.SplitHashValue(r.value)
 	}
 	return r.err == nil
 }
@@ -195,7 +201,7 @@ func (m *members) scanRows(cursor uint64, count int64, f func(name, value []byte
 	const drop = 64 - cursorBits
 	r := m.rows()
 	last := uint64(0)
-	for ok := r.seek(format.AppendMemberBound(nil, uint16(m.e.Slot), m.e.Meta.OID, m.sub, cursor<<drop)); ok; ok = r.next() {
+	for ok := r.seek(format.AppendMemberBound(nil, uint16(m.e.Slot), m.e.Meta.OID, m.sub, cursor<<drop)); ok; ok = r.step() {
 		at := r.hash() >> drop
 		if count <= 0 && at != last {
 			next = at // not 0: it is more than last
@@ -203,7 +209,9 @@ func (m *members) scanRows(cursor uint64, count int64, f func(name, value []byte
 		}
 		last = at
 		count--
-		f(r.name, r.value)
+		if !r.hidden() {
+			f(r.name, r.value)
+		}
 	}
 	return next, r.close()
 }
@@ -291,18 +299,22 @@ func (m *members) randomRows(n int64, f func(name, value []byte)) error {
 	for ; n > 0 && r.err == nil; n-- {
 		key = format.AppendMemberBound(key[:0], uint16(m.e.Slot), m.e.Meta.OID, m.sub, rand.Uint64())
 		ok := r.it.SeekGE(key)
-		for skip := rand.IntN(neighbours); ; skip-- {
-			if !ok && !r.it.First() {
-				r.err = format.ErrCorrupt // Count says there are elements
+		for skip, ends := rand.IntN(neighbours), 0; ; skip-- {
+			if !ok {
+				ends++
+			}
+			if !ok && !r.it.First() || ends > neighbours {
+				r.err = format.ErrCorrupt // somebody says there are elements
 				break
 			}
-			if skip == 0 {
+			if skip <= 0 && r.at(true) && !r.hidden() {
+				f(r.name, r.value)
+				break
+			}
+			if r.err != nil {
 				break
 			}
 			ok = r.it.Next()
-		}
-		if r.at(true) {
-			f(r.name, r.value)
 		}
 	}
 	return r.close()

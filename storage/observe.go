@@ -57,6 +57,8 @@ type Event struct {
 
 // The classes of events that the engine notes by itself. (Their bits are those of notify-keyspace-events.)
 const (
+	EventGeneric uint16 = 1 << 0
+	EventHash    uint16 = 1 << 4
 	EventExpired uint16 = 1 << 6
 	EventEvicted uint16 = 1 << 7
 )

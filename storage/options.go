@@ -87,4 +87,8 @@ type mutants struct {
 	trimEarly        bool // the log is trimmed before the ingest returns
 	keepRanges       bool // a range deletion outlives the excise of its slot
 	rowsUnderRange   bool // older rows of a generation stay under its range deletion
+	followerWrites   bool // a follower's own transactions append
+	expiredSeen      bool // fields are there until they are removed
+	deadlinesInline  bool // a hash that changes its layout forgets deadlines
+	deadlinesStay    bool // a deadline stays filed when it changes, and whatever is filed is removed
 }

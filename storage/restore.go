@@ -31,12 +31,9 @@ func (tx *Tx) Dump(dst, key []byte) (payload []byte, expireAt int64, ok bool, er
 		}
 	case format.HashType:
 		h := tx.hashOf(&e)
-		dst = dump.AppendLength(append(dst, dump.TypeHash), uint64(h.Len()))
-		w := h.Walk()
-		for w.Next() {
-			dst = dump.AppendString(dump.AppendString(dst, w.Field()), w.Value())
+		if dst, err = h.dump(dst); err == nil && len(dst) == start {
+			return dst, 0, false, nil
 		}
-		err = w.Close()
 	case format.List:
 		dst, err = tx.dumpList(dst, &e)
 	case format.Set:
@@ -85,7 +82,7 @@ func (tx *Tx) Restore(key, payload []byte, expireAt int64, replace bool) error {
 		tx.save(&e)
 		return nil
 	case format.HashType:
-		return tx.restoreHash(&e, v.Items)
+		return tx.restoreHash(&e, v.Items, v.Deadlines)
 	case format.List:
 		return tx.restoreList(&e, v.Items)
 	case format.Set:
@@ -98,17 +95,52 @@ func (tx *Tx) Restore(key, payload []byte, expireAt int64, replace bool) error {
 	return ErrUnknownValue
 }
 
-// restoreHash makes e a new hash of fields and values in turn.
-func (tx *Tx) restoreHash(e *Entry, items [][]byte) error {
+// dump appends the payload of a hash, or nothing if all of its fields have expired.
+func (h *Hash) dump(dst []byte) ([]byte, error) {
+	n, first := h.Len(), int64(0)
+	if n == 0 {
+		return dst, nil
+	}
+	if h.e.Meta.FieldsAt != 0 {
+		var err error
+		if first, err = h.nextDeadline(h.hideBefore); err != nil {
+			return dst, err
+		}
+	}
+	dst = dump.AppendHash(dst, uint64(n), first)
+	w := h.Walk()
+	for w.Next() {
+		at := int64(0)
+		if first != 0 {
+			at = w.Deadline()
+		}
+		dst = dump.AppendField(dst, w.Field(), w.Value(), at, first)
+	}
+	return dst, w.Close()
+}
+
+// restoreHash makes e a new hash of fields and values in turn. Fields that have expired
+// are left out; if all have, there will be no key.
+func (tx *Tx) restoreHash(e *Entry, items [][]byte, deadlines []int64) error {
 	e.Meta.Type, e.Meta.Enc = format.HashType, format.EncListpack
-	h := Hash{members{tx: tx, e: *e, sub: format.SubHashField}}
+	h := Hash{members: members{tx: tx, e: *e, sub: format.SubHashField}}
 	if len(items) > 2*inlineHashFields {
 		if err := h.toRows(); err != nil {
 			return err
 		}
 	}
 	for i := 0; i < len(items); i += 2 {
-		added, err := h.Set(items[i], items[i+1])
+		until := int64(0)
+		if deadlines != nil {
+			until = deadlines[i/2]
+		}
+		if until > MaxFieldDeadline {
+			return ErrBadValue
+		}
+		if until != 0 && until < tx.now {
+			continue
+		}
+		added, err := h.SetUntil(items[i], items[i+1], until)
 		if err != nil {
 			return err
 		}
@@ -116,6 +148,7 @@ func (tx *Tx) restoreHash(e *Entry, items [][]byte) error {
 			return ErrBadValue // no server writes a field twice
 		}
 	}
+	h.changed = true
 	h.Save()
 	return nil
 }

@@ -88,7 +88,7 @@ func (e *Engine) readSystemRow(key, value []byte) error {
 	if err := h.Decode(value); err != nil {
 		return err
 	}
-	e.slots[slot].reset(Counters{LSN: LSN(h.LSN), Keys: int64(h.Keys), Expires: int64(h.Expires), Bytes: int64(h.Bytes), NextOID: h.NextOID})
+	e.slots[slot].reset(Counters{LSN: LSN(h.LSN), Keys: int64(h.Keys), Expires: uint32(h.Expires), SubExpires: uint32(h.SubExpires), Bytes: int64(h.Bytes), NextOID: h.NextOID})
 	e.garbage.note(slots.Slot(slot))
 	return nil
 }
@@ -98,7 +98,7 @@ func (st *slotState) reset(c Counters) {
 	st.counters, st.void = c, false
 	st.keys.Store(c.Keys)
 	st.nextExpiry.Store(0)
-	if c.Expires > 0 {
+	if c.Expires > 0 || c.SubExpires > 0 {
 		st.nextExpiry.Store(1) // a sweeper finds out
 	}
 }

@@ -5,12 +5,16 @@ import (
 	"cobble/storage/format"
 )
 
-// sweepRows is how many expiry rows one hold of a slot lock may look at.
-const sweepRows = 64
+// sweepRows is how many expiry rows one hold of a slot lock may look at, and
+// sweepFields after how many fields that it has removed, or of one hash, it ends.
+const (
+	sweepRows   = 64
+	sweepFields = 128
+)
 
 // SweepExpired looks at up to limit expiry rows whose time (Unix
-// milliseconds) is before now and removes the keys that have expired, in batches that are logged
-// like any write. It returns how many rows it looked at: limit means that there
+// milliseconds) is before now and removes the keys and fields that have expired, in batches that are logged
+// like any write. It returns how many rows it looked at, and for fields how many it removed: limit means that there
 // may be more. Only a primary may sweep; concurrent calls do no harm.
 func (e *Engine) SweepExpired(now int64, limit int) (looked int, err error) {
 	start := e.sweepFrom.Load()
@@ -39,6 +43,9 @@ func (e *Engine) SweepExpired(now int64, limit int) (looked int, err error) {
 // since the engine was opened.
 func (e *Engine) ExpiredKeys() int64 { return e.expired.Load() }
 
+// ExpiredFields returns the same of fields of hashes.
+func (e *Engine) ExpiredFields() int64 { return e.subExpired.Load() }
+
 func (e *Engine) sweepSlot(now int64, slot slots.Slot, limit int) (int, error) {
 	bound := e.NextExpiry(slot)
 	op := &sweepOp{slot: slot, limit: limit}
@@ -50,14 +57,15 @@ func (e *Engine) sweepSlot(now int64, slot slots.Slot, limit int) (int, error) {
 		}))
 		return len(op.due), err
 	}
-	return len(op.due), nil
+	return max(len(op.due), op.fields), nil
 }
 
 // sweepOp removes or files again what the first due rows of a slot's expiry index name.
 type sweepOp struct {
-	slot  slots.Slot
-	limit int
-	due   [][]byte
+	slot   slots.Slot
+	limit  int
+	due    [][]byte
+	fields int // that were removed
 }
 
 func (op *sweepOp) Run(tx *Tx) error {
@@ -65,8 +73,14 @@ func (op *sweepOp) Run(tx *Tx) error {
 	if err != nil {
 		return err
 	}
-	for _, row := range op.due {
-		if err := tx.sweepRow(row); err != nil {
+	op.fields = 0
+	for i, row := range op.due {
+		if op.fields >= sweepFields { // enough for one hold of the lock
+			_, next, _, _, _, _ = format.SplitExpiryKey(row)
+			op.due = op.due[:i]
+			break
+		}
+		if err := op.sweepRow(tx, row); err != nil {
 			return err
 		}
 	}
@@ -96,19 +110,17 @@ func (op *sweepOp) collect(tx *Tx) (next int64, err error) {
 }
 
 // sweepRow acts on one due row of the expiry index.
-func (tx *Tx) sweepRow(row []byte) error {
+func (op *sweepOp) sweepRow(tx *Tx, row []byte) error {
 	_, ms, what, _, key, _ := format.SplitExpiryKey(row)
-	if what != format.ExpiresKey { // no type of this version files field expiries
-		tx.delRow(row)
-		return nil
-	}
 	removed := tx.expired
 	e, err := tx.Lookup(key) // removes the key with this row, if it has expired
 	switch {
 	case err != nil:
 		return err
 	case tx.expired > removed:
-	case e.Live && e.disk.IndexAt == ms: // it fired early: the expiry was put off
+	case what == format.ExpiresField && e.Live && e.disk.FieldsAt == ms:
+		return op.sweepFields(tx, &e)
+	case what == format.ExpiresKey && e.Live && e.disk.IndexAt == ms: // it fired early: the expiry was put off
 		tx.delRow(row)
 		e.Meta.IndexAt = e.Meta.ExpireAt
 		tx.putRow(tx.expiryKey(&e, e.Meta.IndexAt), nil)
@@ -117,5 +129,30 @@ func (tx *Tx) sweepRow(row []byte) error {
 	default:
 		tx.delRow(row) // nothing knows of it
 	}
+	return nil
+}
+
+// sweepFields removes fields of a hash that have expired, or files the hash under the
+// time at which the first will.
+func (op *sweepOp) sweepFields(tx *Tx, e *Entry) error {
+	h := tx.hashOf(e)
+	n, err := h.removeDue(sweepFields)
+	if err != nil {
+		return err
+	}
+	op.fields += n
+	if n > 0 || h.e.Meta.FieldsAt == 0 {
+		h.changed = true
+		h.Save()
+		tx.Note(EventHash, "hexpired", e.Key)
+		if h.fields() == 0 {
+			tx.Note(EventGeneric, "del", e.Key)
+		}
+		return nil
+	}
+	tx.refileFields(e, h.e.Meta.FieldsAt)
+	e.Meta.FieldsAt = h.e.Meta.FieldsAt
+	tx.value = e.Meta.Append(tx.value[:0])
+	tx.putRow(tx.metaKey(e), tx.value)
 	return nil
 }

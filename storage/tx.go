@@ -26,32 +26,33 @@ func (f OpFunc) Run(tx *Tx) error { return f(tx) }
 // returns are valid until Run returns, must not be changed, and are copied when
 // they are put.
 type Tx struct {
-	engine    *Engine
-	now       int64
-	slots     []slots.Slot
-	writable  bool
-	writes    writeSet
-	deltas    []delta
-	scratch   []byte      // row key under construction
-	value     []byte      // metadata value under construction
-	build     []byte      // user value under construction
-	digits    [3][20]byte // texts of integers
-	extra     []byte      // extra bytes of metadata under construction
-	positions []uint64    // of list elements that are to go
-	moved     []byte      // list element on its way
-	sketch    []byte      // HyperLogLog under construction
-	expired   int64       // keys removed because their time had come
-	hits      int64       // lookups of a live key
-	misses    int64       // and of none
-	err       error       // see fail
-	hurried   bool        // its caller must not wait for a slot
-	untouch   bool        // reading a row does not count as using it
-	by        uint64      // see By
-	events    []Event     // see Note
-	notes     []note      // see explain
-	leafUndo  []leafUndo  // changes of leaf directories, for undoLeaves
-	scored    []Scored    // members of small sorted sets
-	texts     []byte      // and the texts of those that are integers
+	engine     *Engine
+	now        int64
+	slots      []slots.Slot
+	writable   bool
+	writes     writeSet
+	deltas     []delta
+	scratch    []byte      // row key under construction
+	value      []byte      // metadata value under construction
+	build      []byte      // user value under construction
+	digits     [3][20]byte // texts of integers
+	extra      []byte      // extra bytes of metadata under construction
+	positions  []uint64    // of list elements that are to go
+	moved      []byte      // list element on its way
+	sketch     []byte      // HyperLogLog under construction
+	expired    int64       // keys removed because their time had come
+	subExpired int64       // and fields of hashes
+	hits       int64       // lookups of a live key
+	misses     int64       // and of none
+	err        error       // see fail
+	hurried    bool        // its caller must not wait for a slot
+	untouch    bool        // reading a row does not count as using it
+	by         uint64      // see By
+	events     []Event     // see Note
+	notes      []note      // see explain
+	leafUndo   []leafUndo  // changes of leaf directories, for undoLeaves
+	scored     []Scored    // members of small sorted sets
+	texts      []byte      // and the texts of those that are integers
 
 	cold     []coldRow   // rows that must be loaded before Run can succeed
 	loaded   []loadedRow // rows loaded for earlier runs
@@ -65,7 +66,7 @@ type Tx struct {
 func (tx *Tx) restart() {
 	tx.through, tx.blocked = nil, nil
 	tx.writes.reset()
-	tx.deltas, tx.cold, tx.err, tx.expired = tx.deltas[:0], tx.cold[:0], nil, 0
+	tx.deltas, tx.cold, tx.err, tx.expired, tx.subExpired = tx.deltas[:0], tx.cold[:0], nil, 0, 0
 	tx.untouch, tx.hits, tx.misses = false, 0, 0
 	tx.by, tx.events, tx.notes = 0, nil, nil
 	tx.scored, tx.texts = tx.scored[:0], tx.texts[:0]
@@ -74,6 +75,7 @@ func (tx *Tx) restart() {
 type delta struct {
 	slot                 slots.Slot
 	keys, expires, bytes int64
+	subExpires           int64
 	nextOID              uint64
 }
 
@@ -169,7 +171,8 @@ func (tx *Tx) counters(slot slots.Slot) Counters {
 	c := tx.engine.counters(slot)
 	d := tx.deltaOf(slot)
 	c.Keys += d.keys
-	c.Expires += d.expires
+	c.Expires += uint32(d.expires)
+	c.SubExpires += uint32(d.subExpires)
 	c.Bytes += d.bytes
 	if d.nextOID != 0 {
 		c.NextOID = d.nextOID

@@ -17,6 +17,7 @@ type Watcher struct {
 type watchedKey struct {
 	name string // db byte, then the user key
 	live bool   // existed, unexpired, when it was watched
+	at   int64  // Unix milliseconds
 }
 
 // Dirty reports whether a watched key was changed since it was watched.
@@ -94,7 +95,7 @@ func (tx *Tx) Watch(w *Watcher, key []byte) error {
 	}
 	t := &tx.engine.watch
 	t.mu.Lock()
-	w.keys = append(w.keys, watchedKey{name, entry.Live})
+	w.keys = append(w.keys, watchedKey{name, entry.Live, tx.now})
 	if t.keys == nil {
 		t.keys = map[string][]*Watcher{}
 	}
@@ -104,8 +105,8 @@ func (tx *Tx) Watch(w *Watcher, key []byte) error {
 	return nil
 }
 
-// WatchedExpired reports whether a key that was live when w watched it has
-// expired since, which EXEC treats as a change. The slots of w's keys are locked.
+// WatchedExpired reports whether a key that was live when w watched it, or a field of
+// it, has expired since, which EXEC treats as a change. The slots of w's keys are locked.
 func (tx *Tx) WatchedExpired(w *Watcher) (bool, error) {
 	for _, k := range w.keys {
 		if !k.live {
@@ -114,6 +115,12 @@ func (tx *Tx) WatchedExpired(w *Watcher) (bool, error) {
 		entry, err := tx.Lookup([]byte(k.name[1:]))
 		if err != nil || !entry.Live {
 			return err == nil, err
+		}
+		if entry.Meta.FieldsAt != 0 {
+			h := tx.hashOf(&entry)
+			if due, err := h.dueSince(k.at); err != nil || due {
+				return due, err
+			}
 		}
 	}
 	return false, nil

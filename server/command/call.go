@@ -54,10 +54,11 @@ type Call struct {
 	route  slots.Request
 	one    [1]slots.Slot
 
-	replyFrom int   // where the reply of this command begins in Out
-	began     int64 // Process.Nanos when it began
-	clock     int64 // Process.Nanos when the command before it ended; 0: some time ago
-	inExec    bool  // it runs inside EXEC: it must not wait
+	replyFrom int       // where the reply of this command begins in Out
+	began     int64     // Process.Nanos when it began
+	clock     int64     // Process.Nanos when the command before it ended; 0: some time ago
+	fields    didFields // what it did to fields of a hash
+	inExec    bool      // it runs inside EXEC: it must not wait
 	last      *Command
 	lastName  string    // spelled as the client did
 	tally     tally     // statistics not yet added to Stats

@@ -68,7 +68,7 @@ func configRewrite(c *Call) error {
 }
 
 func configResetStat(c *Call) error {
-	c.Env.Stats.Reset(c.Env.Engine.ExpiredKeys())
+	c.Env.Stats.Reset(c.Env.Engine.ExpiredKeys(), c.Env.Engine.ExpiredFields())
 	c.tally = tally{}
 	c.Out.OK()
 	return nil

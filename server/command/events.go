@@ -55,6 +55,8 @@ var eventsOf = map[string]keyEvent{
 	"lmove": {tell: tellMove}, "blmove": {tell: tellMove}, "rpoplpush": {tell: tellMove}, "brpoplpush": {tell: tellMove},
 	"lmpop": {tell: tellPop(eventList, "lpop", "rpop")}, "blmpop": {tell: tellPop(eventList, "lpop", "rpop")},
 	"smove": {tell: tellSetMove}, "hmset": {eventHash, "hset", nil}, "hsetnx": {eventHash, "hset", nil},
+	"hexpire": {tell: tellFields}, "hpexpire": {tell: tellFields}, "hexpireat": {tell: tellFields}, "hpexpireat": {tell: tellFields},
+	"hgetex": {tell: tellFields}, "hsetex": {tell: tellFields}, "hgetdel": {eventHash, "hdel", nil},
 	"sinterstore": {tell: tellStore(eventSet, "sinterstore")}, "sunionstore": {tell: tellStore(eventSet, "sunionstore")}, "sdiffstore": {tell: tellStore(eventSet, "sdiffstore")},
 	"zadd": {tell: tellZAdd}, "geoadd": {eventZSet, "zadd", nil}, "zincrby": {eventZSet, "zincr", nil},
 	"bzpopmin": {eventZSet, "zpopmin", nil}, "bzpopmax": {eventZSet, "zpopmax", nil},
@@ -280,7 +282,7 @@ func (c *Call) noteMisses(tx *storage.Tx) error {
 		keys = keys[1:]
 	case name == "copy" || name == "sort" || name == "georadius" || name == "georadiusbymember":
 		keys = keys[:1]
-	case c.Cmd.Flags&ReadOnly == 0 && name != "getex" && name != "getdel" && name != "getset" && name != "pfmerge":
+	case c.Cmd.Flags&ReadOnly == 0 && name != "getex" && name != "getdel" && name != "hgetex" && name != "hgetdel" && name != "getset" && name != "pfmerge":
 		return nil
 	}
 	for _, at := range keys {

@@ -338,7 +338,7 @@ func (v *Evictor) weigh(volatile bool) {
 		}
 		n := v.env.Engine.KeysIn(slot)
 		if volatile && n > 0 {
-			n = v.env.Engine.Counters(slot).Expires
+			n = int64(v.env.Engine.Counters(slot).Expires)
 		}
 		if n > 0 {
 			total += n

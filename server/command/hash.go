@@ -247,7 +247,7 @@ func hincrby(c *Call, tx *storage.Tx) error {
 	}
 	n += by
 	var sum [20]byte
-	_, err = h.Set(c.Args[2], strconv.AppendInt(sum[:0], n, 10))
+	_, err = h.SetKeep(c.Args[2], strconv.AppendInt(sum[:0], n, 10))
 	h.Save()
 	c.Out.Int(n)
 	return err
@@ -280,7 +280,7 @@ func hincrbyfloat(c *Call, tx *storage.Tx) error {
 		return storage.ErrNaN
 	}
 	sum := total.Append(nil)
-	_, err = h.Set(c.Args[2], sum)
+	_, err = h.SetKeep(c.Args[2], sum)
 	h.Save()
 	c.Out.Bulk(sum)
 	return err

@@ -238,13 +238,13 @@ func infoCluster(c *Call, b *infoText) {
 
 // DataBytes returns how many bytes of keys and values the node serves.
 func (e *Env) DataBytes() int64 {
-	_, _, bytes := e.counts()
+	_, _, _, bytes := e.counts()
 	return bytes
 }
 
 // counts sums the counters of the slots that this node serves; a slot that is
 // only being imported does not count yet.
-func (e *Env) counts() (keys, expires, bytes int64) {
+func (e *Env) counts() (keys, expires, subExpires, bytes int64) {
 	view := e.View.Load()
 	for slot := range slots.Slot(slots.Count) {
 		if view.Enabled && view.Owner[slot] != view.Self && view.Owner[slot] != view.Primary {
@@ -252,14 +252,15 @@ func (e *Env) counts() (keys, expires, bytes int64) {
 		}
 		n := e.Engine.Counters(slot)
 		keys += n.Keys
-		expires += n.Expires
+		expires += int64(n.Expires)
+		subExpires += int64(n.SubExpires)
 		bytes += n.Bytes
 	}
-	return keys, expires, bytes
+	return keys, expires, subExpires, bytes
 }
 
 func infoKeyspace(c *Call, b *infoText) {
-	if keys, expires, _ := c.Env.counts(); keys > 0 {
-		b.str("db0", fmt.Sprintf("keys=%d,expires=%d,avg_ttl=0", keys, expires))
+	if keys, expires, subExpires, _ := c.Env.counts(); keys > 0 {
+		b.str("db0", fmt.Sprintf("keys=%d,expires=%d,avg_ttl=0,subexpiry=%d", keys, expires, subExpires))
 	}
 }

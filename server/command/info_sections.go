@@ -98,6 +98,7 @@ func infoStats(c *Call, b *infoText) {
 	b.flt("instantaneous_output_repl_kbps", 0)
 	b.num("rejected_connections", s.RejectedConnections.Load())
 	b.zeros("sync_full", "sync_partial_ok", "sync_partial_err")
+	b.num("expired_subkeys", c.Env.Engine.ExpiredFields()-s.fieldsBefore.Load())
 	b.num("expired_keys", c.Env.Engine.ExpiredKeys()-s.expiredBefore.Load())
 	b.flt("expired_stale_perc", 0)
 	b.zeros("expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds")

@@ -22,7 +22,7 @@ func TestInfoHasRedisFields(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"Server/redis_version": "7.2.4", "Stats/keyspace_hits": "1", "Stats/keyspace_misses": "1", "Stats/total_error_replies": "1",
-		"Errorstats/errorstat_ERR": "count=1", "Keyspace/db0": "keys=1,expires=0,avg_ttl=0", "Replication/role": "master",
+		"Errorstats/errorstat_ERR": "count=1", "Keyspace/db0": "keys=1,expires=0,avg_ttl=0,subexpiry=0", "Replication/role": "master",
 	} {
 		if ours[name] != want {
 			t.Errorf("%s is %q, want %q", name, ours[name], want)

@@ -22,7 +22,7 @@ type memoryParts struct {
 func (c *Call) memory() memoryParts {
 	e := c.Env
 	m := e.Engine.Memory()
-	keys, _, bytes := e.counts()
+	keys, _, _, bytes := e.counts()
 	p := memoryParts{
 		Usage: e.Process.Usage(), data: e.Engine.DataBytes(), keys: keys,
 		rows: m.Rows, index: m.Index, large: m.LargeRows, dirty: m.Dirty, blocks: m.Blocks, tables: m.Tables,

@@ -18,6 +18,7 @@ type Stats struct {
 	InFlight                          atomic.Int64 // clients waiting in a command
 	KeyspaceHits, KeyspaceMisses      atomic.Int64
 	EvictedKeys, expiredBefore        atomic.Int64
+	fieldsBefore                      atomic.Int64
 	UnexpectedErrors, LimitedByOutput atomic.Int64
 	LimitedByQuery, BlockedByPause    atomic.Int64
 	commands, errors                  atomic.Int64
@@ -44,14 +45,15 @@ func (s *Stats) of(c *Command) *CommandStats { return &s.perCommand[c.index] }
 // Commands returns how many commands were run.
 func (s *Stats) Commands() int64 { return s.commands.Load() }
 
-// Reset is CONFIG RESETSTAT. expired is how many keys have expired so far.
-func (s *Stats) Reset(expired int64) {
+// Reset is CONFIG RESETSTAT. expired is how many keys have expired so far, and fields how many fields.
+func (s *Stats) Reset(expired, fields int64) {
 	for _, n := range []*atomic.Int64{&s.Connections, &s.RejectedConnections, &s.NetIn, &s.NetOut, &s.Reads, &s.Writes, &s.KeyspaceHits,
 		&s.KeyspaceMisses, &s.EvictedKeys, &s.UnexpectedErrors, &s.LimitedByOutput, &s.LimitedByQuery, &s.BlockedByPause,
 		&s.commands, &s.errors} {
 		n.Store(0)
 	}
 	s.expiredBefore.Store(expired)
+	s.fieldsBefore.Store(fields)
 	for i := range s.perCommand {
 		p := &s.perCommand[i]
 		p.calls.Store(0)

@@ -18,6 +18,7 @@ var families = []func() []Command{
 	genericCommands,
 	bitmapCommands,
 	hashCommands,
+	hashExpireCommands,
 	listCommands,
 	listBlockingCommands,
 	setCommands,

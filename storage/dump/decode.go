@@ -7,11 +7,12 @@ import (
 
 // Value is a decoded value. Its slices alias the payload where they can.
 type Value struct {
-	Type   format.Type // String, List, Set, HashType or ZSet
-	Bytes  []byte      // of a string
-	Items  [][]byte    // elements, members, or a hash's fields and values in turn
-	Scores []float64   // of a ZSet's items
-	Stream *Stream     // of a Stream
+	Type      format.Type // String, List, Set, HashType or ZSet
+	Bytes     []byte      // of a string
+	Items     [][]byte    // elements, members, or a hash's fields and values in turn
+	Deadlines []int64     // of a hash's fields, Unix milliseconds, 0 = none; nil: of none
+	Scores    []float64   // of a ZSet's items
+	Stream    *Stream     // of a Stream
 }
 
 // Decode checks a payload and takes it apart. Its errors are ErrChecksum,
@@ -63,6 +64,10 @@ func (r *reader) value(kind byte) (v Value, known bool) {
 		return Value{Type: format.HashType, Items: r.ziplist(nil, r.string())}, true
 	case typeHashListpack:
 		return Value{Type: format.HashType, Items: r.listpack(nil, r.string())}, true
+	case TypeHashDeadlines:
+		return r.hash(), true
+	case typeHashPackedEx:
+		return r.hashListpack(), true
 	case typeZSetZiplist:
 		return r.scored(r.ziplist(nil, r.string())), true
 	case typeZSetListpack:

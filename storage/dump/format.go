@@ -21,13 +21,15 @@ import (
 //	        | length (field value)*                  type 4 hash, strings both
 //	        | length (member score(f64))*            type 5 zset
 //
-// Streams are in stream.go. The types that are read and not written stand in decode.go.
+// Hashes with fields that expire are in hash.go, streams in stream.go. The types that are read and not written stand in decode.go.
 const (
 	TypeString byte = 0
 	TypeList   byte = 1
 	TypeSet    byte = 2
 	TypeHash   byte = 4
 	TypeZSet   byte = 5 // ZSET_2: scores as binary doubles
+
+	TypeHashDeadlines byte = 24 // HASH_METADATA
 
 	typeZSetText      byte = 3
 	typeHashZipmap    byte = 9
@@ -40,12 +42,15 @@ const (
 	typeZSetListpack  byte = 17
 	typeListQuick2    byte = 18
 	typeSetListpack   byte = 20
+	typeHashPackedEx  byte = 25
 )
 
 const (
 	// written is the RDB version in the payloads that are written: the one that
 	// has binary scores, and so the lowest; a server refuses what is newer than it.
 	written = 8
+	// writtenDeadlines is that of hashes with fields that expire.
+	writtenDeadlines = 12
 	// newest is the highest RDB version read, that of Redis 7.4 and 8. Valkey 9
 	// counts from 80, with the same bytes for the types of this package.
 	newest       = 12
@@ -73,7 +78,11 @@ func checksum(b []byte) uint64 { return Checksum(0, b) }
 
 // Seal ends the payload that starts at offset start of dst.
 func Seal(dst []byte, start int) []byte {
-	dst = binary.LittleEndian.AppendUint16(dst, written)
+	version := uint16(written)
+	if start < len(dst) && dst[start] == TypeHashDeadlines {
+		version = writtenDeadlines
+	}
+	dst = binary.LittleEndian.AppendUint16(dst, version)
 	return binary.LittleEndian.AppendUint64(dst, checksum(dst[start:]))
 }
 

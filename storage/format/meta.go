@@ -7,12 +7,14 @@ import (
 
 // Metadata values, format version 1:
 //
-//	meta    = b0 enc flags [expireAt idxAt] version body
+//	meta    = b0 enc flags [expireAt idxAt] [fieldsAt] version body
 //	b0      = fmt(high nibble, 1) type(low nibble)
 //	enc     = what OBJECT ENCODING reports (Enc…), independent of the layout
-//	flags   = layout (bits 0-1) | hasTTL (bit 2) | type's own (bits 3-7)
+//	flags   = layout (bits 0-1) | hasTTL (bit 2) | fields expire (bit 3) | type's own (bits 4-7)
 //	expireAt, idxAt = uvarint, Unix milliseconds, present if hasTTL;
 //	          idxAt is the due time of the key's expiry row that exists now
+//	fieldsAt = uvarint, Unix milliseconds, present if fields of the hash expire:
+//	          the due time of the row that files the first of them; none does before
 //	version = uvarint, grows with each change of the key
 //	body    = inline: the value's bytes
 //	        | rows, chunks: oid count bytes extra   (uvarint, uvarint, uvarint, the type's own bytes)
@@ -83,9 +85,9 @@ const (
 const (
 	layoutMask    = 0x03
 	flagTTL       = 0x04
-	FlagHFE       = 0x08 // hash: some field has an expiry
+	flagFields    = 0x08
 	FlagListDense = 0x10 // list: no gap between positions
-	typeFlags     = 0xF8
+	typeFlags     = 0xF0
 )
 
 // Meta is a decoded metadata value. Inline and Extra alias the decoded bytes.
@@ -96,6 +98,7 @@ type Meta struct {
 	Flags    uint8 // only the types' own bits (Flag…)
 	ExpireAt int64 // Unix milliseconds; 0 = no expiry
 	IndexAt  int64 // due time of the expiry row on disk; 0 = none
+	FieldsAt int64 // due time of the row that files the fields of a hash that expire; 0 = none does
 	Version  uint64
 	Inline   []byte // layout Inline
 	OID      uint64 // other layouts
@@ -113,10 +116,16 @@ func (m *Meta) Append(dst []byte) []byte {
 	if m.ExpireAt != 0 || m.IndexAt != 0 {
 		flags |= flagTTL
 	}
+	if m.FieldsAt != 0 {
+		flags |= flagFields
+	}
 	dst = append(dst, Version<<4|byte(m.Type), byte(m.Enc), flags)
 	if flags&flagTTL != 0 {
 		dst = binary.AppendUvarint(dst, uint64(m.ExpireAt))
 		dst = binary.AppendUvarint(dst, uint64(m.IndexAt))
+	}
+	if flags&flagFields != 0 {
+		dst = binary.AppendUvarint(dst, uint64(m.FieldsAt))
 	}
 	dst = binary.AppendUvarint(dst, m.Version)
 	if m.Layout == Inline {
@@ -134,7 +143,7 @@ func (m *Meta) Decode(b []byte) error {
 		return ErrCorrupt
 	}
 	*m = Meta{Type: Type(b[0] & 15), Enc: Enc(b[1]), Layout: Layout(b[2] & layoutMask), Flags: b[2] & typeFlags}
-	hasTTL := b[2]&flagTTL != 0
+	hasTTL, hasFields := b[2]&flagTTL != 0, b[2]&flagFields != 0
 	b = b[3:]
 	ok := true
 	next := func() uint64 {
@@ -148,6 +157,9 @@ func (m *Meta) Decode(b []byte) error {
 	}
 	if hasTTL {
 		m.ExpireAt, m.IndexAt = int64(next()), int64(next())
+	}
+	if hasFields {
+		m.FieldsAt = int64(next())
 	}
 	m.Version = next()
 	if m.Layout == Inline {

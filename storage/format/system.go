@@ -11,7 +11,7 @@ import "encoding/binary"
 //	FFFF 02        values that belong to no slot, see shared.go
 //
 //	watermark = version(1) lsn(8) crc(4) term(8) term-start(8) replid(20)
-//	header    = version(1) lsn keys expires bytes next-oid     (uvarints)
+//	header    = version(1) lsn keys expires bytes next-oid [sub-expires]   (uvarints; the last is not 0)
 //
 // All headers lie together so that opening a store is one short scan.
 
@@ -56,6 +56,7 @@ func (w *Watermark) Decode(b []byte) error {
 type Header struct {
 	LSN                           uint64 // of the last record that touched the slot
 	Keys, Expires, Bytes, NextOID uint64
+	SubExpires                    uint64 // hashes with fields that expire
 }
 
 // AppendHeaderKey appends the row key of a slot's header.
@@ -77,6 +78,9 @@ func (h *Header) Append(dst []byte) []byte {
 	for _, v := range [...]uint64{h.LSN, h.Keys, h.Expires, h.Bytes, h.NextOID} {
 		dst = binary.AppendUvarint(dst, v)
 	}
+	if h.SubExpires != 0 {
+		dst = binary.AppendUvarint(dst, h.SubExpires)
+	}
 	return dst
 }
 
@@ -86,9 +90,13 @@ func (h *Header) Decode(b []byte) error {
 		return ErrCorrupt
 	}
 	b = b[1:]
-	for _, v := range [...]*uint64{&h.LSN, &h.Keys, &h.Expires, &h.Bytes, &h.NextOID} {
+	h.SubExpires = 0
+	for i, v := range [...]*uint64{&h.LSN, &h.Keys, &h.Expires, &h.Bytes, &h.NextOID, &h.SubExpires} {
+		if i == 5 && len(b) == 0 {
+			return nil
+		}
 		n, w := binary.Uvarint(b)
-		if w <= 0 {
+		if w <= 0 || i == 5 && n == 0 {
 			return ErrCorrupt
 		}
 		*v, b = n, b[w:]

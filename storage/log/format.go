@@ -29,12 +29,13 @@ import (
 //	    len u32         of the whole record, this field included
 //	    crc u32         CRC-32C of everything after this field,
 //	                    seeded with the crc of the record before (0 at LSN 0)
-//	    version u8 = 1 | flags u8    bit 0: has a cmd section; others are 0
+//	    version u8 = 1 | flags u8    bit 0: has a cmd section, bit 1: has sub-expires; others are 0
 //	    lsn u64         offset of the end of the record
 //	    time-ms u48     milliseconds since 1970
 //	    kind u8         'B' 'I' 'X' 'E' 'N'
 //	    deltas uv, then each:
 //	        slot u16 | db u8 | keys zv | expires zv | bytes zv | next-oid uv
+//	        sub-expires zv          only with flag bit 1; of some delta it is not 0
 //	    payload-len uv | payload
 //	    cmd             the rest, only with flag bit 0
 //
@@ -64,6 +65,7 @@ const (
 	syncPointLen     = 2 * syncPointStride
 
 	flagCmd = 1 << 0
+	flagSub = 1 << 1
 
 	// MaxRecordBytes bounds one record, encoded.
 	MaxRecordBytes = 1 << 30
@@ -100,12 +102,13 @@ func (k Kind) known() bool {
 // Delta is what a record changes in the counters of one slot and database.
 // Every slot that a record touches has at least one.
 type Delta struct {
-	Slot    slots.Slot
-	DB      uint8
-	Keys    int32
-	Expires int32
-	Bytes   int64
-	NextOID uint64 // the slot's next object id after the record
+	Slot       slots.Slot
+	DB         uint8
+	Keys       int32
+	Expires    int32
+	SubExpires int32 // hashes with fields that expire
+	Bytes      int64
+	NextOID    uint64 // the slot's next object id after the record
 }
 
 // Record is one atomic unit of the log.
@@ -149,12 +152,25 @@ var ErrNewer = errors.New("log: written by a newer version; start that version, 
 func uvarintLen(v uint64) int { return (bits.Len64(v|1) + 6) / 7 }
 func varintLen(v int64) int   { return uvarintLen(uint64(v)<<1 ^ uint64(v>>63)) }
 
+// hasSub reports whether a delta changes the number of hashes with fields that expire.
+func (r *Record) hasSub() bool {
+	for i := range r.Deltas {
+		if r.Deltas[i].SubExpires != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // encodedLen returns the exact number of bytes of r in the log.
 func (r *Record) encodedLen() int {
-	n := recordHeaderLen + uvarintLen(uint64(len(r.Deltas)))
+	n, sub := recordHeaderLen+uvarintLen(uint64(len(r.Deltas))), r.hasSub()
 	for i := range r.Deltas {
 		d := &r.Deltas[i]
 		n += 3 + varintLen(int64(d.Keys)) + varintLen(int64(d.Expires)) + varintLen(d.Bytes) + uvarintLen(d.NextOID)
+		if sub {
+			n += varintLen(int64(d.SubExpires))
+		}
 	}
 	return n + uvarintLen(uint64(len(r.Payload))) + len(r.Payload) + len(r.Cmd)
 }
@@ -167,6 +183,10 @@ func appendRecord(b []byte, r *Record, size int, lsn LSN, prev uint32) ([]byte, 
 	b = append(b, 0, 0, 0, 0, formatVersion, 0)
 	if len(r.Cmd) > 0 {
 		b[start+9] = flagCmd
+	}
+	sub := r.hasSub()
+	if sub {
+		b[start+9] |= flagSub
 	}
 	b = binary.LittleEndian.AppendUint64(b, uint64(lsn))
 	b = binary.LittleEndian.AppendUint32(b, uint32(r.TimeMS))
@@ -181,6 +201,9 @@ func appendRecord(b []byte, r *Record, size int, lsn LSN, prev uint32) ([]byte, 
 		b = binary.AppendVarint(b, int64(d.Expires))
 		b = binary.AppendVarint(b, d.Bytes)
 		b = binary.AppendUvarint(b, d.NextOID)
+		if sub {
+			b = binary.AppendVarint(b, int64(d.SubExpires))
+		}
 	}
 	b = binary.AppendUvarint(b, uint64(len(r.Payload)))
 	b = append(b, r.Payload...)
@@ -238,7 +261,7 @@ func (r *Record) Decode(raw []byte) error {
 		return fmt.Errorf("%w: %d bytes where %d are claimed", ErrFormat, len(raw), n)
 	}
 	flags := raw[9]
-	if raw[8] != formatVersion || flags&^flagCmd != 0 {
+	if raw[8] != formatVersion || flags&^(flagCmd|flagSub) != 0 {
 		return fmt.Errorf("%w (record version %d, flags %#x)", ErrNewer, raw[8], flags)
 	}
 	r.LSN = LSN(binary.LittleEndian.Uint64(raw[10:]))
@@ -255,7 +278,14 @@ func (r *Record) Decode(raw []byte) error {
 	}
 	r.Deltas = r.Deltas[:0]
 	for ; count > 0; count-- {
-		r.Deltas = append(r.Deltas, p.delta())
+		d := p.delta()
+		if flags&flagSub != 0 {
+			d.SubExpires = p.int32()
+		}
+		r.Deltas = append(r.Deltas, d)
+	}
+	if (flags&flagSub != 0) != r.hasSub() {
+		p.bad = true
 	}
 	r.Payload = p.bytes(p.uvarint())
 	if p.bad || (flags&flagCmd != 0) != (len(p.b) > 0) {

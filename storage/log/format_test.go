@@ -123,7 +123,7 @@ func TestGoldenSyncPoint(t *testing.T) {
 
 func TestNewerRecordsAreRefused(t *testing.T) {
 	r := Record{Kind: KindNoop}
-	for at, value := range map[int]byte{8: 2, 9: 2, 24: 'Z'} {
+	for at, value := range map[int]byte{8: 2, 9: 4, 24: 'Z'} {
 		raw, _ := appendRecord(nil, &r, r.encodedLen(), 27, 0)
 		raw[at] = value
 		if err := new(Record).Decode(raw); !errors.Is(err, ErrNewer) {

@@ -1,0 +1,92 @@
+package dump
+
+import (
+	"encoding/binary"
+	"math"
+
+	"cobble/storage/format"
+)
+
+// Hashes with fields that expire:
+//
+//	value = min(i64) length (deadline field value)*   type 24; deadline = length: 0 = none,
+//	                                                 else 1 more than what it is after min
+//	      | min(i64) string                          type 25: a listpack of field, value,
+//	                                                 deadline in turn; 0 = none
+//
+// min is the first of the deadlines; all are Unix milliseconds.
+
+// AppendHash begins a hash of n fields, the first of which expires at min; 0: none does.
+func AppendHash(dst []byte, n uint64, min int64) []byte {
+	if min == 0 {
+		return AppendLength(append(dst, TypeHash), n)
+	}
+	dst = binary.LittleEndian.AppendUint64(append(dst, TypeHashDeadlines), uint64(min))
+	return AppendLength(dst, n)
+}
+
+// AppendField appends a field of a hash that began with min.
+func AppendField(dst, field, value []byte, deadline, min int64) []byte {
+	switch {
+	case min == 0:
+	case deadline == 0:
+		dst = AppendLength(dst, 0)
+	default:
+		dst = AppendLength(dst, uint64(deadline-min)+1)
+	}
+	return AppendString(AppendString(dst, field), value)
+}
+
+// first reads the first deadline.
+func (r *reader) first() uint64 {
+	b := r.take(8)
+	if b == nil {
+		return 0
+	}
+	if binary.LittleEndian.Uint64(b) > math.MaxInt64 {
+		r.fail()
+		return 0
+	}
+	return binary.LittleEndian.Uint64(b)
+}
+
+// hash reads a hash with deadlines.
+func (r *reader) hash() Value {
+	v := Value{Type: format.HashType}
+	min := r.first()
+	for n := r.count(3); n > 0 && !r.bad; n-- {
+		at := r.size()
+		if at > math.MaxInt64-min {
+			r.fail()
+		} else if at != 0 {
+			at += min - 1
+		}
+		v.Items = append(v.Items, r.string(), r.string())
+		v.Deadlines = append(v.Deadlines, int64(at))
+	}
+	return v
+}
+
+// hashListpack reads a packed one.
+func (r *reader) hashListpack() Value {
+	v := Value{Type: format.HashType}
+	_ = r.first()
+	items := r.listpack(nil, r.string())
+	if len(items)%3 != 0 {
+		r.fail()
+		return v
+	}
+	for ; len(items) > 0; items = items[3:] {
+		at := int64(0)
+		for _, c := range items[2] {
+			if c < '0' || c > '9' || at > math.MaxInt64/10-1 {
+				r.fail()
+				return v
+			}
+			at = at*10 + int64(c-'0')
+		}
+		v.Items = append(v.Items, items[0], items[1])
+		v.Deadlines = append(v.Deadlines, at)
+	}
+	return v
+}
