@@ -129,6 +129,10 @@ func (x *exporter) key(slot slots.Slot, key, row []byte) error {
 		x.w.Key(key, m.ExpireAt, dump.TypeList)
 		return x.list(slot, &m)
 	case format.HashType:
+		if m.FieldsAt != 0 {
+			x.w.Key(key, m.ExpireAt, dump.TypeHashDeadlines)
+			return x.fields(slot, &m)
+		}
 		x.w.Key(key, m.ExpireAt, dump.TypeHash)
 		return x.members(slot, &m, format.SubHashField, func(value []byte) error {
 			_, text, err := format.SplitHashValue(value)
@@ -248,6 +252,27 @@ func (x *exporter) members(slot slots.Slot, m *format.Meta, sub byte, f func(val
 		x.w.String(name)
 		n++
 		return f(value)
+	})
+	if err != nil {
+		return err
+	}
+	return counted(n, m.Count)
+}
+
+// fields writes a hash with fields that expire.
+func (x *exporter) fields(slot slots.Slot, m *format.Meta) error {
+	x.w.Raw(dump.AppendHash(nil, m.Count, m.FieldsAt)[1:])
+	n := uint64(0)
+	err := x.each(format.AppendElement(nil, uint16(slot), m.OID, format.SubHashField), nil, func(key, value []byte) error {
+		_, name, err := format.SplitMember(key, format.SubHashField)
+		if err != nil {
+			return err
+		}
+		at, text, err := format.SplitHashValue(value)
+		x.build = dump.AppendField(x.build[:0], name, text, at, m.FieldsAt)
+		x.w.Raw(x.build)
+		n++
+		return err
 	})
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"cobble/storage/format"
+	"cobble/storage/listpack"
 )
 
 // Hashes with fields that expire:
@@ -35,6 +36,37 @@ func AppendField(dst, field, value []byte, deadline, min int64) []byte {
 		dst = AppendLength(dst, uint64(deadline-min)+1)
 	}
 	return AppendString(AppendString(dst, field), value)
+}
+
+// appendFields appends the type and the value of a hash some fields of which expire.
+func appendFields(dst []byte, m *format.Meta) ([]byte, error) {
+	deadlines, fields, err := format.SplitHashInline(m.Inline)
+	if err != nil {
+		return dst, ErrFormat
+	}
+	dst = AppendHash(dst, uint64(listpack.Count(fields)/2), m.FieldsAt)
+	c := listpack.Walk(fields)
+	var digits [2][20]byte
+	for {
+		field, ok := c.Next()
+		if !ok {
+			break
+		}
+		value, ok := c.Next()
+		if !ok {
+			return dst, ErrFormat
+		}
+		name := elementText(field, digits[0][:0])
+		at, _, _, err := listpack.Pair(deadlines, name)
+		if err != nil || at.Int != 0 && at.Int < m.FieldsAt {
+			return dst, ErrFormat
+		}
+		dst = AppendField(dst, name, elementText(value, digits[1][:0]), at.Int, m.FieldsAt)
+	}
+	if c.Err() != nil {
+		return dst, ErrFormat
+	}
+	return dst, nil
 }
 
 // first reads the first deadline.

@@ -21,6 +21,9 @@ func AppendInline(dst []byte, m *format.Meta) ([]byte, error) {
 	case format.List:
 		return appendPacked(append(dst, TypeList), m.Inline, 1)
 	case format.HashType:
+		if m.FieldsAt != 0 {
+			return appendFields(dst, m)
+		}
 		return appendPacked(append(dst, TypeHash), m.Inline, 2)
 	case format.Set:
 		if m.Enc == format.EncIntset {
