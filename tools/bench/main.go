@@ -26,6 +26,9 @@ type settings struct {
 	budget        int // MiB
 	writes        int
 	out           string
+
+	collections     int
+	collectionTypes string
 }
 
 func main() {
@@ -50,6 +53,8 @@ func main() {
 	flag.IntVar(&s.writes, "writes", 10_000_000, "SETs of one repetition of -distinct")
 	flag.StringVar(&s.profile, "profile", "", "instead, write the CPU profile of a Cobble built with -tags profile to this file")
 	flag.StringVar(&s.out, "out", "", "also write the page to this file")
+	flag.IntVar(&s.collections, "collections", 0, "instead, time commands on collections of this many elements")
+	flag.StringVar(&s.collectionTypes, "types", "", "of these types only: list,hash,set,zset,stream")
 	flag.Parse()
 	s.tests, s.durability = list(tests), list(durability)
 	for _, p := range strings.Split(pipelines, ",") {
@@ -89,6 +94,10 @@ func run(s *settings) (string, error) {
 	page, err := header(s)
 	if err != nil {
 		return "", err
+	}
+	if s.collections > 0 {
+		collections, err := measureCollections(s)
+		return page + collections, err
 	}
 	if len(s.tests) > 0 {
 		speed, err := measureSpeed(s)

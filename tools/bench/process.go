@@ -173,16 +173,19 @@ func (p *process) cpu() (time.Duration, error) {
 }
 
 // rss returns the resident memory in MiB.
-func (p *process) rss() (float64, error) {
+func (p *process) rss() (float64, error) { return p.status("VmRSS:") }
+
+// status returns a size of /proc/PID/status in MiB.
+func (p *process) status(name string) (float64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
 	for _, line := range strings.Split(string(b), "\n") {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
 			return kib / 1024, err
 		}
 	}
-	return 0, errors.New("no VmRSS")
+	return 0, errors.New("no " + name)
 }
