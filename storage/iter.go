@@ -41,6 +41,10 @@ type layer interface {
 	close() error
 }
 
+// maxHurriedRows is how many dirty rows are put in order for a caller that must not
+// wait: what takes about a millisecond.
+const maxHurriedRows = 8192
+
 // iter opens an iterator over lo ≤ row key < hi, both in one slot; nil hi is the
 // slot's end. The slot lock is held, and must be until the iterator is closed.
 func (e *Engine) iter(tx *Tx, lo, hi []byte) *rowIter {
@@ -49,6 +53,11 @@ func (e *Engine) iter(tx *Tx, lo, hi []byte) *rowIter {
 		hi = []byte{byte((slot + 1) >> 8), byte(slot + 1)}
 	}
 	it := &rowIter{}
+	if tx.hurried && e.table.Unordered(slot) > maxHurriedRows {
+		it.err = ErrWouldBlock
+		tx.fail(it.err)
+		return it
+	}
 	if len(tx.writes.ops) > 0 {
 		it.add(newWritesLayer(&tx.writes, lo, hi))
 	}

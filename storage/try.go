@@ -91,7 +91,7 @@ func (e *Engine) tryRun(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 	}
 	err := op.Run(tx)
 	switch {
-	case len(tx.cold) > 0 || tx.blocked != nil:
+	case len(tx.cold) > 0 || tx.blocked != nil || tx.err == ErrWouldBlock:
 		return 0, ErrWouldBlock
 	case err == nil:
 		err = tx.err

@@ -19,16 +19,37 @@ type dirtyList struct {
 	rows []dirtyRow
 
 	// runs are positions in rows sorted by row key, each run at least twice as
-	// long as the next; they cover rows[:covered] and hold no dropped rows. A run
-	// is never changed, so a reader may go on with the ones it saw. order guards
-	// both among readers of the slot.
+	// long as the next; they cover rows[:covered] and hold no rows that were dropped
+	// or settled. Readers of the slot never change a run, so each may go on with the
+	// ones it saw. order guards both among them.
 	order   sync.Mutex
 	runs    [][]uint32
 	covered int
 }
 
-// disorder forgets the runs: a row was dropped. Needs the write lock.
+// disorder forgets the runs: all rows were dropped. Needs the write lock.
 func (l *dirtyList) disorder() { l.runs, l.covered = nil, 0 }
+
+// take removes a row from the list, and returns it; false if there is none left. Rows
+// that no run covers go first, then those of the runs from their ends, so that what
+// is left stays in order. Needs the write lock.
+func (l *dirtyList) take() (row dirtyRow, ok bool) {
+	if n := len(l.rows); n > l.covered {
+		row = l.rows[n-1]
+		l.rows = l.rows[:n-1]
+		return row, true
+	}
+	for len(l.runs) > 0 {
+		last := &l.runs[len(l.runs)-1]
+		if n := len(*last); n > 0 {
+			row = l.rows[(*last)[n-1]]
+			*last = (*last)[:n-1]
+			return row, true
+		}
+		l.runs = l.runs[:len(l.runs)-1]
+	}
+	return dirtyRow{}, false
+}
 
 // pin makes a clean entry dirty in the generation of parity p.
 func (t *Table) pin(s *slotRows, p uint32, off uint32, h header, access uint32) {
@@ -96,10 +117,13 @@ func (t *Table) Settle(slot slots.Slot, limit int) (more bool) {
 		return false
 	}
 	s.epoch++
-	list.disorder()
-	for ; len(list.rows) > 0 && limit > 0; limit-- {
-		row := list.rows[len(list.rows)-1]
-		list.rows = list.rows[:len(list.rows)-1]
+	for ; limit > 0; limit-- {
+		row, ok := list.take()
+		if !ok {
+			list.rows = nil
+			list.disorder()
+			return false
+		}
 		if row.off == 0 {
 			continue
 		}
@@ -118,11 +142,7 @@ func (t *Table) Settle(slot slots.Slot, limit int) (more bool) {
 			t.arena.setHeader(off, h.withState(stateClean))
 		}
 	}
-	if len(list.rows) > 0 {
-		return true
-	}
-	list.rows = nil
-	return false
+	return true
 }
 
 // HasDirty reports whether the slot has rows that are not known to be stored. Its
@@ -165,37 +185,37 @@ func (t *Table) DropDirty(slot slots.Slot, lower, upper []byte) {
 	active := t.parity.Load()
 	for p := range uint32(2) {
 		list := &s.dirty[p]
-		for _, pos := range t.between(slot, list, lower, upper) {
-			off := list.rows[pos].off
-			h := t.arena.header(off)
-			if h.unlinked() {
-				continue
+		runs := t.ordered(list)
+		for i, run := range runs {
+			from := t.search(slot, list.rows, run, lower)
+			to := max(from, t.search(slot, list.rows, run, upper))
+			for _, pos := range run[from:to] {
+				t.dropDirty(s, p, pos)
 			}
-			_, hash := t.cfg.Layout.Locate(h.meta(), t.storedKey(off, h))
-			t.unlink(s, hash, off)
-			if p != active {
-				t.arena.setHeader(off, h|unlinkedBit) // still to be flushed, no longer to be found
-				continue
+			if p == active { // no reader is there who has seen the run
+				runs[i] = slices.Delete(run, from, to)
 			}
-			list.rows[pos].off = 0
-			t.dirty[p].Add(-t.weight(off, h))
-			t.forget(off, h)
-		}
-		if p == active {
-			list.disorder()
 		}
 	}
 	s.epoch++
 }
 
-// between returns the positions of the rows with lower ≤ row key < upper.
-func (t *Table) between(slot slots.Slot, list *dirtyList, lower, upper []byte) []uint32 {
-	var out []uint32
-	for _, run := range t.ordered(list) {
-		from := t.search(slot, list.rows, run, lower)
-		out = append(out, run[from:max(from, t.search(slot, list.rows, run, upper))]...)
+// dropDirty drops the dirty row at a position in the list of parity p.
+func (t *Table) dropDirty(s *slotRows, p, pos uint32) {
+	row := &s.dirty[p].rows[pos]
+	h := t.arena.header(row.off)
+	if h.unlinked() {
+		return
 	}
-	return out
+	_, hash := t.cfg.Layout.Locate(h.meta(), t.storedKey(row.off, h))
+	t.unlink(s, hash, row.off)
+	if p != t.parity.Load() {
+		t.arena.setHeader(row.off, h|unlinkedBit) // still to be flushed, no longer to be found
+		return
+	}
+	t.dirty[p].Add(-t.weight(row.off, h))
+	t.forget(row.off, h)
+	row.off = 0
 }
 
 // search returns how many rows of a run have a row key < key.

@@ -7,6 +7,7 @@ type Stats struct {
 	LiveBytes               int64  // of rows in segments
 	IndexBytes, LargeBytes  int64
 	DirtyBytes              int64
+	Ordered                 uint64 // dirty rows that were sorted or merged for cursors
 }
 
 // ResidentBytes is the memory that segments hold, holes and a few free ones included.
@@ -20,5 +21,6 @@ func (t *Table) Stats() Stats {
 		Evicted: t.stats.evicted.Load(), Moved: t.stats.moved.Load(), Refused: t.stats.refused.Load(),
 		SegmentBytes: t.arena.used.Load() * segmentBytes, LiveBytes: t.arena.live.Load(),
 		IndexBytes: t.index.Load(), LargeBytes: t.big.bytes.Load(), DirtyBytes: t.DirtyBytes(),
+		Ordered: t.stats.ordered.Load(),
 	}
 }

@@ -65,6 +65,7 @@ type Table struct {
 
 type counters struct {
 	evicted, moved, refused atomic.Uint64
+	ordered                 atomic.Uint64 // rows sorted or merged for cursors
 }
 
 // slotRows is what is in memory of one slot. mu is the slot lock: it guards the

@@ -212,6 +212,9 @@ func (w *world) flush() {
 			w.table.Lock(s)
 			more := w.table.Settle(s, 5)
 			w.table.Unlock(s)
+			if w.rng.IntN(200) == 0 {
+				w.checkCursor(s)
+			}
 			if !more {
 				break
 			}
@@ -550,5 +553,53 @@ func BenchmarkPut(b *testing.B) {
 			}
 			runtime.KeepAlive(table)
 		})
+	}
+}
+
+// TestOrderOnce counts how many rows are put in order for cursors: each once, not
+// again when others are settled or dropped.
+func TestOrderOnce(t *testing.T) {
+	const n, slot = 20000, slots.Slot(7)
+	table := newTestTable(t, 1<<30)
+	row := func(i int) Key { return elementKey(slot, fmt.Sprintf("oid:%05d", i*7919%n)) }
+	count := func() (rows int) {
+		table.RLock(slot)
+		defer table.RUnlock(slot)
+		c := table.Dirty(slot, row(0).Bytes[:2], nil)
+		for ok := c.First(); ok; ok = c.Next() {
+			rows++
+		}
+		return rows
+	}
+	table.Lock(slot)
+	for i := range n {
+		table.Put(row(i), []byte("v"), 1)
+	}
+	if got := table.Unordered(slot); got != n {
+		t.Errorf("%d rows are in no order, want %d", got, n)
+	}
+	table.Unlock(slot)
+	if got := count(); got != n {
+		t.Fatalf("%d rows, want %d", got, n)
+	}
+	table.Lock(slot)
+	lower, upper := elementKey(slot, "oid:10000").Bytes, elementKey(slot, "oid:15000").Bytes
+	table.DropDirty(slot, lower, upper)
+	table.Unlock(slot)
+	if got := count(); got != n-5000 {
+		t.Fatalf("%d rows are left of %d, want %d", got, n, n-5000)
+	}
+	table.Cut()
+	for more, left := true, n-5000; more; {
+		table.Lock(slot)
+		more = table.Settle(slot, 512)
+		table.Unlock(slot)
+		left = max(left-512, 0)
+		if got := count(); got != left {
+			t.Fatalf("%d rows are dirty, want %d", got, left)
+		}
+	}
+	if got := table.Stats().Ordered; got != n {
+		t.Errorf("%d rows were put in order, want each of %d once", got, n)
 	}
 }
