@@ -223,13 +223,14 @@ func (x *exporter) chunks(slot slots.Slot, m *format.Meta) error {
 }
 
 func (x *exporter) list(slot slots.Slot, m *format.Meta) error {
-	lo, hi, err := objectBounds(slot, m)
+	ranges, err := objectRanges(slot, m)
 	if err != nil {
 		return err
 	}
 	x.w.Length(m.Count)
+	elements := ranges[len(ranges)-1]
 	n := uint64(0)
-	err = x.each(lo, hi, func(_, value []byte) error {
+	err = x.each(elements.lo, elements.hi, func(_, value []byte) error {
 		x.w.String(value)
 		n++
 		return nil

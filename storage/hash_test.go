@@ -62,6 +62,7 @@ func checkSlot(t testing.TB, e *Engine, key string) {
 		got = Counters{}
 		type object struct{ count, bytes uint64 }
 		wanted, found := map[uint64]object{}, map[uint64]object{}
+		about, leaves, inLeaves := map[uint64]bool{}, map[uint64]uint64{}, map[uint64]uint64{}
 		garbage := map[uint64]bool{}
 		it := tx.iter([]byte{byte(slot >> 8), byte(slot)}, []byte{byte((slot + 1) >> 8), byte(slot + 1)})
 		defer it.Close()
@@ -85,8 +86,26 @@ func checkSlot(t testing.TB, e *Engine, key string) {
 				if m.Layout == format.Rows {
 					wanted[m.OID] = object{m.Count, m.Bytes}
 				}
+				var x format.ListExtra
+				if m.Type == format.List && m.Layout == format.Rows {
+					if err := x.Decode(m.Extra); err != nil {
+						return err
+					}
+					about[m.OID] = m.Flags&format.FlagListAbout != 0
+				}
+				if x.Leaves > 0 {
+					leaves[m.OID] = m.Count
+				}
 			case format.KindElement:
 				oid := uint64(row[10]) | uint64(row[9])<<8 | uint64(row[8])<<16
+				if row[11] == format.SubLeaf {
+					n, _, err := format.LeafValue(it.Value())
+					if err != nil {
+						return err
+					}
+					inLeaves[oid] += n
+					continue
+				}
 				if row[11] == format.SubHashDeadline {
 					if _, known := found[oid]; !known {
 						found[oid] = object{} // a field without its row
@@ -103,7 +122,19 @@ func checkSlot(t testing.TB, e *Engine, key string) {
 				garbage[uint64(row[10])|uint64(row[9])<<8|uint64(row[8])<<16] = true
 			}
 		}
+		for oid, n := range inLeaves {
+			if leaves[oid] != n && !garbage[oid] {
+				return fmt.Errorf("the leaves of object %d count %d, its key says %d", oid, n, leaves[oid])
+			}
+			delete(leaves, oid)
+		}
+		if len(leaves) != 0 {
+			return fmt.Errorf("objects without leaves: %v", leaves)
+		}
 		for oid, o := range found {
+			if about[oid] {
+				o.bytes = wanted[oid].bytes
+			}
 			if wanted[oid] != o && !garbage[oid] {
 				return fmt.Errorf("object %d has %+v, its key says %+v", oid, o, wanted[oid])
 			}

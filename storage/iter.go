@@ -24,6 +24,9 @@ type rowIter struct {
 	seek   []byte
 	value  []byte
 	err    error
+
+	hurried *Tx // that must not go on for long; else nil
+	moves   int
 }
 
 // layer is one sorted source of rows. A row may be absent, which hides the same
@@ -41,10 +44,6 @@ type layer interface {
 	close() error
 }
 
-// maxHurriedRows is how many dirty rows are put in order for a caller that must not
-// wait: what takes about a millisecond.
-const maxHurriedRows = 8192
-
 // iter opens an iterator over lo ≤ row key < hi, both in one slot; nil hi is the
 // slot's end. The slot lock is held, and must be until the iterator is closed.
 func (e *Engine) iter(tx *Tx, lo, hi []byte) *rowIter {
@@ -53,10 +52,11 @@ func (e *Engine) iter(tx *Tx, lo, hi []byte) *rowIter {
 		hi = []byte{byte((slot + 1) >> 8), byte(slot + 1)}
 	}
 	it := &rowIter{}
-	if tx.hurried && e.table.Unordered(slot) > maxHurriedRows {
-		it.err = ErrWouldBlock
-		tx.fail(it.err)
-		return it
+	if tx.hurried {
+		it.hurried = tx
+		if it.err = tx.patient(uint64(e.table.Unordered(slot))); it.err != nil {
+			return it
+		}
 	}
 	if len(tx.writes.ops) > 0 {
 		it.add(newWritesLayer(&tx.writes, lo, hi))
@@ -157,6 +157,11 @@ func (it *rowIter) leave() {
 // has it, unless it is absent there.
 func (it *rowIter) settle(back bool) bool {
 	it.back = back
+	if it.hurried != nil && it.err == nil {
+		if it.moves++; it.moves > patience {
+			it.err = it.hurried.patient(uint64(it.moves))
+		}
+	}
 	for it.err == nil {
 		var best layer
 		for _, l := range it.layers[:it.used] {

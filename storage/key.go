@@ -193,25 +193,29 @@ func (tx *Tx) dropObject(slot slots.Slot, m *format.Meta) {
 		tx.putRow(format.AppendGarbageKey(nil, uint16(slot), m.OID), nil)
 		return
 	}
-	lo, hi, err := objectBounds(slot, m)
-	if err != nil {
-		tx.fail(err)
-		return
+	ranges, err := objectRanges(slot, m)
+	tx.fail(err)
+	for _, r := range ranges {
+		it := tx.iter(r.lo, r.hi)
+		for ok := it.First(); ok; ok = it.Next() {
+			tx.delRow(it.Key())
+		}
+		tx.fail(it.Close())
 	}
-	it := tx.iter(lo, hi)
-	for ok := it.First(); ok; ok = it.Next() {
-		tx.delRow(it.Key())
-	}
-	tx.fail(it.Close())
 }
 
-// objectBounds returns bounds of the element rows of an object. A queue has left many
-// deleted rows outside of them.
-func objectBounds(slot slots.Slot, m *format.Meta) (lo, hi []byte, err error) {
+// objectRanges returns the ranges that the rows of an object are in, its elements in
+// the last. A queue has left many deleted rows outside of them.
+func objectRanges(slot slots.Slot, m *format.Meta) ([]rowRange, error) {
 	if m.Type != format.List {
-		return format.AppendObject(nil, uint16(slot), m.OID), format.AppendObject(nil, uint16(slot), m.OID+1), nil
+		return []rowRange{{format.AppendObject(nil, uint16(slot), m.OID), format.AppendObject(nil, uint16(slot), m.OID+1)}}, nil
 	}
-	head, tail, err := m.ListBounds()
-	lo = format.AppendListElement(nil, uint16(slot), m.OID, head)
-	return lo, append(format.AppendListElement(nil, uint16(slot), m.OID, tail), 0), err
+	var x format.ListExtra
+	err := x.Decode(m.Extra)
+	elements := rowRange{format.AppendListElement(nil, uint16(slot), m.OID, x.Head), append(format.AppendListElement(nil, uint16(slot), m.OID, x.Tail), 0)}
+	if x.Leaves == 0 {
+		return []rowRange{elements}, err
+	}
+	leaves := rowRange{format.AppendElement(nil, uint16(slot), m.OID, format.SubLeaf), format.AppendElement(nil, uint16(slot), m.OID, format.SubLeaf+1)}
+	return []rowRange{leaves, elements}, err
 }

@@ -71,23 +71,30 @@ func (tx *Tx) copyValue(source, target *Entry) error {
 	target.Meta = source.Meta
 	if source.Meta.Layout != format.Inline {
 		target.Meta.OID = tx.newOID(target.Slot)
-		lo, hi, err := objectBounds(source.Slot, &source.Meta)
+		ranges, err := objectRanges(source.Slot, &source.Meta)
 		if err != nil {
 			return err
 		}
-		it := tx.iter(lo, hi)
-		key := format.AppendObject(nil, uint16(target.Slot), target.Meta.OID)
-		prefix := len(key)
-		for ok := it.First(); ok; ok = it.Next() {
-			key = append(key[:prefix], it.Key()[prefix:]...)
-			tx.putRow(key, it.Value())
-		}
-		if err := it.Close(); err != nil {
-			return err
+		for _, r := range ranges {
+			if err := tx.copyRows(r, target); err != nil {
+				return err
+			}
 		}
 	}
 	tx.save(target)
 	return nil
+}
+
+// copyRows copies rows of an object to that of target.
+func (tx *Tx) copyRows(r rowRange, target *Entry) error {
+	it := tx.iter(r.lo, r.hi)
+	key := format.AppendObject(nil, uint16(target.Slot), target.Meta.OID)
+	prefix := len(key)
+	for ok := it.First(); ok && tx.err == nil; ok = it.Next() {
+		key = append(key[:prefix], it.Key()[prefix:]...)
+		tx.putRow(key, it.Value())
+	}
+	return it.Close()
 }
 
 // EachKey calls f for the live keys of slot in the order of their hashes, from

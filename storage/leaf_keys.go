@@ -136,13 +136,19 @@ func (z *ZSet) keysOf(d *leafDirectory, at leafAt) (*leafKeys, error) {
 	if keys := d.held(at); keys != nil {
 		return keys, nil
 	}
+	return z.tx.readKeys(d, at, z.rows)
+}
+
+// readKeys reads the keys of a leaf with an iterator over elements low ≤ key < high,
+// nil high being the end.
+func (tx *Tx) readKeys(d *leafDirectory, at leafAt, rows func(low, high []byte) *rowIter) (*leafKeys, error) {
 	l := d.at(at)
 	var high []byte
 	if next, ok := d.next(at); ok {
 		high = d.at(next).separator
 	}
 	keys := &leafKeys{order: make([]leafKeyAt, 0, l.count+16)}
-	it := z.rows(l.separator, high)
+	it := rows(l.separator, high)
 	for ok := it.First(); ok; ok = it.Next() {
 		keys.push(it.Key()[format.ElementPrefix:], len(it.Value()) > 0)
 	}
@@ -152,9 +158,9 @@ func (z *ZSet) keysOf(d *leafDirectory, at leafAt) (*leafKeys, error) {
 	if uint64(len(keys.order)) != l.count {
 		return nil, format.ErrCorrupt
 	}
-	limit := z.tx.engine.leafLimit()
+	limit := tx.engine.leafLimit()
 	d.hold(at, keys, limit/2)
-	z.tx.engine.leaves.resized(d, limit)
+	tx.engine.leaves.resized(d, limit)
 	return keys, nil
 }
 

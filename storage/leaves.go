@@ -50,6 +50,7 @@ type leaf struct {
 	separator []byte // never changed in place
 	count     uint64
 	keys      *leafKeys // nil: not in memory
+	even      bool      // see format/leaf.go
 }
 
 // leafAt is a place in a directory.
@@ -65,7 +66,7 @@ func newLeafDirectory(key leafKey, count uint64) *leafDirectory {
 const leafOverhead = 40
 
 // push adds a leaf behind all others; total is the caller's to keep.
-func (d *leafDirectory) push(separator []byte, count uint64) {
+func (d *leafDirectory) push(separator []byte, count uint64) *leaf {
 	last := len(d.parts) - 1
 	if last < 0 || len(d.parts[last].leaves) >= partMost*3/4 {
 		d.parts = append(d.parts, leafPart{})
@@ -75,6 +76,7 @@ func (d *leafDirectory) push(separator []byte, count uint64) {
 	p.leaves = append(p.leaves, leaf{separator: separator, count: count})
 	p.count += count
 	d.size += int64(len(separator)) + leafOverhead
+	return &p.leaves[len(p.leaves)-1]
 }
 
 // count returns the number of leaves.
@@ -210,12 +212,12 @@ func (tx *Tx) readLeaves(key leafKey) (*leafDirectory, error) {
 	lo := key.leafRow(nil, nil)
 	it := tx.iter(lo, format.AppendElement(nil, uint16(key.slot), key.oid, format.SubLeaf+1))
 	for ok := it.First(); ok; ok = it.Next() {
-		count, err := format.LeafCount(it.Value())
+		count, even, err := format.LeafValue(it.Value())
 		if err != nil {
 			_ = it.Close()
 			return nil, err
 		}
-		d.push(bytes.Clone(it.Key()[len(lo):]), count)
+		d.push(bytes.Clone(it.Key()[len(lo):]), count).even = even
 		d.total += count
 	}
 	if err := it.Close(); err != nil {

@@ -12,13 +12,18 @@ import (
 type leafChanges struct {
 	tx      *Tx
 	dir     *leafDirectory
-	touched [][]byte // separators of leaves whose rows are to be written
+	touched [][]byte  // separators of leaves whose rows are to be written
+	ends    [2][]byte // keys of which all elements are between; nil: no bound
 }
 
-// leavesOf returns the directory with a stamp, from memory or from its rows.
-func (tx *Tx) leavesOf(key leafKey, stamp uint64) (*leafDirectory, error) {
+// leavesOf returns the directory with a stamp, of so many leaves, from memory or from
+// its rows.
+func (tx *Tx) leavesOf(key leafKey, leaves, stamp uint64) (*leafDirectory, error) {
 	if d := tx.engine.leaves.get(key, stamp); d != nil {
 		return d, nil
+	}
+	if err := tx.patient(leaves); err != nil {
+		return nil, err
 	}
 	d, err := tx.readLeaves(key)
 	if err != nil {
@@ -43,6 +48,7 @@ func (tx *Tx) keepLeaves(d *leafDirectory, stamp uint64) {
 func (c *leafChanges) count(key []byte, marked bool, delta int64) {
 	at := c.dir.find(key)
 	c.dir.change(at, key, marked, delta)
+	c.dir.at(at).even = false
 	separator := c.dir.at(at).separator
 	c.dir.add(at, delta)
 	last := len(c.tx.leafUndo) - 1
@@ -94,7 +100,7 @@ func (c *leafChanges) save(stamp uint64) error {
 
 func (c *leafChanges) put(l *leaf) {
 	c.tx.scratch = c.dir.key.leafRow(c.tx.scratch[:0], l.separator)
-	c.tx.value = format.AppendLeafValue(c.tx.value[:0], l.count)
+	c.tx.value = format.AppendLeafValue(c.tx.value[:0], l.count, l.even)
 	c.tx.putRow(c.tx.scratch, c.tx.value)
 }
 
@@ -119,6 +125,7 @@ func (c *leafChanges) merge(at leafAt) bool {
 	c.tx.delRow(c.dir.key.leafRow(nil, gone.separator))
 	c.dir.remove(high)
 	c.dir.add(low, int64(gone.count))
+	c.dir.at(low).even = false
 	if kept := c.dir.at(low); kept.keys != nil && gone.keys != nil {
 		before := kept.keys.size()
 		for i := range gone.keys.order {
@@ -156,6 +163,7 @@ func (c *leafChanges) split(at leafAt) error {
 		c.dir.hold(at, first, math.MaxInt64)
 	}
 	c.dir.add(at, -int64(moved))
+	c.dir.at(at).even = false
 	c.put(c.dir.at(at))
 	c.dir.insert(at, more)
 	return nil
@@ -173,11 +181,14 @@ func (k *leafKeys) cut(each int) (more []leaf) {
 // scan does the same from the rows.
 func (c *leafChanges) scan(at leafAt, each uint64) (more []leaf, err error) {
 	l := c.dir.at(at)
-	var high []byte
+	low, high := l.separator, c.ends[1]
+	if len(low) == 0 {
+		low = c.ends[0]
+	}
 	if next, ok := c.dir.next(at); ok {
 		high = c.dir.at(next).separator
 	}
-	it := c.dir.key.elements(c.tx, l.separator, high)
+	it := c.dir.key.elements(c.tx, low, high)
 	var last []byte
 	n := uint64(0)
 	for ok := it.First(); ok; ok = it.Next() {

@@ -20,13 +20,14 @@ const (
 // after Save. It is a value for one command: while it is in use nothing else may
 // change the key, nor may another inline value be changed.
 type List struct {
-	tx         *Tx
-	e          Entry
-	lp         []byte // layout Inline: the listpack; nil for a list of no elements
-	own        bool   // lp is in tx.build and may be changed in place
-	changed    bool
-	dropped    bool   // layout Rows: all elements went, their rows did not
-	head, tail uint64 // layout Rows: positions of the ends, if Count > 0
+	tx      *Tx
+	e       Entry
+	lp      []byte // layout Inline: the listpack; nil for a list of no elements
+	own     bool   // lp is in tx.build and may be changed in place
+	changed bool
+	dropped bool             // layout Rows: all elements went, their rows did not
+	x       format.ListExtra // layout Rows, if Count > 0
+	leaves  leafChanges      // layout Rows; dir is nil until it is needed
 }
 
 // List looks key up; a key that does not exist is a list without elements.
@@ -49,9 +50,7 @@ func (tx *Tx) listOf(e *Entry) (List, error) {
 		l.lp = e.Meta.Inline
 		return l, nil
 	}
-	var err error
-	l.head, l.tail, err = e.Meta.ListBounds()
-	return l, err
+	return l, l.x.Decode(e.Meta.Extra)
 }
 
 // Live reports whether the key exists.
@@ -104,29 +103,37 @@ func (l *List) Push(end End, values ...[]byte) error {
 				return err
 			}
 		}
-		l.pushRow(end, value)
+		if err := l.pushRow(end, value); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // pushRow is Push, layout Rows.
-func (l *List) pushRow(end End, value []byte) {
+func (l *List) pushRow(end End, value []byte) error {
 	m := &l.e.Meta
+	pos := uint64(format.ListMiddle)
 	switch {
 	case m.Count == 0:
-		l.head, l.tail = format.ListMiddle, format.ListMiddle
+		l.x = format.ListExtra{Head: pos, Tail: pos, Low: pos, High: pos}
 	case end == Tail:
-		l.tail += format.ListStride
+		pos = l.x.Tail + format.ListStride
+		if err := l.clear(l.x.Tail+1, min(pos, l.x.High)); err != nil {
+			return err
+		}
+		l.x.Tail, l.x.High = pos, max(pos, l.x.High)
 	default:
-		l.head -= format.ListStride
-	}
-	pos := l.head
-	if end == Tail {
-		pos = l.tail
+		pos = l.x.Head - format.ListStride
+		if err := l.clear(max(pos, l.x.Low), l.x.Head-1); err != nil {
+			return err
+		}
+		l.x.Head, l.x.Low = pos, min(pos, l.x.Low)
 	}
 	l.tx.putRow(l.rowKey(pos), value)
 	m.Count++
 	m.Bytes += uint64(listpack.ElementSize(value))
+	return l.count(pos, 1)
 }
 
 // atLimit reports whether there is no position left beyond an end.
@@ -135,9 +142,9 @@ func (l *List) atLimit(end End) bool {
 		return false
 	}
 	if end == Head {
-		return l.head < 2*format.ListStride
+		return l.x.Head < 2*format.ListStride
 	}
-	return l.tail > 1<<64-1-2*format.ListStride
+	return l.x.Tail > 1<<64-1-2*format.ListStride
 }
 
 func (l *List) rowKey(pos uint64) []byte {
@@ -177,7 +184,9 @@ func (l *List) toRows() error {
 		if !ok {
 			return c.Err()
 		}
-		l.pushRow(Tail, l.tx.text(v, 0))
+		if err := l.pushRow(Tail, l.tx.text(v, 0)); err != nil {
+			return err
+		}
 	}
 }
 
@@ -185,20 +194,14 @@ func (l *List) toRows() error {
 func (l *List) begin() {
 	m := &l.e.Meta
 	m.Layout, m.Inline, m.OID = format.Rows, nil, l.tx.newOID(l.e.Slot)
-	m.Flags |= format.FlagListDense
+	m.Flags = m.Flags&^format.FlagListAbout | format.FlagListDense
 	m.Count, m.Bytes = 0, 0
 	l.lp, l.own = nil, false
+	l.x, l.leaves = format.ListExtra{}, leafChanges{}
 }
 
 // renumber copies the elements to positions of their own, in the middle again.
-func (l *List) renumber() error {
-	w := l.Walk(Head, 0, l.Len())
-	l.begin()
-	for w.Next() {
-		l.pushRow(Tail, w.Value())
-	}
-	return w.Close()
-}
+func (l *List) renumber() error { return l.move(0, l.Len()) }
 
 // Index returns the element at an index, from the tail if it is negative. It is
 // valid until the next call of a method.
@@ -237,8 +240,7 @@ func (l *List) Set(i int64, value []byte) (bool, error) {
 		if len(l.lp)-(at.end-at.start)+listpack.ElementSize(value) <= inlineListBytes {
 			l.makeOwn()
 			l.replace(at.start, at.end, value)
-			l.shrink()
-			return true, nil
+			return true, l.shrink()
 		}
 		if err := l.toRows(); err != nil {
 			return false, err
@@ -247,12 +249,12 @@ func (l *List) Set(i int64, value []byte) (bool, error) {
 			return false, err
 		}
 	}
-	l.e.Meta.Bytes += uint64(listpack.ElementSize(value)) - uint64(listpack.ElementSize(at.value))
+	l.e.Meta.Bytes += uint64(listpack.ElementSize(value))
+	l.less(uint64(listpack.ElementSize(at.value)))
 	mark := l.tx.Mark()
 	l.tx.putRow(l.rowKey(at.pos), value)
 	l.tx.explain(mark, "LSET", string(l.e.Key), strconv.FormatInt(i, 10), string(value))
-	l.shrink()
-	return true, nil
+	return true, l.shrink()
 }
 
 // listPlace says where an element is.
@@ -289,13 +291,18 @@ func (l *List) Save() {
 	case l.Len() > 0 && l.inline():
 		m.Inline = l.lp
 	case l.Len() > 0:
-		l.tx.extra = format.AppendListBounds(l.tx.extra[:0], l.head, l.tail)
+		if err := l.saveLeaves(); err != nil {
+			l.tx.fail(err)
+			return
+		}
+		l.tx.extra = l.x.Append(l.tx.extra[:0])
 		m.Extra = l.tx.extra
 	case l.inline() || l.dropped:
 		l.tx.remove(&l.e)
 		return
 	default:
-		l.tx.detach(&l.e) // its rows are deleted already
+		l.dropLeafRows()
+		l.tx.detach(&l.e) // the rows of its elements are deleted already
 		return
 	}
 	l.tx.save(&l.e)
@@ -327,14 +334,15 @@ func (l *List) grow(values ...[]byte) {
 
 // shrink decides about the encoding after elements went: half a node is a listpack
 // again. (Redis also asks whether they are in one node still; here they always are.)
-func (l *List) shrink() {
-	if l.e.Meta.Enc != format.EncQuicklist {
-		return
+func (l *List) shrink() error {
+	if err := l.measure(); err != nil || l.e.Meta.Enc != format.EncQuicklist {
+		return err
 	}
 	maxBytes, maxCount := l.tx.engine.encodings.listNode()
 	if l.lpBytes() <= maxBytes/2 && l.Len() <= maxCount/2 {
 		l.e.Meta.Enc = format.EncListpack
 	}
+	return nil
 }
 
 // settle decides about the encoding of a new list, which depends on its size only.

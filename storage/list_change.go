@@ -21,8 +21,7 @@ func (l *List) Pop(end End, n int64, f func(value []byte)) error {
 	if err := l.cut(end, n); err != nil {
 		return err
 	}
-	l.shrink()
-	return nil
+	return l.shrink()
 }
 
 // Trim keeps the elements with index start to stop, from the tail if negative.
@@ -52,8 +51,7 @@ func (l *List) Trim(start, stop int64) error {
 	} else if err := l.move(start, kept); err != nil {
 		return err
 	}
-	l.shrink()
-	return nil
+	return l.shrink()
 }
 
 // cut removes n elements at an end.
@@ -78,65 +76,81 @@ func (l *List) cut(end End, n int64) error {
 		m.Count, l.dropped = 0, true
 		return nil
 	}
-	gone, next, err := l.cutting(end, n)
-	if err != nil {
-		return err
-	}
-	if n <= pointDeleteRows || !l.dense() {
-		for _, pos := range gone {
-			l.tx.delRow(l.rowKey(pos))
-		}
-	} else {
-		from, to := l.head, next // the first of the range and what follows it
-		if end == Tail {
-			from, to = next+1, l.tail+1
-		}
-		l.tx.delRange(
-			format.AppendListElement(nil, uint16(l.e.Slot), m.OID, from),
-			format.AppendListElement(nil, uint16(l.e.Slot), m.OID, to))
-	}
-	m.Count = uint64(kept)
-	if end == Head {
-		l.head = next
-	} else {
-		l.tail = next
-	}
-	return nil
-}
-
-// cutting returns the positions of n elements at an end, unless they are many and
-// the list is dense, and that of the element behind them. It takes them off Bytes.
-func (l *List) cutting(end End, n int64) (gone []uint64, next uint64, err error) {
-	m := &l.e.Meta
-	many := n > pointDeleteRows && l.dense()
-	if kept := int64(m.Count) - n; many && kept < n { // the size of what stays is sooner found
-		m.Bytes = 0
-		w := l.Walk(!end, 0, kept)
-		for w.Next() {
-			m.Bytes += uint64(listpack.ElementSize(w.Value()))
-		}
-		return nil, l.densePlace(end, n), w.Close()
+	if n > pointDeleteRows && (l.dense() || l.hasLeaves()) {
+		return l.cutRange(end, n)
 	}
 	w := l.Walk(end, 0, min(n+1, int64(m.Count)))
 	l.tx.positions = l.tx.positions[:0]
+	next := uint64(0)
 	for i := int64(0); w.Next(); i++ {
 		if next = w.pos; i == n {
 			break
 		}
-		m.Bytes -= uint64(listpack.ElementSize(w.Value()))
-		if !many {
-			l.tx.positions = append(l.tx.positions, w.pos)
+		l.less(uint64(listpack.ElementSize(w.Value())))
+		l.tx.positions = append(l.tx.positions, w.pos)
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	for _, pos := range l.tx.positions {
+		l.tx.delRow(l.rowKey(pos))
+		if err := l.count(pos, -1); err != nil {
+			return err
 		}
 	}
-	return l.tx.positions, next, w.Close()
+	m.Count = uint64(kept)
+	l.endAt(end, next, true)
+	return nil
 }
 
-// densePlace is the position of the element n places from an end of a dense list.
-func (l *List) densePlace(end End, n int64) uint64 {
-	if end == Head {
-		return l.head + uint64(n)*format.ListStride
+// endAt makes the element at a position the end of the list. If the rows beyond it
+// are deleted one by one, nothing of them is left behind.
+func (l *List) endAt(end End, pos uint64, clean bool) {
+	switch {
+	case end == Head:
+		if clean && l.x.Low == l.x.Head {
+			l.x.Low = pos
+		}
+		l.x.Head = pos
+	default:
+		if clean && l.x.High == l.x.Tail {
+			l.x.High = pos
+		}
+		l.x.Tail = pos
 	}
-	return l.tail - uint64(n)*format.ListStride
+}
+
+// cutRange removes n elements at an end, more than pointDeleteRows but not all, with
+// one deletion of a range: what it costs does not depend on how many they are.
+func (l *List) cutRange(end End, n int64) error {
+	m := &l.e.Meta
+	kept := int64(m.Count) - n
+	at := n // index of the element that becomes the end
+	if end == Tail {
+		at = kept - 1
+	}
+	next, err := l.position(at)
+	if err != nil {
+		return err
+	}
+	if err := l.cutBytes(end, n, kept); err != nil {
+		return err
+	}
+	if l.hasLeaves() {
+		if err := l.cutLeaves(end, uint64(n)); err != nil {
+			return err
+		}
+	}
+	from, to := l.x.Head, next // the first of the range and what follows it
+	if end == Tail {
+		from, to = next+1, l.x.Tail+1
+	}
+	l.tx.delRange(
+		format.AppendListElement(nil, uint16(l.e.Slot), m.OID, from),
+		format.AppendListElement(nil, uint16(l.e.Slot), m.OID, to))
+	m.Count = uint64(kept)
+	l.endAt(end, next, false)
+	return nil
 }
 
 // offsets returns where n elements at an end are in the listpack.
@@ -164,7 +178,10 @@ func (l *List) move(from, n int64) error {
 	w := l.Walk(Head, from, n)
 	l.begin()
 	for w.Next() {
-		l.pushRow(Tail, w.Value())
+		if err := l.pushRow(Tail, w.Value()); err != nil {
+			_ = w.Close()
+			return err
+		}
 	}
 	return w.Close()
 }
@@ -239,7 +256,7 @@ func (l *List) Remove(value []byte, count int64) (removed int64, err error) {
 	}
 	if removed > 0 && err == nil {
 		l.changed = true
-		l.shrink()
+		err = l.shrink()
 	}
 	return removed, err
 }
@@ -306,30 +323,31 @@ func (l *List) removeRows(end End, value []byte, count int64) (removed int64, er
 	case removed == int64(m.Count):
 		return removed, l.cut(Head, removed)
 	}
-	m.Count -= uint64(removed)
-	m.Bytes -= uint64(removed) * uint64(listpack.ElementSize(value))
-	mark := l.tx.Mark()
-	for _, pos := range r.gone {
-		l.tx.delRow(l.rowKey(pos))
-	}
-	if end == Head {
-		l.tx.explain(mark, "LREM", string(l.e.Key), strconv.FormatInt(removed, 10), string(value))
-	} else {
-		l.tx.explain(mark, "LREM", string(l.e.Key), strconv.FormatInt(-removed, 10), string(value))
-	}
 	if !whole {
 		r.trail = 0
 	}
 	if r.lead+r.trail < len(r.gone) {
-		m.Flags &^= format.FlagListDense
+		if err := l.undense(); err != nil {
+			return 0, err
+		}
 	}
-	near, far := &l.head, &l.tail
+	m.Count -= uint64(removed)
+	l.less(uint64(removed) * uint64(listpack.ElementSize(value)))
+	mark := l.tx.Mark()
+	for _, pos := range r.gone {
+		l.tx.delRow(l.rowKey(pos))
+		if err := l.count(pos, -1); err != nil {
+			return 0, err
+		}
+	}
 	if end == Tail {
-		near, far = far, near
+		l.tx.explain(mark, "LREM", string(l.e.Key), strconv.FormatInt(-removed, 10), string(value))
+	} else {
+		l.tx.explain(mark, "LREM", string(l.e.Key), strconv.FormatInt(removed, 10), string(value))
 	}
-	*near = r.first
+	l.endAt(end, r.first, true)
 	if whole {
-		*far = r.last
+		l.endAt(!end, r.last, true)
 	}
 	return removed, nil
 }

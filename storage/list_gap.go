@@ -13,23 +13,26 @@ const roomyGap = 1 << 10
 // insertRow puts value before the element with index i, which is neither the first
 // nor beyond the last.
 func (l *List) insertRow(i int64, value []byte) error {
-	before, err := l.seek(i - 1)
+	if err := l.undense(); err != nil {
+		return err
+	}
+	before, err := l.position(i - 1)
 	if err != nil {
 		return err
 	}
-	after, err := l.seek(i)
+	after, err := l.position(i)
 	if err != nil {
 		return err
 	}
 	m := &l.e.Meta
-	m.Flags &^= format.FlagListDense
 	m.Count++
 	m.Bytes += uint64(listpack.ElementSize(value))
-	if after.pos-before.pos >= 2 {
-		l.tx.putRow(l.rowKey(before.pos+(after.pos-before.pos)/2), value)
-		return nil
+	if after-before >= 2 {
+		pos := before + (after-before)/2
+		l.tx.putRow(l.rowKey(pos), value)
+		return l.count(pos, 1)
 	}
-	return l.spread(before.pos, value)
+	return l.spread(before, value)
 }
 
 // spread puts value behind the position left, and moves so many of the elements
@@ -38,7 +41,7 @@ func (l *List) insertRow(i int64, value []byte) error {
 func (l *List) spread(left uint64, value []byte) error {
 	values, gone := [][]byte{value}, []uint64{}
 	step := uint64(format.ListStride) // if everything up to the tail is moved
-	it := l.iter()
+	it := l.rows(nil, nil)
 	for ok := it.SeekGE(append(l.rowKey(left), 0)); ok; ok = it.Next() {
 		pos, err := format.SplitListElement(it.Key())
 		if err != nil {
@@ -56,14 +59,23 @@ func (l *List) spread(left uint64, value []byte) error {
 	}
 	for _, pos := range gone {
 		l.tx.delRow(l.rowKey(pos))
+		if err := l.count(pos, -1); err != nil {
+			return err
+		}
 	}
 	pos := left
 	for _, v := range values {
 		pos += step
+		if pos > l.x.Tail { // all that follow are moved, to beyond the last
+			if err := l.clear(l.x.Tail+1, min(pos, l.x.High)); err != nil {
+				return err
+			}
+			l.x.Tail, l.x.High = pos, max(pos, l.x.High)
+		}
 		l.tx.putRow(l.rowKey(pos), v)
-	}
-	if len(gone) > 0 && gone[len(gone)-1] == l.tail {
-		l.tail = pos
+		if err := l.count(pos, 1); err != nil {
+			return err
+		}
 	}
 	return nil
 }

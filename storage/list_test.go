@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"cobble/slots"
 	"cobble/storage/format"
 )
 
@@ -43,7 +44,7 @@ type listPlan struct {
 
 func newListPlan(seed uint64) *listPlan {
 	p := &listPlan{rng: rand.New(rand.NewPCG(seed, 17))}
-	p.length = []int{3, 30, 130, 700, 2000}[p.rng.IntN(5)]
+	p.length = []int{3, 30, 130, 700, 2000, 9500}[p.rng.IntN(6)]
 	p.values = []int{2, 10, 1000}[p.rng.IntN(3)]
 	p.longer = []int{1, 10, 40, 1200}[p.rng.IntN(4)]
 	p.middle = p.rng.IntN(3) > 0
@@ -210,45 +211,92 @@ func removeBoth(l *List, model []string, value []byte, count int64) ([]string, e
 func TestListAgainstSlice(t *testing.T) {
 	layouts := map[string]int{}
 	for seed := range testSeeds(t, 20) {
-		plan, fs := newListPlan(seed), vfs.NewMem()
-		e, model := openTest(t, smallOptions(fs)), []string{}
-		for step := range 60 {
-			model = plan.step(t, e, model)
-			if plan.rng.IntN(8) == 0 {
-				if err := e.Flush(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if plan.rng.IntN(10) == 0 {
-				if err := errors.Join(e.Flush(), e.Close()); err != nil {
-					t.Fatal(err)
-				}
-				e = openTest(t, smallOptions(fs)) // every row is cold now
-				checkSlot(t, e, "l")
-			}
-			if got := listTexts(t, e, "l"); !slices.Equal(got, model) {
-				t.Fatalf("seed %d, step %d\ngot  %q\nwant %q", seed, step, got, model)
-			}
-		}
-		if err := e.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		checkSlot(t, e, "l")
-		view(t, e, "l", func(tx *Tx) error {
-			l, err := tx.List([]byte("l"))
-			layouts[fmt.Sprint(l.inline(), l.dense())]++
-			return err
-		})
-		_ = e.Close()
+		listSeed(t, seed, mutants{}, layouts)
 	}
-	if len(layouts) != 3 {
+	if len(layouts) != 4 {
 		t.Errorf("not all layouts were tried: %v", layouts)
 	}
 }
 
+func listSeed(t testing.TB, seed uint64, m mutants, layouts map[string]int) {
+	plan, o := newListPlan(seed), smallOptions(vfs.NewMem())
+	o.mutant = m
+	e, model := openTest(t, o), []string{}
+	for step := range min(60, 60_000/plan.length) {
+		model = plan.step(t, e, model)
+		if plan.rng.IntN(8) == 0 {
+			if err := e.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if plan.rng.IntN(10) == 0 {
+			if err := errors.Join(e.Flush(), e.Close()); err != nil {
+				t.Fatal(err)
+			}
+			e = openTest(t, o) // every row is cold now
+			checkSlot(t, e, "l")
+		}
+		if got := listTexts(t, e, "l"); !slices.Equal(got, model) {
+			t.Fatalf("seed %d, step %d\ngot  %q\nwant %q", seed, step, got, model)
+		}
+		plan.compare(t, e, model)
+		view(t, e, "l", func(tx *Tx) error {
+			l, err := tx.List([]byte("l"))
+			layouts[fmt.Sprint(l.inline(), l.dense(), l.hasLeaves())]++
+			return err
+		})
+	}
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	checkSlot(t, e, "l")
+	_ = e.Close()
+}
+
+// compare looks at elements and ranges by their indexes.
+func (p *listPlan) compare(t testing.TB, e *Engine, model []string) {
+	if len(model) == 0 {
+		return
+	}
+	view(t, e, "l", func(tx *Tx) error {
+		l, err := tx.List([]byte("l"))
+		if err != nil {
+			return err
+		}
+		for range 5 {
+			i, n := p.rng.IntN(len(model)), p.rng.IntN(30)
+			got, ok, err := l.Index(int64(i) - int64(p.rng.IntN(2)*len(model)))
+			if err != nil {
+				return err
+			}
+			if !ok || string(got) != model[i] {
+				return fmt.Errorf("element %d of %d is %q %v, want %q", i, len(model), got, ok, model[i])
+			}
+			end, from := End(p.rng.IntN(2) == 0), i
+			if end == Tail {
+				from = len(model) - 1 - i
+			}
+			w := l.Walk(end, int64(from), int64(n))
+			step := 1
+			if end == Tail {
+				step = -1
+			}
+			for at := i; w.Next(); at += step {
+				if string(w.Value()) != model[at] {
+					return fmt.Errorf("walk %v from %d: %q at %d", end, i, w.Value(), at)
+				}
+			}
+			if err := w.Close(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // step is one transaction; it returns what the list holds afterwards. The
 // transaction may run more than once.
-func (p *listPlan) step(t *testing.T, e *Engine, model []string) []string {
+func (p *listPlan) step(t testing.TB, e *Engine, model []string) []string {
 	remove, undo := p.rng.IntN(60) == 0, p.rng.IntN(5) == 0
 	changes := make([]listChange, 1+p.rng.IntN(4))
 	for i := range changes {
@@ -302,13 +350,13 @@ func TestListPositionsEnd(t *testing.T) {
 						return err
 					}
 					m := &l.e.Meta
-					l.tx.delRow(l.rowKey(l.head))
-					l.head = 3 * format.ListStride
+					l.tx.delRow(l.rowKey(l.x.Head))
+					l.x.Head = 3 * format.ListStride
 					if end == Tail {
-						l.head = 1<<64 - 3*format.ListStride
+						l.x.Head = 1<<64 - 3*format.ListStride
 					}
-					l.tail = l.head
-					l.tx.putRow(l.rowKey(l.head), []byte(want[len(want)-1]))
+					l.x.Tail, l.x.Low, l.x.High = l.x.Head, l.x.Head, l.x.Head
+					l.tx.putRow(l.rowKey(l.x.Head), []byte(want[len(want)-1]))
 					if m.Count != 1 {
 						t.Fatal(m.Count)
 					}
@@ -330,3 +378,145 @@ func TestListPositionsEnd(t *testing.T) {
 		}
 	}
 }
+
+// growList makes a list of the texts 0, 1 … n−1.
+func growList(t testing.TB, e *Engine, n int) (model []string) {
+	for from := 0; from < n; from += 1000 {
+		update(t, e, "l", func(tx *Tx) error {
+			l, err := tx.List([]byte("l"))
+			for i := from; i < min(from+1000, n) && err == nil; i++ {
+				err = l.Push(Tail, strconv.AppendInt(nil, int64(i), 10))
+			}
+			l.Save()
+			return err
+		})
+	}
+	for i := range n {
+		model = append(model, strconv.Itoa(i))
+	}
+	return model
+}
+
+func changeList(t testing.TB, e *Engine, f func(l *List) error) {
+	t.Helper()
+	update(t, e, "l", func(tx *Tx) error {
+		l, err := tx.List([]byte("l"))
+		if err == nil {
+			err = f(&l)
+		}
+		l.Save()
+		return err
+	})
+}
+
+// What a range deletion leaves in the store beyond an end of a list until the next
+// flush does not come back when the end moves there in other steps.
+func TestListRowsBeyondTheEnd(t *testing.T) { listBeyondEnd(t, mutants{}) }
+
+func listBeyondEnd(t testing.TB, m mutants) {
+	for _, end := range []End{Head, Tail} {
+		o := smallOptions(vfs.NewMem())
+		o.mutant = m
+		e := openTest(t, o)
+		model := growList(t, e, 3000)
+		if err := e.Flush(); err != nil { // into the store: until then they are dropped in memory
+			t.Fatal(err)
+		}
+		first, last := int64(1000), int64(-1)
+		next := []byte("1000")
+		if end == Tail {
+			first, last = 0, 1999
+			next = []byte("1999")
+		}
+		changeList(t, e, func(l *List) error { return l.Trim(first, last) })
+		changeList(t, e, func(l *List) error {
+			_, err := l.Insert(next, []byte("between"), end == Tail)
+			return err
+		})
+		changeList(t, e, func(l *List) error { return l.Pop(end, 1, func([]byte) {}) })
+		for i := range 5 {
+			changeList(t, e, func(l *List) error { return l.Push(end, fmt.Append(nil, "new", i)) })
+		}
+		if end == Head {
+			model = append([]string{"new4", "new3", "new2", "new1", "new0", "between"}, model[1001:]...)
+		} else {
+			model = append(slices.Clone(model[:1999]), "between", "new0", "new1", "new2", "new3", "new4")
+		}
+		if got := listTexts(t, e, "l"); !slices.Equal(got, model) {
+			t.Fatalf("from the %v: %d elements, want %d: %.200q", end, len(got), len(model), got)
+		}
+		if err := e.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		checkSlot(t, e, "l")
+		_ = e.Close()
+	}
+}
+
+// A list of very many elements that was changed in the middle finds indexes, and is
+// cut, at the price of a few rows: patience (Tx.patient) counts them.
+func TestListMiddleIsNear(t *testing.T) {
+	const n = 100_000
+	e := openTest(t, smallOptions(vfs.NewMem()))
+	defer e.Close()
+	model := growList(t, e, n)
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	changeList(t, e, func(l *List) error {
+		_, err := l.Insert([]byte("50000"), []byte("between"), true)
+		return err
+	})
+	model = slices.Insert(model, 50000, "between")
+	try := func(f func(l *List) error) {
+		t.Helper()
+		if err := e.Flush(); err != nil { // no dirty rows that have to be put in order
+			t.Fatal(err)
+		}
+		for range 10 { // for what is cold
+			_, err := e.TryUpdate(testNow, slots.Of([]byte("l")), OpFunc(func(tx *Tx) error {
+				l, err := tx.List([]byte("l"))
+				if err == nil {
+					err = f(&l)
+				}
+				l.Save()
+				return err
+			}))
+			if err == nil {
+				return
+			}
+			if err != ErrWouldBlock {
+				t.Fatal(err)
+			}
+		}
+		t.Errorf("more than %d rows were looked at", patience)
+	}
+	for _, i := range []int{0, 49_000, 49_999, 50_000, 50_001, 75_000, n} {
+		try(func(l *List) error {
+			got, ok, err := l.Index(int64(i))
+			if err == nil && (!ok || string(got) != model[i]) {
+				err = fmt.Errorf("element %d is %q %v, want %q", i, got, ok, model[i])
+			}
+			return err
+		})
+	}
+	try(func(l *List) error { _, err := l.Set(70_000, []byte("set")); return err })
+	model[70_000] = "set"
+	try(func(l *List) error { return l.Trim(20_000, -20_001) })
+	model = model[20_000 : len(model)-20_000]
+	try(func(l *List) error { _, err := l.Insert(model20(model), []byte("again"), false); return err })
+	model = slices.Insert(slices.Clone(model), 21, "again")
+	if got := listTexts(t, e, "l"); !slices.Equal(got, model) {
+		t.Fatalf("%d elements, want %d", len(got), len(model))
+	}
+	changeList(t, e, func(l *List) error { return l.Trim(100, 3000) })
+	if got := listTexts(t, e, "l"); !slices.Equal(got, model[100:3001]) {
+		t.Fatalf("%d elements, want %d", len(got), 2901)
+	}
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	checkSlot(t, e, "l") // Bytes is exact again
+}
+
+func model20(model []string) []byte { return []byte(model[20]) }

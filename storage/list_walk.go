@@ -28,6 +28,10 @@ type ListWalk struct {
 	begun bool
 	pos   uint64 // of the current element
 
+	leafy  bool   // positions come from the directory,
+	at     leafAt // of this leaf,
+	within int    // and of this element in it
+
 	value      []byte
 	start, end int
 	err        error
@@ -46,30 +50,35 @@ func (l *List) Walk(end End, from, n int64) ListWalk {
 		w.beginInline(from)
 		return w
 	}
-	w.list = *l
-	if l.dense() {
-		w.pos = l.head + uint64(from)*format.ListStride
-		if w.backward {
-			w.pos = l.tail - uint64(from)*format.ListStride
-		}
-		if w.left <= pointReads {
-			return w
-		}
-	} else {
-		w.pos, w.skip = l.head, from
-		if w.backward {
-			w.pos = l.tail
-		}
+	if w.err = w.find(l, from); w.err != nil || w.left <= pointReads && (l.dense() || w.leafy) {
+		return w
 	}
-	w.rows = l.iter()
+	w.leafy = false
+	w.rows = l.rows(nil, nil)
 	return w
 }
 
-// iter opens an iterator over the rows of the elements.
-func (l *List) iter() *rowIter {
-	lo := format.AppendListElement(nil, uint16(l.e.Slot), l.e.Meta.OID, l.head)
-	hi := format.AppendListElement(nil, uint16(l.e.Slot), l.e.Meta.OID, l.tail)
-	return l.tx.iter(lo, append(hi, 0))
+// find finds the first element of a walk in layout Rows.
+func (w *ListWalk) find(l *List, from int64) (err error) {
+	index := from
+	if w.backward {
+		index = l.Len() - 1 - from
+	}
+	switch {
+	case l.dense():
+		w.pos, err = l.position(index)
+	case l.hasLeaves():
+		w.leafy = true
+		if w.at, w.within, err = l.leafOf(index); err == nil {
+			w.pos, err = l.positionIn(w.at, w.within)
+		}
+	case w.backward:
+		w.pos, w.skip = l.x.Tail, from
+	default:
+		w.pos, w.skip = l.x.Head, from
+	}
+	w.list = *l
+	return err
 }
 
 func (w *ListWalk) beginInline(from int64) {
@@ -110,10 +119,13 @@ func (w *ListWalk) Next() bool {
 		w.step()
 	}
 	w.begun = true
+	if w.err != nil {
+		return false
+	}
 	var ok bool
 	w.value, ok, w.err = w.tx.getRow(w.list.rowKey(w.pos))
 	if w.err == errCold { // find out about the others at once
-		for ; w.left > 0; w.left-- {
+		for ; w.left > 0 && w.err == errCold; w.left-- {
 			w.step()
 			if _, _, err := w.tx.getRow(w.list.rowKey(w.pos)); err != nil && err != errCold {
 				w.err = err
@@ -126,11 +138,37 @@ func (w *ListWalk) Next() bool {
 	return w.err == nil
 }
 
+// step moves to the next position.
 func (w *ListWalk) step() {
-	if w.backward {
+	switch {
+	case w.leafy:
+		w.stepLeaf()
+	case w.backward:
 		w.pos -= format.ListStride
-	} else {
+	default:
 		w.pos += format.ListStride
+	}
+}
+
+func (w *ListWalk) stepLeaf() {
+	dir, ok := w.list.leaves.dir, true
+	if w.backward {
+		if w.within--; w.within < 0 {
+			if w.at, ok = dir.previous(w.at); ok {
+				w.within = int(dir.at(w.at).count) - 1
+			}
+		}
+	} else if w.within++; uint64(w.within) == dir.at(w.at).count {
+		w.at, ok = dir.next(w.at)
+		w.within = 0
+	}
+	if !ok || w.within < 0 {
+		w.err = format.ErrCorrupt // Count says there are more
+		return
+	}
+	pos, err := w.list.positionIn(w.at, w.within)
+	if w.pos = pos; err != nil {
+		w.err = err
 	}
 }
 

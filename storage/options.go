@@ -91,4 +91,7 @@ type mutants struct {
 	expiredSeen      bool // fields are there until they are removed
 	deadlinesInline  bool // a hash that changes its layout forgets deadlines
 	deadlinesStay    bool // a deadline stays filed when it changes, and whatever is filed is removed
+	listUncounted    bool // a list's directory is not told of elements that come
+	listStaysEven    bool // a leaf that was changed in the middle is still taken for even
+	listUncleared    bool // what a range deletion has left beyond the end of a list stays when the end moves there
 }

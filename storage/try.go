@@ -99,6 +99,20 @@ func (e *Engine) tryRun(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 	return st.counters.LSN, err
 }
 
+// patience is how many rows a transaction looks at whose caller must not wait: what
+// takes a millisecond or two.
+const patience = 4096
+
+// patient returns nil if the transaction may do what takes a look at n rows; else the
+// transaction fails with ErrWouldBlock, to run again where nobody waits for it.
+func (tx *Tx) patient(n uint64) error {
+	if !tx.hurried || n <= patience {
+		return nil
+	}
+	tx.fail(ErrWouldBlock)
+	return ErrWouldBlock
+}
+
 // diskReads estimates how often looking up a cold row reads the disk: a miss of
 // the block cache adds missWeight, a look without one takes 1 away.
 type diskReads struct{ score atomic.Int32 }

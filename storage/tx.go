@@ -84,7 +84,7 @@ func (tx *Tx) Now() int64 { return tx.now }
 
 // Incomplete reports whether a row was needed that is not in memory: whatever the
 // operation has concluded, it will run again.
-func (tx *Tx) Incomplete() bool { return len(tx.cold) > 0 }
+func (tx *Tx) Incomplete() bool { return len(tx.cold) > 0 || tx.err == ErrWouldBlock }
 
 // Lookups returns how many lookups of keys found one, and found none.
 func (tx *Tx) Lookups() (hits, misses int64) { return tx.hits, tx.misses }

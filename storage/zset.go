@@ -127,7 +127,7 @@ func (z *ZSet) directory() (*leafDirectory, error) {
 	var dir *leafDirectory
 	var err error
 	if z.extra.Leaves > 0 {
-		dir, err = z.tx.leavesOf(z.leafKey(), z.extra.Stamp)
+		dir, err = z.tx.leavesOf(z.leafKey(), z.extra.Leaves, z.extra.Stamp)
 	} else if dir = z.tx.engine.leaves.get(z.leafKey(), z.extra.Stamp); dir == nil {
 		dir = newLeafDirectory(z.leafKey(), z.e.Meta.Count)
 		z.tx.keepLeaves(dir, z.extra.Stamp)

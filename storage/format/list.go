@@ -7,10 +7,14 @@ import "encoding/binary"
 //	key   = slot 20 oid(8) 'e' pos(8)     pos grows from the head to the tail
 //	value = the element
 //	extra = head(8) tail(8)               positions of the first and the last element
+//	      | head(8) tail(8) leaves(uvarint) stamp(uvarint) low(8) high(8)
 //
-// In a dense list (FlagListDense) element i is at head + i·ListStride. Rows outside
-// head … tail may still be in the store, waiting for a range deletion; they are not
-// of the list.
+// In a dense list (FlagListDense) element i is at head + i·ListStride. Any other may
+// have a leaf directory (leaf.go), of so many rows.
+//
+// Rows outside head … tail may still be in the store, waiting for a range deletion;
+// they are not of the list. None is outside of low … high. Without low and high those
+// are head and tail.
 const (
 	SubListElement byte = 'e'
 
@@ -22,7 +26,7 @@ const (
 	// ListElementKey is the length of the row key of an element.
 	ListElementKey = 2 + 1 + 8 + 1 + 8
 
-	listExtra = 16
+	listBounds = 16
 )
 
 // AppendListElement appends the row key of the element at a position.
@@ -38,19 +42,46 @@ func SplitListElement(row []byte) (pos uint64, err error) {
 	return binary.BigEndian.Uint64(row[12:]), nil
 }
 
-// AppendListBounds appends the extra bytes of a list's metadata.
-func AppendListBounds(dst []byte, head, tail uint64) []byte {
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(dst, head), tail)
+// ListExtra is what the metadata of a list in layout Rows says beside its count:
+// positions of the first and last element and of the outermost rows, and of its leaf
+// directory what ZSetExtra says.
+type ListExtra struct {
+	Head, Tail    uint64
+	Leaves, Stamp uint64
+	Low, High     uint64
 }
 
-// ListBounds returns the positions of the first and the last element.
-func (m *Meta) ListBounds() (head, tail uint64, err error) {
-	if len(m.Extra) != listExtra {
-		return 0, 0, ErrCorrupt
+// Append appends the encoding of x.
+func (x *ListExtra) Append(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(dst, x.Head), x.Tail)
+	if x.Leaves == 0 && x.Stamp == 0 && x.Low == x.Head && x.High == x.Tail {
+		return dst
 	}
-	head, tail = binary.BigEndian.Uint64(m.Extra), binary.BigEndian.Uint64(m.Extra[8:])
-	if head > tail {
-		return 0, 0, ErrCorrupt
+	dst = binary.AppendUvarint(binary.AppendUvarint(dst, x.Leaves), x.Stamp)
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(dst, x.Low), x.High)
+}
+
+// Decode reads what Append wrote.
+func (x *ListExtra) Decode(b []byte) error {
+	*x = ListExtra{}
+	if len(b) < listBounds {
+		return ErrCorrupt
 	}
-	return head, tail, nil
+	x.Head, x.Tail = binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
+	x.Low, x.High = x.Head, x.Tail
+	if b = b[listBounds:]; len(b) > 0 {
+		var n [2]int
+		if x.Leaves, n[0] = binary.Uvarint(b); n[0] <= 0 {
+			return ErrCorrupt
+		}
+		if x.Stamp, n[1] = binary.Uvarint(b[n[0]:]); n[1] <= 0 || len(b) != n[0]+n[1]+listBounds {
+			return ErrCorrupt
+		}
+		b = b[n[0]+n[1]:]
+		x.Low, x.High = binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
+	}
+	if x.Head > x.Tail || x.Low > x.Head || x.High < x.Tail {
+		return ErrCorrupt
+	}
+	return nil
 }

@@ -14,30 +14,38 @@ func TestListRowGoldenBytes(t *testing.T) {
 	if pos, err := SplitListElement(key); err != nil || pos != ListMiddle+ListStride {
 		t.Errorf("SplitListElement: %x %v", pos, err)
 	}
-	extra := AppendListBounds(nil, 1, ListMiddle)
+	x := ListExtra{Head: 1, Tail: ListMiddle, Low: 1, High: ListMiddle}
+	extra := x.Append(nil)
 	if got, want := hex.EncodeToString(extra), "00000000000000018000000000000000"; got != want {
 		t.Errorf("bounds %s, want %s", got, want)
 	}
+	x = ListExtra{Head: 1, Tail: ListMiddle, Leaves: 300, Stamp: 2, Low: 0, High: ListMiddle + 1}
+	long := x.Append(nil)
+	if got, want := hex.EncodeToString(long), "00000000000000018000000000000000"+"ac0202"+"00000000000000008000000000000001"; got != want {
+		t.Errorf("extra %s, want %s", got, want)
+	}
+	wrong, narrow := ListExtra{Head: 2, Tail: 1, Low: 2, High: 1}, ListExtra{Head: 2, Tail: 3, Leaves: 1, Low: 3, High: 3}
 	for _, c := range []struct {
 		extra []byte
 		ok    bool
-	}{{extra, true}, {extra[1:], false}, {nil, false}, {AppendListBounds(nil, 2, 1), false}} {
-		m := Meta{Extra: c.extra}
-		if _, _, err := m.ListBounds(); (err == nil) != c.ok {
-			t.Errorf("ListBounds of %x: %v", c.extra, err)
+	}{{extra, true}, {long, true}, {extra[1:], false}, {long[1:], false}, {nil, false}, {wrong.Append(nil), false}, {narrow.Append(nil), false}} {
+		var got ListExtra
+		if err := got.Decode(c.extra); (err == nil) != c.ok || err == nil && !bytes.Equal(got.Append(nil), c.extra) {
+			t.Errorf("%x: %+v, %v", c.extra, got, err)
 		}
 	}
 }
 
 func FuzzListRows(f *testing.F) {
-	f.Add(AppendListElement(nil, 1, 2, 3), AppendListBounds(nil, 1, 2))
+	first := ListExtra{Head: 1, Tail: 2, Leaves: 3, Stamp: 4, Low: 1, High: 7}
+	f.Add(AppendListElement(nil, 1, 2, 3), first.Append(nil))
 	f.Fuzz(func(t *testing.T, key, extra []byte) {
 		if pos, err := SplitListElement(key); err == nil && !bytes.Equal(AppendListElement(nil, SlotOf(key), objectOf(key), pos), key) {
 			t.Fatalf("%x became another", key)
 		}
-		m := Meta{Extra: extra}
-		if head, tail, err := m.ListBounds(); err == nil && !bytes.Equal(AppendListBounds(nil, head, tail), extra) {
-			t.Fatalf("bounds %x became others", extra)
+		var x, again ListExtra
+		if x.Decode(extra) == nil && (again.Decode(x.Append(nil)) != nil || again != x) {
+			t.Fatalf("%x became %+v, and that %+v", extra, x, again)
 		}
 	})
 }

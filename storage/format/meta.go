@@ -87,6 +87,7 @@ const (
 	flagTTL       = 0x04
 	flagFields    = 0x08
 	FlagListDense = 0x10 // list: no gap between positions
+	FlagListAbout = 0x20 // list: Bytes is an estimate
 	typeFlags     = 0xF0
 )
 

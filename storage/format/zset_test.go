@@ -14,7 +14,8 @@ func TestZSetGoldenBytes(t *testing.T) {
 	golden(t, "order of a negative score", AppendZSetOrder(nil, -1.5, nil), "4007ffffffffffff")
 	golden(t, "order of -0", AppendZSetOrder(nil, math.Copysign(0, -1), nil), "8000000000000000")
 	golden(t, "score of -0", AppendZSetScore(nil, math.Copysign(0, -1)), "8000000000000000")
-	golden(t, "leaf", AppendLeafValue(nil, 300), "ac02")
+	golden(t, "leaf", AppendLeafValue(nil, 300, false), "ac02")
+	golden(t, "even leaf", AppendLeafValue(nil, 300, true), "ac0201")
 	golden(t, "no extra", (&ZSetExtra{}).Append(nil), "")
 	golden(t, "extra", (&ZSetExtra{Leaves: 2, Stamp: 300, Low: []byte("l"), High: []byte("hi")}).Append(nil), "02"+"ac02"+"016c"+"026869")
 }
@@ -63,8 +64,8 @@ func FuzzZSetRows(f *testing.F) {
 				t.Fatalf("%+v became %+v: %v", x, y, err)
 			}
 		}
-		if n, err := LeafCount(extra); err == nil {
-			if again, err := LeafCount(AppendLeafValue(nil, n)); err != nil || again != n {
+		if n, even, err := LeafValue(extra); err == nil {
+			if again, same, err := LeafValue(AppendLeafValue(nil, n, even)); err != nil || again != n || same != even {
 				t.Fatalf("%d became %d: %v", n, again, err)
 			}
 		}

@@ -1,0 +1,68 @@
+package storage
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+)
+
+// catcher is a testing.TB that notes a failure instead of reporting it.
+type catcher struct {
+	testing.TB
+	failure string
+}
+
+func (c *catcher) Helper()                           {}
+func (c *catcher) Fatal(args ...any)                 { c.fail(fmt.Sprint(args...)) }
+func (c *catcher) Fatalf(format string, args ...any) { c.fail(fmt.Sprintf(format, args...)) }
+func (c *catcher) Error(args ...any)                 { c.fail(fmt.Sprint(args...)) }
+func (c *catcher) Errorf(format string, args ...any) { c.fail(fmt.Sprintf(format, args...)) }
+
+func (c *catcher) fail(text string) {
+	c.failure = text
+	runtime.Goexit()
+}
+
+// failure runs a test to its first failure, which it returns, or "".
+func failure(t *testing.T, test func(t testing.TB)) string {
+	c := &catcher{TB: t}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				c.failure = fmt.Sprint("panic: ", p)
+			}
+		}()
+		test(c)
+	}()
+	<-done
+	return c.failure
+}
+
+// TestTypeMutants switches off one rule of a type at a time. The type's own random
+// test must notice.
+func TestTypeMutants(t *testing.T) {
+	lists := func(m mutants) func(t testing.TB, seed uint64) {
+		return func(t testing.TB, seed uint64) { listSeed(t, seed, m, map[string]int{}) }
+	}
+	for _, m := range []struct {
+		name string
+		seed func(t testing.TB, seed uint64)
+	}{
+		{"a list's directory is not told of elements that come", lists(mutants{listUncounted: true})},
+		{"a leaf of a list that was changed in the middle is taken for even", lists(mutants{listStaysEven: true})},
+		{"what is beyond the end of a list stays when the end moves there", func(t testing.TB, _ uint64) { listBeyondEnd(t, mutants{listUncleared: true}) }},
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			const bound = 40
+			for seed := range uint64(bound) {
+				if text := failure(t, func(t testing.TB) { m.seed(t, seed) }); text != "" {
+					t.Logf("caught by seed %d: %.300s", seed, text)
+					return
+				}
+			}
+			t.Errorf("not noticed in %d seeds", bound)
+		})
+	}
+}
