@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"sync"
 
 	"cobble/server/command"
 	"cobble/server/resp"
@@ -77,6 +78,7 @@ func (s *session) advance(now int64) step {
 	}
 	for {
 		if s.in.Ready() == 0 {
+			s.cool()
 			s.prefetch()
 			s.call.Restart()
 		}
@@ -97,6 +99,9 @@ func (s *session) advance(now int64) step {
 		s.executed++
 		switch {
 		case s.call.Later != nil:
+			if s.call.Brief {
+				s.warmFirst()
+			}
 			return stepLater
 		case s.call.HandOver != nil:
 			return stepHandOver
@@ -105,6 +110,36 @@ func (s *session) advance(now int64) step {
 		case s.call.Out.Len() >= flushAt:
 			return stepFlush
 		}
+	}
+}
+
+// warmFirst has the command that must wait, most likely for rows on disk, read those of
+// the commands behind it as well: one wait for all of them.
+func (s *session) warmFirst() {
+	later := s.call.Later
+	s.call.Later = func(stop <-chan struct{}) {
+		var room [lookAhead + 1]storage.WarmKey
+		keys := s.call.AppendWarm(room[:0], s.call.Args)
+		for i := range s.in.Ready() {
+			keys = s.call.AppendWarm(keys, s.in.Peek(i))
+		}
+		// Whoever needs a row that could not be read meets the error.
+		if s.call.Warm == nil {
+			s.call.Warm = warms.Get().(*storage.Warm)
+		}
+		_ = s.srv.env.Engine.Warm(s.call.Warm, s.call.Now, keys)
+		later(stop)
+	}
+}
+
+var warms = sync.Pool{New: func() any { return new(storage.Warm) }}
+
+// cool lets go of the rows that were read ahead.
+func (s *session) cool() {
+	if w := s.call.Warm; w != nil {
+		s.call.Warm = nil
+		w.Forget()
+		warms.Put(w)
 	}
 }
 

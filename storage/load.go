@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -57,6 +59,14 @@ func (e *Engine) row(tx *Tx, key []byte) ([]byte, bool, error) {
 		if r := &tx.loaded[i]; r.epoch == epoch && bytes.Equal(r.key, key) {
 			return r.value, r.ok, nil
 		}
+	}
+	if tx.engine.opts.mutant.warmStale && tx.warm != nil {
+		for i := range tx.warm.rows {
+			tx.warm.rows[i].epoch = epoch
+		}
+	}
+	if r := tx.warm.find(key, epoch); r != nil {
+		return r.value, r.ok, nil
 	}
 	cold := coldRow{bytes.Clone(key), epoch}
 	if tx.attempts < maxAttempts {
@@ -118,35 +128,42 @@ func (e *Engine) load(tx *Tx) error {
 	return nil
 }
 
-// admit offers what the store said to the table. That a row is absent is not worth
-// keeping for a writer: it is most likely about to make the row.
+// admit offers what the store said to the table.
 func (e *Engine) admit(tx *Tx, rows []loadedRow) {
-	now := seconds32(tx.now)
 	for i := range rows {
-		if !rows[i].ok && tx.writable {
-			continue
-		}
-		k := tableKey(rows[i].key)
-		if !tx.hurried {
-			e.table.Lock(k.Slot)
-		} else if !e.table.TryLock(k.Slot) {
-			continue // the next run has what was loaded all the same
-		}
-		if e.closed.Load() { // the table's memory may be gone; the next run hears of it
-			e.table.Unlock(k.Slot)
-			return
-		}
-		if e.opts.mutant.admitStale {
-			rows[i].epoch = e.table.Epoch(k.Slot)
-		}
-		e.table.Admit(k, rows[i].value, !rows[i].ok, rows[i].epoch, now)
-		e.table.Unlock(k.Slot)
+		e.admitRow(&rows[i], tx.writable, tx.hurried, seconds32(tx.now))
 	}
+}
+
+// admitRow offers one row. That a row is absent is not worth keeping for a writer: it
+// is most likely about to make the row. hurried says not to wait for the slot: who
+// brought the row has it all the same. now is in seconds.
+func (e *Engine) admitRow(row *loadedRow, writer, hurried bool, now uint32) {
+	if !row.ok && writer {
+		return
+	}
+	k := tableKey(row.key)
+	if !hurried {
+		e.table.Lock(k.Slot)
+	} else if !e.table.TryLock(k.Slot) {
+		return
+	}
+	defer e.table.Unlock(k.Slot)
+	if e.closed.Load() { // the table's memory may be gone; the next run hears of it
+		return
+	}
+	if e.opts.mutant.admitStale {
+		row.epoch = e.table.Epoch(k.Slot)
+	}
+	e.table.Admit(k, row.value, !row.ok, row.epoch, now)
 }
 
 // read looks rows up in the store. (Not with DB.Get, which never asks the bloom
 // filters of the lowest level.)
-func (e *Engine) read(cold []coldRow) ([]loadedRow, error) {
+func (e *Engine) read(cold []coldRow) ([]loadedRow, error) { return e.readInto(nil, cold) }
+
+// readInto is read that makes use of the memory of rows.
+func (e *Engine) readInto(rows []loadedRow, cold []coldRow) ([]loadedRow, error) {
 	e.stores.RLock()
 	defer e.stores.RUnlock()
 	if e.store == nil {
@@ -156,9 +173,13 @@ func (e *Engine) read(cold []coldRow) ([]loadedRow, error) {
 	if err != nil {
 		return nil, e.storeError(err)
 	}
-	rows := make([]loadedRow, len(cold))
+	var began time.Time
+	if e.opts.Now != nil {
+		began = e.opts.Now()
+	}
+	rows = slices.Grow(rows[:0], len(cold))[:len(cold)]
 	for i := range cold {
-		rows[i].coldRow = cold[i]
+		rows[i] = loadedRow{coldRow: cold[i]}
 		if it.SeekPrefixGE(cold[i].key) && bytes.Equal(it.Key(), cold[i].key) {
 			value, err := it.ValueAndErr()
 			if err != nil {
@@ -172,7 +193,11 @@ func (e *Engine) read(cold []coldRow) ([]loadedRow, error) {
 	}
 	e.stats.loads.Add(uint64(len(cold)))
 	blocks := it.Stats().InternalStats
-	e.disk.note(blocks.BlockBytes > blocks.BlockBytesInCache)
+	missed := blocks.BlockBytes > blocks.BlockBytesInCache
+	if missed && e.opts.Now != nil { // the system may have the block in memory
+		missed = e.opts.Now().Sub(began) > quickRead*time.Duration(len(cold))
+	}
+	e.disk.note(missed)
 	it.ResetStats()
 	return rows, e.storeError(e.readers.give(it, version))
 }

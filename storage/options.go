@@ -79,6 +79,7 @@ type mutants struct {
 	evictDirty       bool // rows are clean when they are cut, not when they are ingested
 	settleEarly      bool // rows are clean when tables are built, before the ingest
 	admitStale       bool // what a reader brings is admitted, however old
+	warmStale        bool // rows read ahead of a transaction count however old they are
 	oldReaders       bool // iterators from before an ingest go on being used
 	flushPastCommit  bool // a generation is ingested before it is committed
 	headersMissing   bool // headers are not part of the generation

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"cobble/slots"
 )
@@ -113,14 +114,18 @@ func (tx *Tx) patient(n uint64) error {
 	return ErrWouldBlock
 }
 
-// diskReads estimates how often looking up a cold row reads the disk: a miss of
-// the block cache adds missWeight, a look without one takes 1 away.
+// diskReads estimates how often looking up a cold row waits for the disk: a look
+// that took longer than quickRead (where time is not measured, one that missed the
+// block cache) adds missWeight, another one takes 1 away.
 type diskReads struct{ score atomic.Int32 }
 
 const (
 	missWeight = 16
 	missLimit  = 64 // above it looks are left to those who may wait
 	missMax    = 256
+	// quickRead is how long the lookup of a row may take whose blocks the system has
+	// in memory: some 10 µs, where a disk needs 80 µs and more.
+	quickRead = 50 * time.Microsecond
 )
 
 func (d *diskReads) note(missed bool) {

@@ -56,6 +56,7 @@ type Tx struct {
 
 	cold     []coldRow   // rows that must be loaded before Run can succeed
 	loaded   []loadedRow // rows loaded for earlier runs
+	warm     *Warm       // rows that were read ahead of it
 	attempts int
 	record   log.Record
 	through  *Hold         // the hold that does not stop this transaction
@@ -67,7 +68,7 @@ func (tx *Tx) restart() {
 	tx.through, tx.blocked = nil, nil
 	tx.writes.reset()
 	tx.deltas, tx.cold, tx.err, tx.expired, tx.subExpired = tx.deltas[:0], tx.cold[:0], nil, 0, 0
-	tx.untouch, tx.hits, tx.misses = false, 0, 0
+	tx.untouch, tx.hits, tx.misses, tx.warm = false, 0, 0, nil
 	tx.by, tx.events, tx.notes = 0, nil, nil
 	tx.scored, tx.texts = tx.scored[:0], tx.texts[:0]
 }

@@ -8,19 +8,35 @@ import (
 // AppendHint appends what a command that is yet to be executed will look up first.
 // It may be wrong: args are not checked.
 func (c *Call) AppendHint(hints []storage.Hint, args [][]byte) []storage.Hint {
+	if key, _ := c.firstKey(args); key != nil {
+		hints = append(hints, storage.HintOf(slots.Of(key), key))
+	}
+	return hints
+}
+
+// AppendWarm appends it as a key to read from disk.
+func (c *Call) AppendWarm(keys []storage.WarmKey, args [][]byte) []storage.WarmKey {
+	if key, cmd := c.firstKey(args); key != nil {
+		keys = append(keys, storage.WarmKey{Key: key, Write: cmd.Flags&Write != 0})
+	}
+	return keys
+}
+
+// firstKey returns the first key of a command and its row in the table, nil if they
+// are not to be found at once.
+func (c *Call) firstKey(args [][]byte) ([]byte, *Command) {
 	cmd := c.last
 	if cmd == nil || string(args[0]) != c.lastName {
 		cmd = c.Env.Table.Find(args[0])
 	}
 	if cmd == nil || len(cmd.Keys) == 0 {
-		return hints
+		return nil, nil
 	}
 	spec := &cmd.Keys[0]
 	if spec.Keyword != "" || spec.KeyNum >= 0 || spec.Index >= len(args) {
-		return hints
+		return nil, nil
 	}
-	key := args[spec.Index]
-	return append(hints, storage.HintOf(slots.Of(key), key))
+	return args[spec.Index], cmd
 }
 
 // hintKeys does that for the keys of a command of several, whose slot is locked.

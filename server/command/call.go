@@ -37,6 +37,9 @@ type Call struct {
 	// closed or the connection has ended, which it then closes.
 	HandOver func(conn net.Conn, in *resp.Reader, stop <-chan struct{})
 
+	// Warm is what the session has read from disk for this command and those behind it.
+	Warm *storage.Warm
+
 	// Wait is set, together with Later, by a command that waits for keys. A driver
 	// with many sessions calls Wait.Notify, and Unpark once the wait is over, instead
 	// of spending a goroutine on Later.
@@ -190,6 +193,9 @@ func (op *keyedOp) Run(tx *storage.Tx) error {
 	c.Out.CutTo(c.start)
 	c.wider = c.wider[:0]
 	c.unblock()
+	if c.Warm != nil {
+		tx.Use(c.Warm)
+	}
 	if len(c.keys) > 0 {
 		if err := c.routeKeys(tx); err != nil {
 			return err
