@@ -126,7 +126,7 @@ func (s *Server) admit(nc net.Conn) {
 		stats.RejectedConnections.Add(1)
 		refuse(nc, "-ERR max number of clients reached\r\n")
 		return
-	case !client.Local && s.settings.Bool("protected-mode") && s.settings.Text("requirepass") == "":
+	case !client.Local && s.settings.Bool("protected-mode") && s.env.ACL.DefaultNeedsNoPassword():
 		stats.RejectedConnections.Add(1)
 		refuse(nc, protectedText)
 		return

@@ -46,6 +46,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	log := newLogger(stdout)
 	settings := config.New()
+	command.CheckUsers(settings)
 	if err := settings.Load(args, os.Stdin); err != nil {
 		return badConfig(err, log, stderr)
 	}

@@ -102,6 +102,11 @@ func Start(settings *config.Config, log *Logger) (*Server, error) {
 		s.unlockDir()
 		return nil, errors.Join(s.failed("%v", err), engine.Close())
 	}
+	if err := s.env.LoadUsers(); err != nil {
+		s.closeListeners()
+		s.unlockDir()
+		return nil, errors.Join(s.failed("%v", err), engine.Close())
+	}
 	s.env.Deliver = s.deliveries.deliver
 	s.startFollowers()
 	s.follow()
@@ -253,8 +258,9 @@ func (s *Server) process() command.Process {
 			s.askToStop(r)
 			return nil
 		},
-		Abort:  func() bool { return false },
-		Reload: func() error { return s.env.Engine.Forget() },
+		Abort:      func() bool { return false },
+		Reload:     func() error { return s.env.Engine.Forget() },
+		ReadRandom: func(p []byte) { _, _ = rand.Read(p) },
 	}
 }
 

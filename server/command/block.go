@@ -98,6 +98,8 @@ type Wait struct {
 	empty  func(*resp.Writer)
 	closes bool // the connection is closed behind the reply
 
+	rejected bool // the command was not allowed when its turn came: it did not run
+
 	mu     sync.Mutex
 	over   bool
 	again  bool // the command is to be run from the start
@@ -115,6 +117,11 @@ func (w *Wait) Serve(tx *storage.Tx) storage.Outcome {
 	}
 	c.Out.Reset()
 	c.Now = tx.Now()
+	if err := c.refusal(); err != nil { // the user's rules changed meanwhile
+		w.refuse(err)
+		w.rejected = true
+		return storage.Refused
+	}
 	switch err := c.runIn(tx); err {
 	case nil:
 		return storage.Served
@@ -263,7 +270,12 @@ func (c *Call) Unpark() {
 	if w.closes {
 		c.Client.Closing = true
 	}
-	c.account(w.failed)
+	if w.rejected {
+		c.Env.Stats.of(c.Cmd).rejected.Add(1)
+		c.Env.Stats.countError(w.failed)
+	} else {
+		c.account(w.failed)
+	}
 	c.finish()
 }
 

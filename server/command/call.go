@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"cobble/server/acl"
 	"cobble/server/resp"
 	"cobble/slots"
 	"cobble/storage"
@@ -56,6 +57,9 @@ type Call struct {
 	start  int          // where the reply begins in Out
 	route  slots.Request
 	one    [1]slots.Slot
+
+	asked acl.Request // the last question whether something is allowed
+	found []int       // scratch of ask
 
 	replyFrom int       // where the reply of this command begins in Out
 	began     int64     // Process.Nanos when it began

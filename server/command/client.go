@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"cobble/server/acl"
 	"cobble/server/psync"
 	"cobble/server/resp"
 )
@@ -26,6 +27,7 @@ type Client struct {
 	// Closing is set when the connection is to be closed after the replies are out.
 	Closing bool
 
+	user          atomic.Pointer[acl.User] // changed by the session, read by all
 	authenticated bool
 	multi         transaction
 	reply         replyMode
@@ -129,7 +131,7 @@ type Clients struct {
 
 // Add registers a client and gives it an ID.
 func (cs *Clients) Add(c *Client, e *Env) {
-	c.authenticated = !e.passwordNeeded()
+	c.beDefault(e)
 	c.info = clientInfo{lastActive: c.Created, proto: 2, multiLen: -1}
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -166,6 +168,7 @@ func (cs *Clients) List() []*Client {
 
 // NewCall returns the Call that a session of client uses for all its commands.
 func NewCall(e *Env, client *Client) *Call {
+	client.beDefault(e)
 	return &Call{Env: e, Client: client, Out: &resp.Writer{}}
 }
 

@@ -4,7 +4,16 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"cobble/server/acl"
 )
+
+// describe prints a client as ACL LOG does.
+func (c *Client) describe(now int64, e *Env) string {
+	var b strings.Builder
+	c.line(&b, now, e)
+	return strings.TrimSuffix(b.String(), "\n")
+}
 
 // line prints a client as CLIENT LIST does.
 func (c *Client) line(b *strings.Builder, now int64, e *Env) {
@@ -18,10 +27,10 @@ func (c *Client) line(b *strings.Builder, now int64, e *Env) {
 		command = i.lastCommand.FullName()
 	}
 	fmt.Fprintf(b, "id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=0 sub=%d psub=%d ssub=%d multi=%d watch=%d "+
-		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=0 rbs=%d rbp=%d obl=%d oll=0 omem=%d tot-mem=%d events=r cmd=%s user=default redir=%d resp=%d lib-name=%s lib-ver=%s\n",
+		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=0 rbs=%d rbp=%d obl=%d oll=0 omem=%d tot-mem=%d events=r cmd=%s user=%s redir=%d resp=%d lib-name=%s lib-ver=%s\n",
 		c.ID, c.Addr, c.LocalAddr, c.FD, i.name, (now-c.Created)/1000, max(now-i.lastActive, 0)/1000, c.flags(letters), subs[topicChannel], subs[topicPattern], subs[topicShard], i.multiLen, i.watching,
 		i.queryBytes, i.queryFree, i.argBytes, i.outBytes, i.outBytes, i.outBytes, i.outBytes, i.queryBytes+i.queryFree+i.outBytes+i.argBytes,
-		command, redirect, i.proto, i.libName, i.libVersion)
+		command, c.user.Load().Name(), redirect, i.proto, i.libName, i.libVersion)
 }
 
 // flags are the letters of CLIENT LIST, with those of Tracking. mu is held.
@@ -137,17 +146,18 @@ func clientList(c *Call) error {
 type clientFilter struct {
 	id          uint64
 	addr, laddr string
-	kind        string // "": any
-	maxAge      int64  // seconds
+	kind        string    // "": any
+	user        *acl.User // nil: any
+	maxAge      int64     // seconds
 	skipMe      bool
 }
 
 func (f *clientFilter) matches(cl, me *Client, now int64) bool {
-	return (f.id == 0 || cl.ID == f.id) && (f.addr == "" || cl.Addr == f.addr) && (f.laddr == "" || cl.LocalAddr == f.laddr) &&
+	return (f.id == 0 || cl.ID == f.id) && (f.addr == "" || cl.Addr == f.addr) && (f.laddr == "" || cl.LocalAddr == f.laddr) && (f.user == nil || cl.user.Load() == f.user) &&
 		(f.kind == "" || cl.kind() == f.kind) && (f.maxAge == 0 || (now-cl.Created)/1000 >= f.maxAge) && !(f.skipMe && cl == me)
 }
 
-func (f *clientFilter) parse(args [][]byte) error {
+func (f *clientFilter) parse(args [][]byte, users *acl.Users) error {
 	for ; len(args) > 0; args = args[2:] {
 		if len(args) == 1 {
 			return ErrSyntax
@@ -170,7 +180,7 @@ func (f *clientFilter) parse(args [][]byte) error {
 		case "laddr":
 			f.laddr = value
 		case "user":
-			if value != "default" {
+			if f.user = users.Find(value); f.user == nil {
 				return Error("ERR No such user '" + value + "'")
 			}
 		case "maxage":
@@ -203,7 +213,7 @@ func clientKill(c *Call) error {
 			return Error("ERR No such client")
 		}
 		f.addr, f.skipMe = string(c.Args[2]), false
-	} else if err := f.parse(c.Args[2:]); err != nil {
+	} else if err := f.parse(c.Args[2:], c.Env.ACL.users); err != nil {
 		return err
 	}
 	now, killed := c.Env.Process.Micros()/1000, int64(0)
@@ -212,12 +222,7 @@ func clientKill(c *Call) error {
 			continue
 		}
 		killed++
-		if client == c.Client {
-			c.Client.Closing = true // after the reply
-		} else {
-			client.gone.Store(true)
-			client.Kill()
-		}
+		c.kill(client)
 	}
 	switch {
 	case !old:

@@ -106,6 +106,7 @@ type Command struct {
 	Serve func(c *Call) error
 
 	container *Command
+	channels  channelUse
 	script    bool // it runs a script: keyed, but which keys and whether it writes shows only when it runs
 	index     int  // of its CommandStats
 }

@@ -135,16 +135,22 @@ func leadingInt(text []byte) int {
 	return int(int32(n)) // of longer ones the lower half is left
 }
 
-func searchSet(args [][]byte) []foundKey {
-	flags := KeyOW | KeyUpdate
-	if slices.ContainsFunc(args[3:], func(arg []byte) bool { return equalFold(arg, "get") }) {
-		flags = KeyRW | KeyAccess | KeyUpdate
+func searchSet(args [][]byte) []foundKey { return []foundKey{{1, setFlags(args)}} }
+
+// setFlags are the flags of SET's key.
+func setFlags(args [][]byte) KeyFlags {
+	for _, arg := range args[min(3, len(args)):] {
+		if equalFold(arg, "get") {
+			return KeyRW | KeyAccess | KeyUpdate
+		}
 	}
-	return []foundKey{{1, flags}}
+	return KeyOW | KeyUpdate
 }
 
-func searchBitfield(args [][]byte) []foundKey {
-	reads := foundKey{1, KeyRO | KeyAccess}
+func searchBitfield(args [][]byte) []foundKey { return []foundKey{{1, bitfieldFlags(args)}} }
+
+// bitfieldFlags are the flags of BITFIELD's key.
+func bitfieldFlags(args [][]byte) KeyFlags {
 	for i := 2; i < len(args); i++ {
 		left := len(args) - i - 1
 		switch {
@@ -153,10 +159,10 @@ func searchBitfield(args [][]byte) []foundKey {
 		case equalFold(args[i], "overflow") && left >= 1:
 			i++
 		default: // it writes, or is no good
-			return []foundKey{{1, KeyRW | KeyAccess | KeyUpdate}}
+			return KeyRW | KeyAccess | KeyUpdate
 		}
 	}
-	return []foundKey{reads}
+	return KeyRO | KeyAccess
 }
 
 func searchSort(args [][]byte) []foundKey {

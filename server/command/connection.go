@@ -65,7 +65,7 @@ func reset(c *Call) error {
 	client := c.Client
 	c.discard()
 	client.ReadOnly, client.Asking, client.noTouch, client.reply = false, false, false, replyOn
-	client.authenticated = !c.Env.passwordNeeded()
+	client.beDefault(c.Env)
 	client.mu.Lock()
 	client.info.name, client.info.noEvict = "", false
 	client.mu.Unlock()
@@ -110,20 +110,11 @@ func selectDB(c *Call) error {
 
 const errWrongPass Error = "WRONGPASS invalid username-password pair or user is disabled."
 
-// authenticate checks a password of the one user there is.
-func (c *Call) authenticate(user string, password []byte) error {
-	if user != "default" || c.Env.passwordNeeded() && !c.Env.passwordIs(password) {
-		return errWrongPass
-	}
-	c.Client.authenticated = true
-	return nil
-}
-
 func auth(c *Call) error {
 	user, password := "default", c.Args[1]
 	switch len(c.Args) {
 	case 2:
-		if !c.Env.passwordNeeded() {
+		if c.Env.ACL.DefaultNeedsNoPassword() {
 			return Error("ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?")
 		}
 	case 3:

@@ -158,6 +158,9 @@ func (c *Call) admit() error {
 	if cmd.Flags&NoMulti != 0 && c.Client.multi.on {
 		return Error("ERR Command not allowed inside a transaction")
 	}
+	if err := c.refusal(); err != nil {
+		return err
+	}
 	if cmd.Flags&(Write|DenyOOM) != 0 {
 		if err := c.writesAllowed(); err != nil {
 			return err

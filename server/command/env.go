@@ -1,7 +1,6 @@
 package command
 
 import (
-	"crypto/subtle"
 	"sync/atomic"
 
 	"cobble/server/config"
@@ -18,6 +17,7 @@ type Env struct {
 	Config  *config.Config
 	Process Process
 
+	ACL      AccessControl
 	Clients  Clients
 	Stats    Stats
 	Scripts  Scripts
@@ -53,7 +53,6 @@ type Env struct {
 
 	slowMicros  atomic.Int64
 	trackTimes  atomic.Bool
-	password    atomic.Pointer[string]
 	activeSweep atomic.Bool
 }
 
@@ -90,6 +89,7 @@ type Usage struct {
 func NewEnv(engine *storage.Engine, settings *config.Config, process Process) *Env {
 	e := &Env{Engine: engine, Table: NewTable(), Config: settings, Process: process}
 	e.View.Store(slots.Local())
+	e.ACL.start(e)
 	e.Broker.init()
 	e.Tracking.start(e)
 	e.Notifier.start(e)
@@ -109,7 +109,6 @@ func NewEnv(engine *storage.Engine, settings *config.Config, process Process) *E
 	e.follow("set-max-listpack-value", func(v config.Value) { engine.SetSetValue(v.Int) })
 	e.follow("zset-max-listpack-entries", func(v config.Value) { engine.SetZSetEntries(v.Int) })
 	e.follow("zset-max-listpack-value", func(v config.Value) { engine.SetZSetValue(v.Int) })
-	e.follow("requirepass", func(v config.Value) { e.password.Store(&v.Text) })
 	e.follow("busy-reply-threshold", func(v config.Value) { e.Scripts.threshold.Store(v.Int) })
 	e.follow("slowlog-max-len", func(v config.Value) { e.Slow.setMax(v.Int) })
 	e.follow("latency-monitor-threshold", func(v config.Value) { e.Latency.threshold.Store(v.Int) })
@@ -124,10 +123,3 @@ func (e *Env) follow(name string, apply func(config.Value)) {
 
 // ActiveExpire reports whether the sweeper should remove expired keys (DEBUG SET-ACTIVE-EXPIRE).
 func (e *Env) ActiveExpire() bool { return e.activeSweep.Load() }
-
-// passwordNeeded reports whether new clients must authenticate.
-func (e *Env) passwordNeeded() bool { return *e.password.Load() != "" }
-
-func (e *Env) passwordIs(given []byte) bool {
-	return subtle.ConstantTimeCompare([]byte(*e.password.Load()), given) == 1
-}

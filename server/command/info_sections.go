@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cobble/server/acl"
 	"fmt"
 	"strconv"
 )
@@ -125,5 +126,10 @@ func infoStats(c *Call, b *infoText) {
 	b.zeros("io_threaded_reads_processed", "io_threaded_writes_processed", "reply_buffer_shrinks", "reply_buffer_expands")
 	b.num("client_query_buffer_limit_disconnections", s.LimitedByQuery.Load())
 	b.num("client_output_buffer_limit_disconnections", s.LimitedByOutput.Load())
-	b.zeros("acl_access_denied_auth", "acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel")
+	for _, f := range []struct {
+		name string
+		why  acl.Denial
+	}{{"auth", acl.DeniedAuth}, {"cmd", acl.DeniedCommand}, {"key", acl.DeniedKey}, {"channel", acl.DeniedChannel}} {
+		b.num("acl_access_denied_"+f.name, c.Env.ACL.refused[f.why].Load())
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"cobble/server/acl"
 	"cobble/server/glob"
 )
 
@@ -119,7 +120,7 @@ func (c *Command) AllCategories() []string {
 	add(c.Flags&Blocking != 0, "@blocking")
 	add(c.Flags&Fast != 0, "@fast")
 	add(c.Flags&Fast == 0, "@slow")
-	slices.SortFunc(names, func(a, b string) int { return slices.Index(categories, a[1:]) - slices.Index(categories, b[1:]) })
+	slices.SortFunc(names, func(a, b string) int { return slices.Index(acl.Categories, a[1:]) - slices.Index(acl.Categories, b[1:]) })
 	return names
 }
 

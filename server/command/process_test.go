@@ -11,5 +11,11 @@ func testProcess() Process {
 		Log:       func(string) {},
 		Shutdown:  func(ShutdownRequest) error { return nil },
 		Abort:     func() bool { return false },
+
+		ReadRandom: func(p []byte) {
+			for i := range p {
+				p[i] = byte(i) + 0xf0
+			}
+		},
 	}
 }

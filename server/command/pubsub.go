@@ -14,11 +14,11 @@ func pubsubCommands() []Command {
 	help := Command{Name: "help", Arity: 2, Flags: Loading | Stale, Since: "6.2.0", Summary: "Returns helpful text about the different subcommands.",
 		Complexity: "O(1)", Serve: helpOf("PUBSUB", pubsubHelp)}
 	rows := []Command{
-		{Name: "subscribe", Arity: -2, Flags: listen, Since: "2.0.0", Summary: "Listens for messages published to channels.",
+		{Name: "subscribe", channels: listensTo, Arity: -2, Flags: listen, Since: "2.0.0", Summary: "Listens for messages published to channels.",
 			Complexity: perChannel, Serve: listenTo(topicChannel)},
-		{Name: "psubscribe", Arity: -2, Flags: listen, Since: "2.0.0", Summary: "Listens for messages published to channels that match one or more patterns.",
+		{Name: "psubscribe", channels: listensToPatterns, Arity: -2, Flags: listen, Since: "2.0.0", Summary: "Listens for messages published to channels that match one or more patterns.",
 			Complexity: "O(N) where N is the number of patterns to subscribe to.", Serve: listenTo(topicPattern)},
-		{Name: "ssubscribe", Arity: -2, Flags: listen, Keys: shardKeys(-1), Since: "7.0.0", Summary: "Listens for messages published to shard channels.",
+		{Name: "ssubscribe", channels: listensTo, Arity: -2, Flags: listen, Keys: shardKeys(-1), Since: "7.0.0", Summary: "Listens for messages published to shard channels.",
 			Complexity: perChannel, Serve: listenTo(topicShard)},
 		{Name: "unsubscribe", Arity: -1, Flags: listen, Since: "2.0.0", Summary: "Stops listening to messages posted to channels.",
 			Complexity: "O(N) where N is the number of channels to unsubscribe.", Serve: stopListening(topicChannel)},
@@ -26,9 +26,9 @@ func pubsubCommands() []Command {
 			Complexity: "O(N) where N is the number of patterns to unsubscribe.", Serve: stopListening(topicPattern)},
 		{Name: "sunsubscribe", Arity: -1, Flags: listen, Keys: shardKeys(-1), Since: "7.0.0", Summary: "Stops listening to messages posted to shard channels.",
 			Complexity: "O(N) where N is the number of shard channels to unsubscribe.", Serve: stopListening(topicShard)},
-		{Name: "publish", Arity: 3, Flags: talk | MayReplicate, Since: "2.0.0", Summary: "Posts a message to a channel.",
+		{Name: "publish", channels: publishesTo, Arity: 3, Flags: talk | MayReplicate, Since: "2.0.0", Summary: "Posts a message to a channel.",
 			Complexity: "O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns (by any client).", Serve: publish},
-		{Name: "spublish", Arity: 3, Flags: talk | MayReplicate, Keys: shardKeys(1), Since: "7.0.0", Summary: "Post a message to a shard channel",
+		{Name: "spublish", channels: publishesTo, Arity: 3, Flags: talk | MayReplicate, Keys: shardKeys(1), Since: "7.0.0", Summary: "Post a message to a shard channel",
 			Complexity: "O(N) where N is the number of clients subscribed to the receiving shard channel.", Serve: spublish},
 		{Name: "pubsub", Arity: -2, Since: "2.8.0", Summary: "A container for Pub/Sub commands.", Complexity: "Depends on subcommand.", Sub: []Command{
 			{Name: "channels", Arity: -2, Since: "2.8.0", Summary: "Returns the active channels.", Complexity: "O(N) where N is the number of active channels, and assuming constant time pattern matching (relatively short channels and patterns)", Serve: activeTopics(topicChannel)},
@@ -70,7 +70,22 @@ func listenTo(kind topicKind) func(*Call) error {
 			n := c.Env.Broker.subscribe(c.Client, kind, string(topic))
 			c.confirm(topicWords[kind].subscribe, topic, n)
 		}
+		c.mayStillListen(kind)
 		return nil
+	}
+}
+
+// mayStillListen closes the connection if the user lost the channels between the
+// check of the command and the subscription, when killListeners did not see it.
+func (c *Call) mayStillListen(kind topicKind) {
+	rules := c.Client.user.Load().Rules()
+	if rules.Everything() {
+		return
+	}
+	for _, topic := range c.Args[1:] {
+		if !rules.MayListen(topic, kind == topicPattern) {
+			c.Client.Closing = true
+		}
 	}
 }
 

@@ -451,6 +451,13 @@ func (c *Call) evalIn(tx *storage.Tx, locked []slots.Slot) error {
 	}
 	c.Cmd, c.Args, c.keys, c.start, c.inExec = cmd, args, keys, start, inExec
 	c.Out.SetProto(proto)
+	if err == nil || errors.As(err, new(script.Error)) {
+		if tx == nil || !tx.Incomplete() { // else it runs again
+			for _, d := range host.denials {
+				c.noteDenial(d)
+			}
+		}
+	}
 	var raised script.Error
 	if errors.As(err, &raised) {
 		c.Out.CutTo(from)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"cobble/server/acl"
 	"cobble/server/script"
 	"cobble/slots"
 	"cobble/storage"
@@ -17,6 +18,8 @@ type scriptHost struct {
 	locked []slots.Slot
 	served int  // replies taken from scripted.prepared
 	wrote  bool // a command that writes was run
+
+	denials []denial // of this try
 }
 
 // servedWithLocks are commands without keys that need no lock, so that they may run inside a script.
@@ -56,6 +59,11 @@ func (h *scriptHost) admit(cmd *Command, args [][]byte) error {
 		return Error("ERR Wrong number of args calling Redis command from script")
 	case cmd.Flags&NoScript != 0:
 		return Error("ERR This Redis command is not allowed from script")
+	}
+	if why, at := c.allowed(cmd, args); why != acl.Allowed {
+		return h.refuse(cmd, args, why, at)
+	}
+	switch {
 	case cmd.Flags&Write == 0:
 		return nil
 	case c.script.readOnly:
@@ -71,6 +79,18 @@ func (h *scriptHost) admit(cmd *Command, args [][]byte) error {
 		return Error("OOM command not allowed when used memory > 'maxmemory'.")
 	}
 	return nil
+}
+
+// refuse is the error of a command that the user of the script may not run. It enters
+// ACL LOG when the script has ended, for it may be tried again.
+func (h *scriptHost) refuse(cmd *Command, args [][]byte, why acl.Denial, at int) error {
+	user, object := h.call.Client.user.Load(), args[at]
+	d := denial{why: why, object: string(object), user: user.Name(), context: acl.InScript}
+	if why == acl.DeniedCommand {
+		d.object = cmd.FullName()
+	}
+	h.denials = append(h.denials, d)
+	return Error("ERR ACL failure in script: " + denialText(why, user, cmd, object, false))
 }
 
 // reach makes sure that the keys of a command are served here and that their slots are locked.
@@ -173,10 +193,12 @@ func (h *scriptHost) serve(cmd *Command, args [][]byte, proto int) ([]byte, erro
 
 // MayCall implements script.Host.
 func (h *scriptHost) MayCall(args [][]byte) (bool, error) {
-	if h.call.findNested(args) == nil {
+	cmd := h.call.findNested(args)
+	if cmd == nil {
 		return false, errInvalidKeys
 	}
-	return true, nil
+	why, _ := h.call.allowed(cmd, args)
+	return why == acl.Allowed, nil
 }
 
 // Log implements script.Host.

@@ -58,7 +58,7 @@ func (s *SlowLog) add(c *Call, micros int64) {
 	switch c.Cmd.FullName() { // no passwords
 	case "auth", "hello":
 		e.args = append(e.args[:1], "(redacted)")
-	case "config|set":
+	case "config|set", "acl|setuser", "acl|deluser", "acl|getuser":
 		e.args = append(e.args[:2], "(redacted)")
 	}
 	c.Client.mu.Lock()

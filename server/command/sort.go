@@ -104,11 +104,16 @@ func (s *sorting) parse(args [][]byte) error {
 				s.unsorted = true
 			} else if s.c.clusterMode() {
 				return errSortBy
+			} else if !s.c.mayMakeUpKeys() {
+				return Error("ERR BY option of SORT denied due to insufficient ACL permissions.")
 			}
 			args = args[1:]
 		case fold(word, "get") && left >= 1:
 			if s.c.clusterMode() {
 				return errSortGet
+			}
+			if !s.c.mayMakeUpKeys() {
+				return Error("ERR GET option of SORT denied due to insufficient ACL permissions.")
 			}
 			s.get, args = append(s.get, args[1]), args[1:]
 		default:

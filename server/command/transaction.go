@@ -224,7 +224,11 @@ func execMulti(c *Call) error {
 			rest = rest[n:]
 			continue
 		}
-		c.serveQueued(rest[0])
+		if refused := c.execRefusal(rest[0]); refused != "" {
+			c.Out.Error(refused)
+		} else {
+			c.serveQueued(rest[0])
+		}
 		rest = rest[1:]
 	}
 	return nil
@@ -302,13 +306,15 @@ type execution struct {
 	replies [][]byte    // of commands without keys, which must run once only
 	scripts []*scripted // of the commands that run scripts
 	locked  []slots.Slot
+	checked []bool   // the command's turn has come once, and
+	refused []string // it was not allowed: for all tries alike
 }
 
 // segment runs commands in one transaction of the engine.
 func (x *execution) segment(queue []queued) error {
 	c := x.call
 	x.queue, x.reply, x.routed, x.replies = queue, c.Out.Len(), false, make([][]byte, len(queue))
-	x.scripts = make([]*scripted, len(queue))
+	x.scripts, x.checked, x.refused = make([]*scripted, len(queue)), make([]bool, len(queue)), make([]string, len(queue))
 	defer x.endScripts()
 	for again := true; again; {
 		var err error
@@ -401,6 +407,13 @@ func (x *execution) Run(tx *storage.Tx) error {
 		return err
 	}
 	for i, q := range x.queue {
+		if !x.checked[i] {
+			x.checked[i], x.refused[i] = true, c.execRefusal(q)
+		}
+		if x.refused[i] != "" {
+			c.Out.Error(x.refused[i])
+			continue
+		}
 		if q.cmd.script {
 			if err := x.scripted(tx, i); err != nil {
 				return err

@@ -19,6 +19,9 @@ type Config struct {
 	file     string // absolute path of the config file, "" without one
 	repeated map[string][][]string
 	warnings []string
+
+	checks   map[string]func([]string) error // of repeated directives
+	rewrites map[string]func() ([][]string, error)
 }
 
 type watcher struct {
@@ -28,7 +31,10 @@ type watcher struct {
 
 // New returns the defaults.
 func New() *Config {
-	c := &Config{values: make([]atomic.Pointer[Value], len(rows)), repeated: map[string][][]string{}}
+	c := &Config{
+		values: make([]atomic.Pointer[Value], len(rows)), repeated: map[string][][]string{},
+		checks: map[string]func([]string) error{}, rewrites: map[string]func() ([][]string, error){},
+	}
 	for i := range rows {
 		c.values[i].Store(rows[i].defaultValue())
 	}
@@ -96,6 +102,18 @@ func (c *Config) File() string { return c.file }
 // Repeated returns the words behind each line of a directive that is not a
 // setting: user, rename-command, loadmodule.
 func (c *Config) Repeated(directive string) [][]string { return c.repeated[directive] }
+
+// CheckLines has check called with the words behind each line of a repeated directive
+// when it is read; an error refuses the line. It must come before Load.
+func (c *Config) CheckLines(directive string, check func(words []string) error) {
+	c.checks[directive] = check
+}
+
+// RewriteLines has Rewrite replace the lines of a repeated directive by those whose
+// words lines returns. It must come before the Config is shared.
+func (c *Config) RewriteLines(directive string, lines func() ([][]string, error)) {
+	c.rewrites[directive] = lines
+}
 
 // Warnings returns what the log should say about directives that were accepted without effect.
 func (c *Config) Warnings() []string { return c.warnings }

@@ -42,7 +42,7 @@ func TestFileThenStdinThenArguments(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"port": "7003", "maxmemory": "67108864", "maxmemory-clients": "5%", "requirepass": "pw", "masterauth": "it's",
+		"port": "7003", "maxmemory": "67108864", "maxmemory-clients": "5%", "requirepass": "a bA", "masterauth": "it's",
 		"bind": "127.0.0.1 -::1", "save": "", "hz": "30", "timeout": "7", "tcp-keepalive": "11", "appendfsync": "always",
 		"client-output-buffer-limit": "normal 0 0 0 slave 1048576 524288 7 pubsub 33554432 8388608 60",
 		"slave-priority":             "5", "replica-priority": "5", "dir": dir,
@@ -78,9 +78,8 @@ func TestFileErrors(t *testing.T) {
 		"maxclients":                             "wrong number of arguments",
 		"save 1":                                 "Invalid save parameters",
 		"save 0 1":                               "Invalid save parameters",
-		"user bob on":                            "this server has one user: default",
-		"user default on -@all":                  "the rule '-@all' is not supported: the user default may do everything once its password is given",
-		"aclfile users.acl":                      "ACL files are not supported: this server has one user, default, and requirepass for it",
+		"user bob refused":                       "not him",
+		"user":                                   "Bad directive or wrong number of arguments",
 		"rename-command GET":                     "Bad directive or wrong number of arguments",
 		"client-output-buffer-limit":             "wrong number of arguments",
 		"client-output-buffer-limit normal 1":    "Wrong number of arguments in buffer limit configuration.",
@@ -92,7 +91,9 @@ func TestFileErrors(t *testing.T) {
 		"dir /nonexistent":                       "No such file or directory",
 		"bind a b c d e f g h i j k l m n o p q": "Too many bind addresses specified.",
 	} {
-		err := New().Load([]string{write(t, "# c\nport 17998\n"+directive+"\n")}, nil)
+		c := New()
+		c.CheckLines("user", func(words []string) error { return Refusal("not him") })
+		err := c.Load([]string{write(t, "# c\nport 17998\n"+directive+"\n")}, nil)
 		want := "\n*** FATAL CONFIG FILE ERROR (Redis 7.2.4) ***\nReading the configuration file, at line 3\n>>> '" + directive + "'\n" + reason
 		if err == nil || err.Error() != want {
 			t.Errorf("%s:\n%v\nwant\n%s", directive, err, want)

@@ -52,7 +52,7 @@ type loader struct {
 func (l *loader) file(path string) error {
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return &OpenError{path, plainReason(err)}
+		return &OpenError{path, PlainReason(err)}
 	}
 	return l.text(string(content))
 }
@@ -121,29 +121,17 @@ func (l *loader) directive(name string, in []string) error {
 	return l.setting(row, in)
 }
 
-// user takes the one user there is, default, with at most a password. Rules that
-// restrict anybody are refused: to ignore them would open the server.
+// user takes a user and rules, which are not understood here.
 func (l *loader) user(in []string) error {
 	if len(in) == 0 {
 		return errDirective
 	}
-	password := l.config.Text("requirepass")
-	for _, rule := range in[1:] {
-		switch {
-		case in[0] != "default":
-			return Refusal("this server has one user: default")
-		case rule == "on", rule == "~*", rule == "allkeys", rule == "&*", rule == "allchannels", rule == "+@all", rule == "allcommands", rule == "sanitize-payload":
-		case rule == "nopass", rule == "resetpass":
-			password = ""
-		case strings.HasPrefix(rule, ">"):
-			password = rule[1:]
-		default:
-			return Refusal("the rule '" + rule + "' is not supported: the user default may do everything once its password is given")
+	if check := l.config.checks["user"]; check != nil {
+		if err := check(in); err != nil {
+			return err
 		}
 	}
 	l.config.repeated["user"] = append(l.config.repeated["user"], in)
-	row, _ := find("requirepass")
-	l.config.values[row].Store(&Value{Text: password})
 	return nil
 }
 
@@ -165,9 +153,6 @@ func (l *loader) setting(row int, in []string) error {
 		return err
 	}
 	l.config.values[row].Store(v)
-	if s.Name == "aclfile" && v.Text != "" {
-		return Refusal("ACL files are not supported: this server has one user, default, and requirepass for it")
-	}
 	if s.is(Accepted) && v.Text != rows[row].Default && s.Kind != KindSave {
 		l.warn(s.Name, "it has no effect")
 	}
@@ -212,7 +197,7 @@ func (c *Config) Load(args []string, stdin io.Reader) error {
 	if len(args) > 0 && args[0] != "-" && !strings.HasPrefix(args[0], "--") {
 		path, err := filepath.Abs(args[0])
 		if err != nil {
-			return &OpenError{args[0], plainReason(err)}
+			return &OpenError{args[0], PlainReason(err)}
 		}
 		if err := l.file(path); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"cobble/server/words"
@@ -26,10 +27,14 @@ func (c *Config) Rewrite() error {
 	}
 	old, err := os.ReadFile(c.file)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return Refusal("Rewriting config file: " + plainReason(err))
+		return Refusal("Rewriting config file: " + PlainReason(err))
 	}
-	if err := replaceFile(c.file, c.rewritten(string(old))); err != nil {
-		return Refusal("Rewriting config file: " + plainReason(err))
+	content, err := c.rewriteRepeated(c.rewritten(string(old)))
+	if err != nil {
+		return Refusal("Rewriting config file: " + err.Error())
+	}
+	if err := ReplaceFile(c.file, content); err != nil {
+		return Refusal("Rewriting config file: " + PlainReason(err))
 	}
 	return nil
 }
@@ -56,6 +61,44 @@ func (c *Config) rewritten(old string) string {
 		}
 	}
 	return strings.Join(c.appendMissing(out, at, lines), "\n") + "\n"
+}
+
+// rewriteRepeated replaces the lines of the directives that RewriteLines names: the
+// new ones come where the first of them stood, or last.
+func (c *Config) rewriteRepeated(content string) (string, error) {
+	for directive, lines := range c.rewrites {
+		all, err := lines()
+		if err != nil {
+			return "", err
+		}
+		var new []string
+		for _, parts := range all {
+			line := directive
+			for _, part := range parts {
+				line += " " + words.QuoteIfNeeded(part)
+			}
+			new = append(new, line)
+		}
+		var out []string
+		at := -1
+		for _, line := range strings.Split(strings.TrimSuffix(content, "\n"), "\n") {
+			if word, _, _ := strings.Cut(strings.Trim(line, " \t\r"), " "); strings.EqualFold(word, directive) {
+				if at < 0 {
+					at = len(out)
+				}
+				continue
+			}
+			out = append(out, line)
+		}
+		if at < 0 {
+			at = len(out)
+			if len(new) > 0 && !slices.Contains(out, rewriteMark) {
+				new = append([]string{rewriteMark}, new...)
+			}
+		}
+		content = strings.Join(slices.Insert(out, at, new...), "\n") + "\n"
+	}
+	return content, nil
 }
 
 // directiveLines maps the index of each line that is a setting to its row.
@@ -159,8 +202,9 @@ func (c *Config) lines(row int) []string {
 	return out
 }
 
-// replaceFile replaces path by content: written beside it, synced, renamed.
-func replaceFile(path, content string) error {
+// ReplaceFile replaces path by content: written beside it, synced, renamed. A crash
+// leaves either the old or the new file.
+func ReplaceFile(path, content string) error {
 	mode := os.FileMode(0o644)
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()

@@ -90,7 +90,7 @@ func checkFileName(reason string) func([]string) error {
 func security() []Setting {
 	return []Setting{
 		plainText("requirepass", "", "Password of the default user.").flag(Secret),
-		plainText("aclfile", "", "File of users: not supported, refused unless empty.").flag(Immutable),
+		plainText("aclfile", "", "File of users, relative to dir; then the config file must not declare any.").flag(Immutable),
 		number("acllog-max-len", "128", 0, maxInt64, "Entries ACL LOG keeps."),
 		choice("acl-pubsub-default", "resetchannels", []string{"allchannels", "resetchannels"}, "Channels a new user may use."),
 		local("enable-protected-configs", "CONFIG SET of protected settings"),

@@ -201,7 +201,7 @@ func parseDir(path string) (*Value, error) {
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, Refusal("No such file or directory")
 		}
-		return nil, Refusal(plainReason(err))
+		return nil, Refusal(PlainReason(err))
 	}
 	if !info.IsDir() {
 		return nil, Refusal("Not a directory")
@@ -253,7 +253,8 @@ func parsePercentiles(in []string) (*Value, error) {
 	return &Value{Text: strings.Join(shown, " "), Words: shown}, nil
 }
 
-func plainReason(err error) string {
+// PlainReason says what the system had against a file, as C does.
+func PlainReason(err error) string {
 	var path *os.PathError
 	if errors.As(err, &path) {
 		err = path.Err
