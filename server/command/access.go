@@ -138,8 +138,12 @@ func (c *Call) askKeys(q *acl.Request, cmd *Command) {
 			return
 		}
 		flags := spec.Flags
-		if flags&KeyVariableFlags != 0 {
-			flags = map[string]func([][]byte) KeyFlags{"set": setFlags, "bitfield": bitfieldFlags}[cmd.Name](q.Args)
+		switch {
+		case flags&KeyVariableFlags == 0:
+		case cmd.Name == "set":
+			flags = setFlags(q.Args)
+		case cmd.Name == "bitfield":
+			flags = bitfieldFlags(q.Args)
 		}
 		for _, at := range found {
 			q.Keys = append(q.Keys, acl.Key{At: at, Access: accessOf(flags)})
@@ -239,7 +243,7 @@ func (c *Call) execRefusal(q queued) string {
 	reason := map[acl.Denial]string{
 		acl.DeniedCommand: "no permission to execute the command or subcommand",
 		acl.DeniedKey:     "no permission to touch the specified keys",
-		acl.DeniedChannel: "no permission to access one of the channels used as arguments to the command",
+		acl.DeniedChannel: "no permission to access one of the channels used as arguments",
 	}[why]
 	err := Error("NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. " +
 		"This command is no longer allowed for the following reason: " + reason)

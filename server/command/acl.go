@@ -2,7 +2,6 @@ package command
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -246,8 +245,8 @@ func aclLog(c *Call) error {
 	return nil
 }
 
-var errNoACLFile = errors.New("This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command " +
-	"and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration.")
+const errNoACLFile Error = "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command " +
+	"and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration."
 
 func aclLoad(c *Call) error {
 	if c.Env.Config.Text("aclfile") == "" {

@@ -21,7 +21,7 @@ func (e *Env) LoadUsers() error {
 	lines, file := e.Config.Repeated("user"), e.Config.Text("aclfile")
 	switch {
 	case len(lines) > 0 && file != "":
-		return errors.New("Configuring Redis with users defined in redis.conf and at the same setting an ACL file path is invalid. " +
+		return acl.Problem("Configuring Redis with users defined in redis.conf and at the same setting an ACL file path is invalid. " +
 			"This setup is very likely to lead to configuration errors and security holes, please define either an ACL file or declare users directly in your redis.conf, but not both.")
 	case file != "":
 		if _, _, err := e.loadACLFile(); err != nil {

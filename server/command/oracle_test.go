@@ -22,7 +22,7 @@ type oracle struct {
 }
 
 // newOracle starts a redis-server with an empty data set, which ends with the test.
-func newOracle(t testing.TB) *oracle {
+func newOracle(t testing.TB, more ...string) *oracle {
 	t.Helper()
 	for range 5 { // the free port may be taken before the server has it
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -33,6 +33,7 @@ func newOracle(t testing.TB) *oracle {
 		_ = l.Close()
 		cmd := exec.Command("redis-server", "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
 			"--dir", t.TempDir(), "--enable-debug-command", "yes")
+		cmd.Args = append(cmd.Args, more...)
 		if err := cmd.Start(); err != nil {
 			t.Fatalf("the oracle is missing: %v (Debian package redis-server)", err)
 		}
