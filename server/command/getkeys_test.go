@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"cobble/server/acl"
 )
 
 // vectors makes argument vectors of a command out of its manual: every branch of its syntax, and wrong ones.
@@ -158,7 +160,7 @@ func TestCommandListIsRedis(t *testing.T) {
 	}
 	asks := [][]string{{}, {"FILTERBY"}, {"FILTERBY", "MODULE"}, {"FILTERBY", "MODULE", "x"}, {"FILTERBY", "ACLCAT"}, {"FILTERBY", "ACLCAT", "nosuch"},
 		{"FILTERBY", "NOSUCH", "x"}, {"PATTERN", "x"}, {"filterby", "aclcat", "READ"}, {"FILTERBY", "PATTERN", "x", "y"}, {"FILTERBY", "ACLCAT", "read", "x"}}
-	for _, category := range categories {
+	for _, category := range acl.Categories {
 		asks = append(asks, []string{"FILTERBY", "ACLCAT", category})
 	}
 	for _, pattern := range []string{"x*", "X*", "*|*", "client|*", "CLIENT|k*", "get", "[gs]et", "?et", "", "config", "config|get"} {

@@ -120,7 +120,9 @@ func (c *Command) AllCategories() []string {
 	add(c.Flags&Blocking != 0, "@blocking")
 	add(c.Flags&Fast != 0, "@fast")
 	add(c.Flags&Fast == 0, "@slow")
-	slices.SortFunc(names, func(a, b string) int { return slices.Index(acl.Categories, a[1:]) - slices.Index(acl.Categories, b[1:]) })
+	slices.SortFunc(names, func(a, b string) int {
+		return slices.Index(acl.Categories, a[1:]) - slices.Index(acl.Categories, b[1:])
+	})
 	return names
 }
 
