@@ -10,13 +10,13 @@ import (
 )
 
 func psyncCommands() []Command {
-	row := func(name string, arity int, flags Flags, since, summary string, serve func(*Call) error) Command {
-		return Command{Name: name, Arity: arity, Flags: flags, Group: "server", Since: since, Summary: summary, Complexity: "O(1)", Serve: serve}
+	row := func(name string, arity int, flags Flags, since, summary, complexity string, serve func(*Call) error) Command {
+		return Command{Name: name, Arity: arity, Flags: flags, Group: "server", Since: since, Summary: summary, Complexity: complexity, Serve: serve}
 	}
 	return []Command{
-		row("psync", -3, Admin|NoScript|NoMulti|NoAsyncLoading, "2.8.0", "Makes the connection that of a Redis replica, which may go on where it was.", syncCommand),
-		row("replconf", -1, Admin|NoScript|Loading|Stale|AllowBusy, "3.0.0", "What a replica says of itself, and how far it is.", replconf),
-		row("sync", 1, Admin|NoScript|NoMulti|NoAsyncLoading, "1.0.0", "Makes the connection that of a Redis replica.", syncCommand),
+		row("psync", -3, Admin|NoScript|NoMulti|NoAsyncLoading, "2.8.0", "Makes the connection that of a Redis replica, which may go on where it was.", "", syncCommand),
+		row("replconf", -1, Admin|NoScript|Loading|Stale|AllowBusy, "3.0.0", "What a replica says of itself, and how far it is.", "O(1)", replconf),
+		row("sync", 1, Admin|NoScript|NoMulti|NoAsyncLoading, "1.0.0", "Makes the connection that of a Redis replica.", "", syncCommand),
 	}
 }
 
