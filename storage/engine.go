@@ -52,6 +52,7 @@ type Engine struct {
 	subExpired atomic.Int64 // and fields of hashes
 	dataBytes  atomic.Int64 // see DataBytes
 	sweepFrom  atomic.Int64 // the slot where SweepExpired goes on
+	sweepPlace atomic.Pointer[sweepPlace]
 
 	encodings encodingLimits
 	holds     holdTable

@@ -286,9 +286,10 @@ func (h *Hash) dropInline(field []byte, at listpack.PairAt) (err error) {
 
 // Save writes the changes to the transaction. A hash without fields is deleted.
 func (h *Hash) Save() {
-	n := h.fields()
+	n, packed := h.fields(), h.packed
 	if h.changed && n > 0 && h.e.Meta.FieldsAt|h.e.disk.FieldsAt != 0 {
 		h.sealDeadlines()
 	}
 	h.save(n)
+	h.packed = packed
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 
+	"cobble/slots"
 	"cobble/storage/format"
 	"cobble/storage/listpack"
 )
@@ -215,25 +216,31 @@ func (h *Hash) setDeadlineInline(field []byte, until int64) (expired bool, err e
 }
 
 // eachDeadline calls f with fields that have a deadline in from ≤ deadline < to, until
-// it returns false: in layout Rows from the earliest on. The field is valid during the call.
+// it returns false: in layout Rows from the earliest on, by name those of one deadline.
+// The field is valid during the call.
 func (h *Hash) eachDeadline(from, to int64, f func(field []byte, at int64) bool) error {
-	if h.inline() {
-		if h.deadlines == nil {
+	if !h.inline() {
+		return h.eachFiled(from, nil, to, f)
+	}
+	if h.deadlines == nil {
+		return nil
+	}
+	c := listpack.Walk(h.deadlines)
+	for {
+		field, ok := c.Next()
+		if !ok {
+			return c.Err()
+		}
+		at, _ := c.Next()
+		if at.Int >= from && at.Int < to && !f(h.tx.text(field, 2), at.Int) {
 			return nil
 		}
-		c := listpack.Walk(h.deadlines)
-		for {
-			field, ok := c.Next()
-			if !ok {
-				return c.Err()
-			}
-			at, _ := c.Next()
-			if at.Int >= from && at.Int < to && !f(h.tx.text(field, 2), at.Int) {
-				return nil
-			}
-		}
 	}
-	lo := format.AppendHashDeadline(nil, uint16(h.e.Slot), h.e.Meta.OID, from, nil)
+}
+
+// eachFiled is eachDeadline in layout Rows, from a field of the deadline from on.
+func (h *Hash) eachFiled(from int64, after []byte, to int64, f func(field []byte, at int64) bool) error {
+	lo := format.AppendHashDeadline(nil, uint16(h.e.Slot), h.e.Meta.OID, from, after)
 	it := h.tx.iter(lo, format.AppendHashDeadline(nil, uint16(h.e.Slot), h.e.Meta.OID, to, nil))
 	for ok := it.First(); ok; ok = it.Next() {
 		at, field, err := format.SplitHashDeadline(it.Key())
@@ -250,7 +257,7 @@ func (h *Hash) eachDeadline(from, to int64, f func(field []byte, at int64) bool)
 
 // due counts the fields that have expired and are not yet removed.
 func (h *Hash) due() (n int64) {
-	h.tx.fail(h.eachDeadline(0, h.hideBefore, func([]byte, int64) bool { n++; return true }))
+	h.tx.fail(h.eachDeadline(h.e.Meta.FieldsAt, h.hideBefore, func([]byte, int64) bool { n++; return true }))
 	return n
 }
 
@@ -274,18 +281,48 @@ func (h *Hash) nextDeadline(from int64) (first int64, err error) {
 	return first, err
 }
 
+// dueField is a field that has expired.
+type dueField struct {
+	field []byte
+	at    int64
+}
+
+// sweepPlace is where the last sweep of a hash in layout Rows stopped. The next one
+// begins there: rows that were deleted take as long to pass as others, and very many
+// fields may have one deadline. It is looked for nothing less because of it.
+type sweepPlace struct {
+	slot slots.Slot
+	oid  uint64
+	last dueField
+}
+
+// listDue returns up to limit fields that have expired.
+func (h *Hash) listDue(limit int) (list []dueField, err error) {
+	add := func(field []byte, at int64) bool {
+		list = append(list, dueField{slices.Clone(field), at})
+		return len(list) < limit
+	}
+	place := h.tx.engine.sweepPlace.Load()
+	if h.inline() || place == nil || place.slot != h.e.Slot || place.oid != h.e.Meta.OID {
+		err = h.eachDeadline(h.e.Meta.FieldsAt, h.hideBefore, add)
+	} else if err = h.eachFiled(place.last.at, place.last.field, h.hideBefore, add); err == nil && len(list) < limit {
+		list = list[:0]
+		err = h.eachDeadline(h.e.Meta.FieldsAt, h.hideBefore, add)
+	}
+	if n := len(list); err == nil && n > 0 && !h.inline() {
+		h.tx.engine.sweepPlace.Store(&sweepPlace{h.e.Slot, h.e.Meta.OID, list[n-1]})
+	}
+	return list, err
+}
+
 // removeDue removes up to limit fields that have expired, and says from when on the
 // others are due. It returns how many it removed.
 func (h *Hash) removeDue(limit int) (n int, err error) {
-	type due struct {
-		field []byte
-		at    int64
+	if h.hideBefore == 0 {
+		return 0, nil
 	}
-	var list []due
-	if err := h.eachDeadline(0, h.hideBefore, func(field []byte, at int64) bool {
-		list = append(list, due{slices.Clone(field), at})
-		return len(list) < limit
-	}); err != nil {
+	list, err := h.listDue(limit)
+	if err != nil {
 		return 0, err
 	}
 	if !h.inline() { // the rows that are not in memory are asked for together
@@ -304,7 +341,11 @@ func (h *Hash) removeDue(limit int) (n int, err error) {
 		}
 	}
 	h.tx.subExpired += int64(len(list))
-	h.e.Meta.FieldsAt, err = h.nextDeadline(0)
+	if h.inline() && len(list) == limit {
+		h.e.Meta.FieldsAt, err = h.nextDeadline(0)
+	} else if len(list) < limit { // else there may be more that are due
+		h.e.Meta.FieldsAt, err = h.nextDeadline(h.hideBefore)
+	}
 	return len(list), err
 }
 

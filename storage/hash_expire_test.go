@@ -42,7 +42,7 @@ var fieldKeys = []string{"{h}1", "{h}2", "{h}3", "other"}
 
 func (r *fieldsRun) open() (err error) {
 	o := smallOptions(r.fs)
-	o.mutant = r.mutant
+	o.mutant, o.sweepFields = r.mutant, 1+r.rng.IntN(8)
 	r.e, err = Open(o)
 	return err
 }
@@ -341,13 +341,16 @@ func (r *fieldsRun) reopen() error {
 
 // sweep removes what is due; afterwards nothing is.
 func (r *fieldsRun) sweep() error {
-	for {
+	for rounds := 0; ; rounds++ {
 		n, err := r.e.SweepExpired(r.now, 50)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			break
+		}
+		if rounds == 5000 {
+			return errors.New("the sweep does not end")
 		}
 	}
 	for _, key := range fieldKeys {

@@ -42,8 +42,9 @@ type Options struct {
 	Logf    func(format string, args ...any)
 	OnFatal func(error)
 
-	reserve int64 // address space for rows; 0: all that can be used
-	mutant  mutants
+	reserve     int64 // address space for rows; 0: all that can be used
+	mutant      mutants
+	sweepFields int // fields that a sweep removes at a time; 0: defaultSweepFields
 }
 
 const (
@@ -59,6 +60,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Budget == 0 {
 		o.Budget = defaultBudget
+	}
+	if o.sweepFields == 0 {
+		o.sweepFields = defaultSweepFields
 	}
 	if o.SSTBytes == 0 {
 		o.SSTBytes = defaultSSTBytes

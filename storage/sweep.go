@@ -6,10 +6,10 @@ import (
 )
 
 // sweepRows is how many expiry rows one hold of a slot lock may look at, and
-// sweepFields after how many fields that it has removed, or of one hash, it ends.
+// defaultSweepFields after how many fields that it has removed, or of one hash, it ends.
 const (
-	sweepRows   = 64
-	sweepFields = 128
+	sweepRows          = 64
+	defaultSweepFields = 128
 )
 
 // SweepExpired looks at up to limit expiry rows whose time (Unix
@@ -75,13 +75,19 @@ func (op *sweepOp) Run(tx *Tx) error {
 	}
 	op.fields = 0
 	for i, row := range op.due {
-		if op.fields >= sweepFields { // enough for one hold of the lock
-			_, next, _, _, _, _ = format.SplitExpiryKey(row)
+		enough := op.fields >= tx.engine.opts.sweepFields // for one hold of the lock
+		again := false
+		if !enough {
+			if again, err = op.sweepRow(tx, row); err != nil {
+				return err
+			}
+		}
+		if _, ms, _, _, _, _ := format.SplitExpiryKey(row); (enough || again) && (next == 0 || ms < next) {
+			next = ms
+		}
+		if enough {
 			op.due = op.due[:i]
 			break
-		}
-		if err := op.sweepRow(tx, row); err != nil {
-			return err
 		}
 	}
 	tx.SetNextExpiry(op.slot, next) // rows filed again lower it when they are committed
@@ -109,14 +115,14 @@ func (op *sweepOp) collect(tx *Tx) (next int64, err error) {
 	return next, it.Close()
 }
 
-// sweepRow acts on one due row of the expiry index.
-func (op *sweepOp) sweepRow(tx *Tx, row []byte) error {
+// sweepRow acts on one due row of the expiry index. It reports whether the row stays.
+func (op *sweepOp) sweepRow(tx *Tx, row []byte) (again bool, err error) {
 	_, ms, what, _, key, _ := format.SplitExpiryKey(row)
 	removed := tx.expired
 	e, err := tx.Lookup(key) // removes the key with this row, if it has expired
 	switch {
 	case err != nil:
-		return err
+		return false, err
 	case tx.expired > removed:
 	case what == format.ExpiresField && e.Live && e.disk.FieldsAt == ms:
 		return op.sweepFields(tx, &e)
@@ -129,30 +135,32 @@ func (op *sweepOp) sweepRow(tx *Tx, row []byte) error {
 	default:
 		tx.delRow(row) // nothing knows of it
 	}
-	return nil
+	return false, nil
 }
 
 // sweepFields removes fields of a hash that have expired, or files the hash under the
-// time at which the first will.
-func (op *sweepOp) sweepFields(tx *Tx, e *Entry) error {
+// time at which the first will. It reports whether it is filed as it was.
+func (op *sweepOp) sweepFields(tx *Tx, e *Entry) (again bool, err error) {
 	h := tx.hashOf(e)
-	n, err := h.removeDue(sweepFields)
+	n, err := h.removeDue(tx.engine.opts.sweepFields)
 	if err != nil {
-		return err
+		return false, err
 	}
 	op.fields += n
-	if n > 0 || h.e.Meta.FieldsAt == 0 {
+	at := h.e.Meta.FieldsAt
+	if n > 0 || at == 0 {
 		h.changed = true
 		h.Save()
 		tx.Note(EventHash, "hexpired", e.Key)
 		if h.fields() == 0 {
 			tx.Note(EventGeneric, "del", e.Key)
 		}
-		return nil
+		return h.fields() > 0 && at == e.disk.FieldsAt, nil
 	}
-	tx.refileFields(e, h.e.Meta.FieldsAt)
-	e.Meta.FieldsAt = h.e.Meta.FieldsAt
+	again = at == e.disk.FieldsAt
+	tx.refileFields(e, at)
+	e.Meta.FieldsAt = at
 	tx.value = e.Meta.Append(tx.value[:0])
 	tx.putRow(tx.metaKey(e), tx.value)
-	return nil
+	return again, nil
 }

@@ -21,12 +21,16 @@ func sealed(kind byte, body ...[]byte) []byte {
 	return Seal(append([]byte{kind}, bytes.Join(body, nil)...), 0)
 }
 
-// Payloads as redis-server 7.0.15 printed them, but for the last: that one is ours.
+// Payloads as redis-server 7.0.15 printed them unless another is named, but for the last: that one is ours.
 func TestGoldenBytes(t *testing.T) {
 	for _, c := range []struct {
 		name, payload string
 		want          Value
 	}{
+		{"a small hash with fields that expire, of redis-server 8.0.2", "190038d360ba010000313100000009008161020101f40038d360ba010000098163028568656c6c6f06f46438d360ba0100000981620202010001ff0c009c9a14b97969bfea", Value{Type: format.HashType,
+			Items: texts("a", "1", "c", "hello", "b", "2"), Deadlines: []int64{1900000000000, 1900000000100, 0}}},
+		{"and a large one", "180038d360ba01000003000162c002406501630568656c6c6f010161c0010c00c592ac03ba01c9fc", Value{Type: format.HashType,
+			Items: texts("b", "2", "c", "hello", "a", "1"), Deadlines: []int64{0, 1900000000100, 1900000000000}}},
 		{"SET k 10", "00c00a0a006e9f57450eae63bb", Value{Type: format.String, Bytes: []byte("10")}},
 	} {
 		payload, err := hex.DecodeString(c.payload)
@@ -49,7 +53,7 @@ func TestGoldenBytes(t *testing.T) {
 }
 
 func equal(a, b Value) bool {
-	return a.Type == b.Type && bytes.Equal(a.Bytes, b.Bytes) && slices.EqualFunc(a.Items, b.Items, bytes.Equal) && slices.Equal(a.Scores, b.Scores)
+	return a.Type == b.Type && bytes.Equal(a.Bytes, b.Bytes) && slices.EqualFunc(a.Items, b.Items, bytes.Equal) && slices.Equal(a.Scores, b.Scores) && slices.Equal(a.Deadlines, b.Deadlines)
 }
 
 // encode writes v as this package writes such values.
@@ -60,7 +64,7 @@ func encode(v Value) []byte {
 	case format.String:
 		return Seal(AppendString(out, v.Bytes), 0)
 	case format.HashType:
-		out = AppendLength(out, uint64(len(v.Items)/2))
+		return encodeHash(v)
 	default:
 		out = AppendLength(out, uint64(len(v.Items)))
 	}
@@ -69,6 +73,27 @@ func encode(v Value) []byte {
 		if v.Type == format.ZSet {
 			out = AppendScore(out, v.Scores[i])
 		}
+	}
+	return Seal(out, 0)
+}
+
+func encodeHash(v Value) []byte {
+	first := int64(0)
+	if v.Deadlines != nil {
+		first = math.MaxInt64
+	}
+	for _, at := range v.Deadlines {
+		if at != 0 {
+			first = min(first, at)
+		}
+	}
+	out := AppendHash(nil, uint64(len(v.Items)/2), first)
+	for i := 0; i < len(v.Items); i += 2 {
+		at := int64(0)
+		if v.Deadlines != nil {
+			at = v.Deadlines[i/2]
+		}
+		out = AppendField(out, v.Items[i], v.Items[i+1], at, first)
 	}
 	return Seal(out, 0)
 }
@@ -100,11 +125,15 @@ func randomValue(rng *rand.Rand) Value {
 	if rng.IntN(8) == 0 {
 		n += 700
 	}
+	deadlines := rng.IntN(2) == 0
 	for i := range n {
 		v.Items = append(v.Items, randomText(rng, i))
 		switch v.Type {
 		case format.HashType:
 			v.Items = append(v.Items, randomText(rng, i))
+			if deadlines {
+				v.Deadlines = append(v.Deadlines, []int64{0, 1_700_000_000_000 + rng.Int64N(1<<40)}[rng.IntN(2)])
+			}
 		case format.ZSet:
 			v.Scores = append(v.Scores, []float64{float64(i), 1.5, -math.MaxFloat64, math.Inf(1), math.Inf(-1), math.Float64frombits(1), 1e21}[rng.IntN(7)])
 		}

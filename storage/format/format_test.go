@@ -31,7 +31,9 @@ func TestGoldenBytes(t *testing.T) {
 	golden(t, "watermark", w.Append(nil), "01"+"0000000000000001"+"00000002"+"0000000000000003"+"0000000000000004"+"0500000000000000000000000000000000000000")
 	golden(t, "watermark key", WatermarkKey(), "ffff00")
 	golden(t, "header key", AppendHeaderKey(nil, 0x0102), "ffff010102")
-	h := Header{LSN: 300, Keys: 1, Expires: 2, Bytes: 3, NextOID: 4}
+	h := Header{LSN: 300, Keys: 1, Expires: 2, Bytes: 3, NextOID: 4, SubExpires: 5}
+	golden(t, "header with fields that expire", h.Append(nil), "01ac020102030405")
+	h.SubExpires = 0
 	golden(t, "header", h.Append(nil), "01ac0201020304")
 	ranges := []SlotRange{{0, 1}, {5, 0x3FFF}}
 	golden(t, "excise", AppendExcise(nil, ranges), "01"+"02"+"00000001"+"00053fff")

@@ -26,6 +26,48 @@ func TestHashRowGoldenBytes(t *testing.T) {
 	}
 }
 
+func TestHashDeadlineGoldenBytes(t *testing.T) {
+	for name, c := range map[string]struct {
+		got  []byte
+		want string
+	}{
+		"row":      {AppendHashDeadline(nil, 0x1234, 7, 0x0102030405, []byte("f")), "12342000000000000000077400000001020304" + "0566"},
+		"inline":   {AppendHashInline(nil, []byte("DD"), []byte("FFF")), "024444464646"},
+		"extra":    {AppendHashExtra(nil, 300), "ac02"},
+		"metadata": {(&Meta{Type: HashType, Enc: EncListpackEx, FieldsAt: 300, Version: 5, Inline: []byte("B")}).Append(nil), "140908ac020542"},
+		"expiry":   {AppendExpiryKey(nil, 1, 300, ExpiresField, 0, []byte("k")), "000130000000000000012c0100" + hex.EncodeToString(AppendMetaKey(nil, 1, 0, []byte("k"))[4:])},
+	} {
+		if got := hex.EncodeToString(c.got); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+// What is taken apart is what was put together; a body that is cut or has more is none.
+func FuzzHashDeadlines(f *testing.F) {
+	f.Add(AppendHashDeadline(nil, 1, 2, 3, []byte("f")), AppendHashInline(nil, []byte("D"), []byte("F")), AppendHashExtra(nil, 7))
+	f.Add([]byte{}, []byte{5, 1}, []byte{0})
+	f.Fuzz(func(t *testing.T, row, body, extra []byte) {
+		if at, field, err := SplitHashDeadline(row); err == nil {
+			again := append(append([]byte(nil), row[:12]...), AppendHashDeadline(nil, 0, 0, at, field)[12:]...)
+			if !bytes.Equal(again, row) {
+				t.Fatalf("%x became %x", row, again)
+			}
+		}
+		if deadlines, fields, err := SplitHashInline(body); err == nil {
+			d, v, err := SplitHashInline(AppendHashInline(nil, deadlines, fields))
+			if err != nil || !bytes.Equal(d, deadlines) || !bytes.Equal(v, fields) {
+				t.Fatalf("%x: %x %x, then %x %x %v", body, deadlines, fields, d, v, err)
+			}
+		}
+		if n, err := SplitHashExtra(extra); err == nil {
+			if again, err := SplitHashExtra(AppendHashExtra(nil, n)); err != nil || again != n {
+				t.Fatalf("%x: %d, then %d %v", extra, n, again, err)
+			}
+		}
+	})
+}
+
 func FuzzHashRows(f *testing.F) {
 	f.Add(AppendMember(nil, 1, 2, SubHashField, []byte("f")), AppendHashValue(nil, 0, []byte("v")))
 	f.Add(AppendMember(nil, 1, 2, SubHashField, nil), AppendHashValue(nil, 1<<40, nil))

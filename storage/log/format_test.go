@@ -32,6 +32,13 @@ var goldenRecords = []struct {
 	}, 1000, 0xdeadbeef,
 		"31000000 @crc 01 01 1904000000000000 ab8967452301 42 02" +
 			" 0000 00 02 00 c801 ac02 ff3f 0f 01 03 05 00 03 504159 534554"},
+	{"batch with hashes with fields that expire", Record{
+		Kind:    KindBatch,
+		Deltas:  []Delta{{Slot: 1, Keys: 1, SubExpires: 1, Bytes: 2, NextOID: 3}, {Slot: 2, SubExpires: 0}},
+		Payload: []byte("P"),
+	}, 0, 0,
+		"2c000000 @crc 01 02 2c00000000000000 000000000000 42 02" +
+			" 0100 00 02 00 04 03 02 0200 00 00 00 00 00 00 01 50"},
 	{"term", Record{Kind: KindTerm, TimeMS: 1, Payload: TermPayload(7, ReplID{0xaa, 19: 0xbb})}, 27, 1,
 		"38000000 @crc 01 00 5300000000000000 010000000000 45 00 1d" +
 			" 01 0700000000000000 aa000000000000000000000000000000000000bb"},
