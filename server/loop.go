@@ -28,6 +28,7 @@ type loop struct {
 	hints []storage.Hint
 	dirty []*loopConn // have replies to send at the end of the round
 	lsn   storage.LSN // what the replies of the round wait for
+	rooms resp.Rooms  // of the sessions that are not idle
 
 	mu     sync.Mutex
 	posted []func() // run by the loop
@@ -247,9 +248,11 @@ func (l *loop) ready(c *loopConn, events uint32, now int64) {
 func (l *loop) read(c *loopConn) bool {
 	s := &c.session
 	s.in.Limits = resp.Limits{Bulk: l.srv.maxBulk.Load()}
+	l.rooms.Lend(&s.in)
 	n, err := rawRead(c.fd, s.in.Space())
 	switch {
 	case err == syscall.EAGAIN || err == syscall.EINTR:
+		l.rooms.Return(&s.in)
 		return false
 	case err != nil || n <= 0:
 		l.drop(c)
@@ -288,6 +291,7 @@ func (l *loop) advanceGroup(now int64) {
 func (l *loop) advance(c *loopConn, now int64) {
 	s := &c.session
 	for {
+		l.rooms.LendReply(s.call.Out)
 		next := s.advance(now)
 		s.call.Flush()
 		l.lsn = max(l.lsn, s.call.LSN)
@@ -298,10 +302,12 @@ func (l *loop) advance(c *loopConn, now int64) {
 			c.queued = true
 			l.dirty = append(l.dirty, c)
 		default:
+			l.rooms.ReturnReply(s.call.Out)
 			s.client.ReleaseMail()
 		}
 		switch next {
 		case stepInput:
+			l.rooms.Return(&s.in)
 			l.report(c, false)
 			if int64(s.in.Buffered()) > l.srv.maxQuery.Load() {
 				l.srv.queryTooLong(s.client)
@@ -348,6 +354,7 @@ func (l *loop) leave(c *loopConn) {
 	c.busy = true
 	l.settle(c)
 	if wait := c.session.call.Wait; wait != nil {
+		l.rooms.Return(&c.session.in) // a parked command has its arguments for itself
 		l.park(c, wait)
 		return
 	}

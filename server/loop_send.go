@@ -52,6 +52,7 @@ func (l *loop) endRound() {
 			c.unsent = append(c.unsent, out[n:]...)
 			c.session.call.Out.Reset()
 		}
+		l.rooms.ReturnReply(c.session.call.Out)
 		l.settle(c)
 		c.session.client.ReleaseMail()
 	}

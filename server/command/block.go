@@ -68,6 +68,7 @@ func (c *Call) block(tx *storage.Tx, f waitFor) error {
 		f.empty(c.Out)
 		return nil
 	}
+	c.Args = cloneArgs(c.Args) // what they were read into serves others meanwhile
 	w := &Wait{env: c.Env, client: c.Client, empty: f.empty}
 	w.call = Call{Env: c.Env, Client: c.Client, Cmd: c.Cmd, Args: c.Args, Out: &resp.Writer{}, Now: c.Now, serving: true}
 	w.call.Out.SetProto(c.Out.Proto())

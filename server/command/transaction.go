@@ -131,20 +131,25 @@ func (c *Call) queue() {
 		c.Out.Status("QUEUED")
 		return
 	}
-	size := 0
-	for _, arg := range c.Args {
-		size += len(arg)
-	}
-	arena := make([]byte, 0, size) // the arguments' own memory is the session's read buffer
-	args := make([][]byte, len(c.Args))
-	for i, arg := range c.Args {
-		from := len(arena)
-		arena = append(arena, arg...)
-		args[i] = arena[from:len(arena):len(arena)]
-	}
-	t.queue = append(t.queue, queued{c.Cmd, args})
+	t.queue = append(t.queue, queued{c.Cmd, cloneArgs(c.Args)})
 	t.flags |= c.Cmd.Flags
 	c.Out.Status("QUEUED")
+}
+
+// cloneArgs copies arguments: their own memory is the session's read buffer.
+func cloneArgs(args [][]byte) [][]byte {
+	size := 0
+	for _, arg := range args {
+		size += len(arg)
+	}
+	arena := make([]byte, 0, size)
+	clone := make([][]byte, len(args))
+	for i, arg := range args {
+		from := len(arena)
+		arena = append(arena, arg...)
+		clone[i] = arena[from:len(arena):len(arena)]
+	}
+	return clone
 }
 
 // routeQueued asks Route about a command that is only queued. Which keys are

@@ -99,16 +99,12 @@ func (r *Reader) Space() []byte {
 	if len(r.buf)-r.end >= minSpace {
 		return r.buf[r.end:]
 	}
-	pending := r.end - r.start
-	if r.start > 0 && len(r.buf)-pending >= max(minSpace, len(r.buf)/2) {
-		copy(r.buf, r.buf[r.start:r.end])
-	} else {
-		grown := make([]byte, r.wanted(pending))
-		copy(grown, r.buf[r.start:r.end])
-		r.buf = grown
+	pending, room := r.end-r.start, r.buf
+	if r.start == 0 || len(r.buf)-pending < max(minSpace, len(r.buf)/2) {
+		room = make([]byte, r.wanted(pending))
 	}
-	r.at -= r.start
-	r.start, r.end = 0, pending
+	copy(room, r.buf[r.start:r.end])
+	r.move(room, pending)
 	return r.buf[r.end:]
 }
 

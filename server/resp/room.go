@@ -1,0 +1,102 @@
+package resp
+
+// Room is memory that a Reader or a Writer works in. A driver of many sessions lends rooms to those that have
+// something to read or to say, and takes them back after each round: who is idle holds none.
+type Room struct {
+	buf   []byte
+	out   [][]byte
+	args  []span
+	ready []span
+}
+
+// size is what the room takes, in bytes.
+func (r *Room) size() int {
+	const slice, pair = 24, 16
+	return cap(r.buf) + cap(r.out)*slice + (cap(r.args)+cap(r.ready))*pair
+}
+
+// Rooms keeps rooms that nobody works in. One goroutine uses it; the zero value is ready.
+type Rooms struct {
+	readers, writers roomStack
+}
+
+// roomStack gives the room that was used last, which is warm.
+type roomStack struct {
+	free []Room
+	held int // bytes
+}
+
+// keepRooms bounds the memory of each stack, in bytes.
+const keepRooms = 8 << 20
+
+func (s *roomStack) take() (r Room) {
+	if n := len(s.free) - 1; n >= 0 {
+		r, s.free[n] = s.free[n], Room{}
+		s.free = s.free[:n]
+		s.held -= r.size()
+	}
+	return r
+}
+
+func (s *roomStack) give(r Room) {
+	if size := r.size(); size > 0 && s.held+size <= keepRooms {
+		s.held += size
+		s.free = append(s.free, r)
+	}
+}
+
+// Lend gives the reader room, if it has none. Without a room it makes one of its own.
+func (p *Rooms) Lend(r *Reader) {
+	if r.buf == nil {
+		room := p.readers.take()
+		r.buf, r.out, r.args, r.ready = room.buf, room.out[:0], room.args[:0], room.ready[:0]
+		r.next = 0
+	}
+}
+
+// Return takes the reader's room when no command in it is left. Nothing that Next has returned is valid any more. The
+// beginning of a command stays, in a room that is not much larger.
+func (p *Rooms) Return(r *Reader) {
+	if r.Ready() > 0 || r.failed != nil || r.buf == nil {
+		return
+	}
+	pending := r.end - r.start
+	if pending > 0 || r.argc > 0 {
+		if own := r.wanted(pending); len(r.buf) > 4*own {
+			p.readers.give(Room{buf: r.buf})
+			grown := make([]byte, own)
+			copy(grown, r.buf[r.start:r.end])
+			r.move(grown, pending)
+		}
+		return
+	}
+	room := Room{buf: r.buf, out: r.out, args: r.args, ready: r.ready}
+	if r.end == len(r.buf) && len(r.buf) < keepSpace { // who fills a room is given a larger one
+		room.buf = make([]byte, min(4*len(r.buf), keepSpace))
+	}
+	r.buf, r.out, r.args, r.ready = nil, nil, nil, nil
+	r.start, r.at, r.end, r.next = 0, 0, 0, 0
+	p.readers.give(room)
+}
+
+// move puts the unread bytes, of which buf has a copy, to the beginning of buf.
+func (r *Reader) move(buf []byte, pending int) {
+	r.buf = buf
+	r.at -= r.start
+	r.start, r.end = 0, pending
+}
+
+// LendReply gives the writer room, if it has none.
+func (p *Rooms) LendReply(w *Writer) {
+	if cap(w.buf) == 0 {
+		w.buf = p.writers.take().buf[:0]
+	}
+}
+
+// ReturnReply takes the room of a writer that is empty.
+func (p *Rooms) ReturnReply(w *Writer) {
+	if len(w.buf) == 0 {
+		p.writers.give(Room{buf: w.buf})
+		w.buf = nil
+	}
+}
