@@ -323,7 +323,7 @@ func (e *Engine) ApplyRecord(raw []byte) (LSN, error) {
 	if err := e.applyRecord(&rec, raw); err != nil {
 		return 0, err
 	}
-	if e.table.ActiveBytes() >= e.limits.generation.Load() {
+	if e.flushDue(e.log.End()) {
 		e.requestFlush()
 	}
 	return rec.LSN, nil

@@ -19,10 +19,10 @@ const (
 	// processBytes is what a process needs that holds nothing; of a small budget it
 	// gets a quarter.
 	processBytes = 32 << 20
-	// maxGeneration bounds the replay after a crash: about two generations are dirty
-	// when the flusher keeps up. Larger ones save little compaction.
+	// maxGeneration bounds the replay after a crash: no more than two generations are
+	// dirty, one that is flushed and one that grows. Larger ones save little compaction.
 	maxGeneration = 256 << 20
-	maxDirty      = 4 * maxGeneration
+	maxDirty      = 2 * maxGeneration
 )
 
 func shareOf(budget int64) share {

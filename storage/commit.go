@@ -27,7 +27,7 @@ func (e *Engine) commit(tx *Tx) (LSN, error) {
 	e.publish(tx, lsn)
 	e.expired.Add(tx.expired)
 	e.subExpired.Add(tx.subExpired)
-	if e.table.ActiveBytes() >= e.limits.generation.Load() {
+	if e.flushDue(lsn) {
 		e.requestFlush()
 	}
 	return lsn, nil

@@ -80,6 +80,7 @@ type Engine struct {
 	replaying bool
 	released  bool // the files are closed
 	watermark atomic.Uint64
+	cutAt     atomic.Uint64    // end of the log when a generation was last cut
 	position  format.Watermark // guarded by flushing
 	imports   uint64           // numbers side files; guarded by flushing
 	sideFiles map[string]LSN   // and the position up to which they are needed; guarded by flushing

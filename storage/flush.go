@@ -34,9 +34,9 @@ type throttle struct {
 	cond sync.Cond
 }
 
-// waitForFlusher waits while too many bytes are dirty. No slot lock is held.
+// waitForFlusher waits while the flusher is too far behind. No slot lock is held.
 func (e *Engine) waitForFlusher() error {
-	if e.table.DirtyBytes() < e.limits.dirty.Load() {
+	if !e.overdue() {
 		return nil
 	}
 	e.stats.stalls.Add(1)
@@ -44,7 +44,7 @@ func (e *Engine) waitForFlusher() error {
 	t := &e.throttled
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for e.table.DirtyBytes() >= e.limits.dirty.Load() {
+	for e.overdue() {
 		if e.closed.Load() {
 			return ErrClosed
 		}
@@ -131,6 +131,7 @@ func (e *Engine) cut() bool {
 	}
 	e.table.Cut()
 	e.generation++
+	e.cutAt.Store(uint64(tip.LSN))
 	changed, ranges := e.takeChanges()
 	e.pending = &generation{
 		at: format.Watermark{

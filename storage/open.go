@@ -47,7 +47,7 @@ func Open(o Options) (*Engine, error) {
 	if err := e.open(); err != nil {
 		return nil, errors.Join(err, e.closeFiles())
 	}
-	if len(e.waiting) > 0 || e.table.ActiveBytes() >= e.limits.generation.Load() {
+	if len(e.waiting) > 0 || e.flushDue(e.log.End()) {
 		e.requestFlush()
 	}
 	e.loops.Add(2)

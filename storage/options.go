@@ -35,6 +35,7 @@ type Options struct {
 
 	GenerationBytes int64 // dirty bytes that make the flusher start; 0: from Budget
 	MaxDirtyBytes   int64 // dirty bytes at which writers wait; 0: from Budget
+	ReplayBytes     int64 // of log since the last generation that make the flusher start; 0: 256 MiB
 	SSTBytes        int64 // target size of a flushed table; 0: 64 MiB
 
 	// Log lines and unrecoverable errors. OnFatal is called at most once, when
@@ -63,6 +64,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.sweepFields == 0 {
 		o.sweepFields = defaultSweepFields
+	}
+	if o.ReplayBytes == 0 {
+		o.ReplayBytes = defaultReplay
 	}
 	if o.SSTBytes == 0 {
 		o.SSTBytes = defaultSSTBytes

@@ -73,6 +73,7 @@ func (e *Engine) readHeaders() error {
 	}
 	e.dataBytes.Store(data)
 	e.watermark.Store(e.position.LSN)
+	e.cutAt.Store(e.position.LSN)
 	return err
 }
 

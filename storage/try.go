@@ -56,7 +56,7 @@ func (e *Engine) tryView(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 }
 
 func (e *Engine) tryUpdate(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
-	if e.table.DirtyBytes() >= e.limits.dirty.Load() || !e.table.TryLock(slot) {
+	if e.overdue() || !e.table.TryLock(slot) {
 		return 0, ErrWouldBlock
 	}
 	defer e.table.Unlock(slot)
