@@ -44,7 +44,7 @@ func newReplication(n *node) (*replication, error) {
 	var err error
 	r.source, err = stream.NewSource(stream.SourceOptions{
 		Shard: r.shard, Term: r.term.Load, Store: s.env.Engine, Dir: filepath.Join(s.settings.Text("dir"), "checkpoints"),
-		Now: time.Now, Timeout: s.replTimeout(), Logf: r.logf,
+		Now: time.Now, Timeout: s.replTimeout(), Logf: r.logf, Pace: func(n int) { s.transfers.pace(n, s.stopCron) },
 	})
 	return r, err
 }

@@ -42,7 +42,8 @@ type Server struct {
 	lock *os.File // held on the data directory
 
 	deliveries deliveries // MIGRATE's connections
-	heap       heapLimit  // the cron's
+	transfers  transfers
+	heap       heapLimit // the cron's
 
 	accepting sync.WaitGroup
 	sessions  sync.WaitGroup
@@ -108,6 +109,9 @@ func Start(settings *config.Config, log *Logger) (*Server, error) {
 		return nil, errors.Join(s.failed("%v", err), engine.Close())
 	}
 	s.env.Deliver = s.deliveries.deliver
+	s.transfers.rate = func() int64 { return settings.Int("background-transfer-rate") }
+	s.env.Pace = s.transfers.pace
+	s.env.Transfers = func() (bytes, waited int64) { return s.transfers.bytes.Load(), s.transfers.waits.Load() }
 	s.startFollowers()
 	s.follow()
 	if err := s.joinCluster(); err != nil {

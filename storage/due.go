@@ -20,8 +20,8 @@ func (e *Engine) flushDue(lsn LSN) bool {
 
 // overdue reports whether writers have to wait for the flusher.
 func (e *Engine) overdue() bool {
-	return e.table.DirtyBytes() >= e.limits.dirty.Load() || e.replayBytes() >= maxReplays*e.opts.ReplayBytes
+	return e.table.DirtyBytes() >= e.limits.dirty.Load() || e.ReplayBytes() >= maxReplays*e.opts.ReplayBytes
 }
 
-// replayBytes is how much log a start would replay now.
-func (e *Engine) replayBytes() int64 { return int64(e.log.End()) - int64(e.watermark.Load()) }
+// ReplayBytes is how much log a start would replay now.
+func (e *Engine) ReplayBytes() int64 { return int64(e.log.End()) - int64(e.watermark.Load()) }

@@ -21,7 +21,7 @@ func TestHotKeysLeaveLittleToReplay(t *testing.T) {
 		if _, err := e.Update(testNow, []slots.Slot{slots.Of(op.key)}, op); err != nil {
 			t.Fatal(err)
 		}
-		if left := e.replayBytes(); left > maxReplays*o.ReplayBytes+4096 {
+		if left := e.ReplayBytes(); left > maxReplays*o.ReplayBytes+4096 {
 			t.Fatalf("%d bytes of log are to be replayed", left)
 		}
 	}
@@ -33,7 +33,7 @@ func TestHotKeysLeaveLittleToReplay(t *testing.T) {
 		if _, err = e.TryUpdate(testNow, slots.Of(op.key), op); err != nil && err != ErrWouldBlock {
 			t.Fatal(err)
 		}
-		if left := e.replayBytes(); left > maxReplays*o.ReplayBytes+4096 {
+		if left := e.ReplayBytes(); left > maxReplays*o.ReplayBytes+4096 {
 			t.Fatalf("%d bytes of log are to be replayed while the flusher is held up", left)
 		}
 	}

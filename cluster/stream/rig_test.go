@@ -82,10 +82,14 @@ func (n *node) open() {
 
 func (n *node) newSource(rate int64) {
 	n.t.Helper()
+	var pace func(n int)
+	if rate > 0 {
+		pace = func(n int) { <-time.NewTimer(time.Duration(int64(n) * int64(time.Second) / rate)).C }
+	}
 	s, err := NewSource(SourceOptions{
 		Shard: func() cluster.ID { return testShard }, Term: n.term.Load, Store: n.engine,
 		FS: n.fs, Dir: n.fs.PathJoin(n.dir, "outgoing"), Now: time.Now, Beat: n.beat, Timeout: 20 * time.Second,
-		Rate: rate, Logf: n.logf, mutant: n.mutant,
+		Pace: pace, Logf: n.logf, mutant: n.mutant,
 	})
 	if err != nil {
 		n.t.Fatalf("source of node %d: %v", n.id[0], err)

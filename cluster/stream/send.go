@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -98,17 +97,11 @@ func (ss *session) sendFile(path string, size int64, g *get) error {
 			return err
 		}
 		offset += int64(n)
-		ss.pace(n)
+		if ss.o.Pace != nil {
+			ss.o.Pace(n)
+		}
 	}
 	return ss.link.writeData(offset, nil)
-}
-
-// pace waits as long as n bytes take at the configured rate.
-func (ss *session) pace(n int) {
-	if ss.o.Rate > 0 {
-		t := time.NewTimer(time.Duration(int64(n) * int64(time.Second) / ss.o.Rate))
-		<-t.C
-	}
 }
 
 // prefixCRC returns the CRC-32C of the first n bytes of f.

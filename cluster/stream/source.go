@@ -28,8 +28,9 @@ type SourceOptions struct {
 	Timeout time.Duration // silence that ends a connection; 0: DefaultTimeout
 	Beat    time.Duration // 0: DefaultBeat
 	Keep    time.Duration // how long a checkpoint waits for a replica to come back; 0: DefaultKeep
-	// Rate bounds one full sync, bytes per second; 0: no bound.
-	Rate int64
+	// Pace is called after so many bytes of a full copy were sent, and returns when
+	// more may be. Nil: at once.
+	Pace func(n int)
 	// Logf writes a line; level as in Redis: '.', '-', '*', '#'. Nil: none.
 	Logf func(level byte, format string, args ...any)
 

@@ -43,6 +43,10 @@ type Env struct {
 	ClusterInfo  func() string // further lines of INFO cluster
 
 	Deliver Deliver // how MIGRATE reaches other servers; nil: it does not
+	// Pace is called after so many bytes were sent in the background, and returns when more may be, or stop is closed.
+	// Transfers is what was sent so, bytes and microseconds of waiting.
+	Pace      func(n int, stop <-chan struct{})
+	Transfers func() (bytes, waited int64)
 
 	// WriteGate holds the error that refuses writes now (no replicas, disk), nil for none.
 	WriteGate atomic.Pointer[Error]

@@ -19,5 +19,11 @@ func infoStorage(c *Call, b *infoText) {
 		b.num("storage_compactions_running", m.Compact.NumInProgress)
 		b.num("storage_compactions", m.Compact.Count)
 	}
+	b.num("storage_replay_bytes", c.Env.Engine.ReplayBytes())
+	if c.Env.Transfers != nil {
+		bytes, waited := c.Env.Transfers()
+		b.num("storage_transfer_bytes", bytes)
+		b.num("storage_transfer_waited_ms", waited/1000)
+	}
 	b.num("storage_goroutines", int64(c.Env.Process.Usage().Goroutines))
 }

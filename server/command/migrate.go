@@ -56,6 +56,7 @@ type migration struct {
 	expires  []int64  // Unix milliseconds, 0 = never
 	sent     []int    // indexes of the keys that were sent
 	acked    [][]byte // keys that the target has
+	bytes    int      // that were sent
 	asking   bool     // the cluster's slots are open: say RESTORE-ASKING
 }
 
@@ -68,11 +69,14 @@ func migrate(c *Call) error {
 	if c.Env.Deliver == nil {
 		return errMigrateAlone
 	}
-	c.Later = func(<-chan struct{}) {
+	c.Later = func(stop <-chan struct{}) {
 		from := c.Out.Len()
 		if err := m.run(); err != nil {
 			c.Out.CutTo(from)
 			c.Out.Error(ErrorText(err))
+		}
+		if c.Env.Pace != nil && m.bytes > 0 { // here, where no key is held any more
+			c.Env.Pace(m.bytes, stop)
 		}
 	}
 	return nil
@@ -141,6 +145,7 @@ func (m *migration) run() error {
 		c.Out.OK()
 		return nil
 	}
+	m.bytes = len(requests)
 	refusals, failed := c.Env.Deliver(m.to, requests, len(m.sent))
 	refused := ""
 	for i, text := range refusals {

@@ -70,6 +70,7 @@ func durability() []Setting {
 		plainText("dbfilename", "dump.rdb", "Name of RDB files that SAVE and BGSAVE write.").check(checkFileName("dbfilename can't be a path, just a filename")).flag(Protected),
 		yesno("stop-writes-on-bgsave-error", "yes", "Refuse writes after a failed snapshot.").flag(Accepted),
 		yesno("log-recover-damaged", "no", "Start although the log is damaged where it was synced: acknowledged writes behind the damage are given up, their bytes kept in data/log/*.damaged-*. For one start, after the error was read.").flag(Own | Immutable),
+		memory("background-transfer-rate", "104857600", 0, "Bytes per second that full copies for replicas and keys moved by MIGRATE take together; 0 is no limit.").flag(Own),
 		memory("repl-log-max", "4294967296", mb, "Bytes of log kept for replicas that are behind; beyond it they take a full copy.").flag(Own),
 	}
 }
