@@ -13,7 +13,7 @@ func TestSessionsOnTheEventLoop(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"pieces": TestBytesInAnyPieces, "bad input": TestBadInput, "password": TestPasswordAndItsLimits, "maxclients": TestMaxClients,
 		"restart": TestDataSurvivesRestart, "kill": TestKillAndList, "reply": TestReplyModes, "pause": TestPause, "limits": TestLimits,
-		"large": TestLargeValue, "go-redis": TestGoRedis,
+		"large": TestLargeValue, "go-redis": TestGoRedis, "users": TestUsersEnd,
 	} {
 		t.Run(name, test)
 	}

@@ -759,3 +759,33 @@ func TestACLSave(t *testing.T) {
 		t.Errorf("the file was changed:\n%s", got)
 	}
 }
+
+// Whatever a script asks about, with too few arguments too: no command makes the
+// question point beyond them.
+func TestACLQuestionsAreWithinTheArguments(t *testing.T) {
+	c, do := newRunner(t)
+	do("ACL", "SETUSER", "u", "on", "nopass", "+@all", "~a", "&a")
+	do("AUTH", "u", "x")
+	r := rand.New(rand.NewPCG(3, 4))
+	fill := []string{"a", "", "0", "1", "2", "-1", "99999999999999999999", "KEYS", "STREAMS", "STORE", "GET", "BY", "AUTH", "SET", "COUNT"}
+	for _, cmd := range c.Env.Table.All() {
+		for n := 1; n <= 9; n++ {
+			for range 12 {
+				args := [][]byte{[]byte(cmd.Name)}
+				for len(args) < n {
+					args = append(args, []byte(fill[r.IntN(len(fill))]))
+				}
+				q := c.ask(cmd, args)
+				for _, k := range q.Keys {
+					if k.At < 1 || k.At >= n {
+						t.Fatalf("%s %q: key at %d", cmd.FullName(), args, k.At)
+					}
+				}
+				if _, at := c.Client.user.Load().Rules().Check(q); at >= n {
+					t.Fatalf("%s %q: %d", cmd.FullName(), args, at)
+				}
+				c.mayMakeUpKeys()
+			}
+		}
+	}
+}

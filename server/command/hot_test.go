@@ -55,3 +55,75 @@ func BenchmarkAddToSet(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkExecute runs whole commands, checks included, for the user who may do
+// everything and for one with patterns.
+func BenchmarkExecute(b *testing.B) {
+	for _, user := range []string{"default", "restricted"} {
+		for _, line := range []string{"GET", "SET"} {
+			b.Run(line+"/"+user, func(b *testing.B) {
+				c, args := restrictedCall(b, user, line)
+				b.ReportAllocs()
+				for b.Loop() {
+					c.Out.Reset()
+					c.Execute(args)
+				}
+			})
+		}
+	}
+}
+
+// restrictedCall is the session of a user and a command that he may run.
+func restrictedCall(t testing.TB, user, line string) (*Call, [][]byte) {
+	c, _ := newRunner(t)
+	execute(c, "ACL", "SETUSER", "restricted", "on", "nopass", "+@read", "+@write", "-@dangerous", "%R~config:*", "~key:*", "&news")
+	if got := execute(c, "AUTH", user, "x"); got != "+OK\r\n" {
+		t.Fatal(got)
+	}
+	execute(c, "SET", "key:000000000001", "1000")
+	args := [][]byte{[]byte(line), []byte("key:000000000001")}
+	if line == "SET" {
+		args = append(args, make([]byte, 100))
+	}
+	return c, args
+}
+
+// A user's rules cost no memory per command.
+func TestRestrictedUsersDoNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	for _, line := range []string{"GET", "SET"} {
+		c, args := restrictedCall(t, "restricted", line)
+		var theirs, ours float64
+		run := func() {
+			c.Out.Reset()
+			c.Execute(args)
+		}
+		run()
+		theirs = testing.AllocsPerRun(500, run)
+		execute(c, "RESET")
+		ours = testing.AllocsPerRun(500, run)
+		if theirs > ours {
+			t.Errorf("%s: %v allocations, %v without rules", line, theirs, ours)
+		}
+	}
+}
+
+// BenchmarkPermission is the check of one command alone.
+func BenchmarkPermission(b *testing.B) {
+	for _, user := range []string{"default", "restricted"} {
+		for _, line := range []string{"GET", "SET"} {
+			b.Run(line+"/"+user, func(b *testing.B) {
+				c, args := restrictedCall(b, user, line)
+				c.Execute(args)
+				b.ReportAllocs()
+				for b.Loop() {
+					if c.refusal() != nil {
+						b.Fatal("refused")
+					}
+				}
+			})
+		}
+	}
+}
