@@ -340,6 +340,7 @@ func (s *Server) Close() error {
 	s.cron.Wait()
 	s.accepting.Wait()
 	s.sessions.Wait()
+	s.env.Followers.Close()
 	s.leaveCluster()
 	s.deliveries.close()
 	err := s.env.Engine.Close()

@@ -3,7 +3,9 @@ package storage
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -30,9 +32,37 @@ func (s *Snapshot) Shared(name string) ([]byte, error) {
 	return values[name], err
 }
 
+// FieldsExpire reports whether fields of hashes expire, which servers before Redis 7.4 have no form for.
+func (s *Snapshot) FieldsExpire() (bool, error) {
+	x := exporter{snap: s, w: rdb.NewWriter(io.Discard, false)}
+	defer x.close()
+	for slot := range slots.Slot(slots.Count) {
+		if c, err := s.Counters(slot); err != nil {
+			return false, err
+		} else if c.Keys == 0 {
+			continue
+		}
+		err := x.each(format.AppendKind(nil, uint16(slot), format.KindExpiry), nil, func(key, _ []byte) error {
+			if _, _, what, _, _, ok := format.SplitExpiryKey(key); ok && what == format.ExpiresField {
+				return errFound
+			}
+			return nil
+		})
+		if err == errFound {
+			return true, nil
+		} else if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+var errFound = errors.New("storage: found")
+
 // Export writes the keys of all slots as of LSN, those included whose time has come and that were not removed yet. It
 // holds no lock while it writes, and no value of any size in memory but one element, or a node of a stream. It ends with
-// the writer's error, or with ErrClosed when the store is closed or replaced.
+// the writer's error, or with ErrClosed when the store is closed or replaced. Fields of hashes that expire are written
+// with their deadlines only if the writer may.
 func (s *Snapshot) Export(w *rdb.Writer) error {
 	var keys, expires uint64
 	for slot := range slots.Slot(slots.Count) {
@@ -112,6 +142,16 @@ func (x *exporter) key(slot slots.Slot, key, row []byte) error {
 	var m format.Meta
 	if err := m.Decode(row); err != nil {
 		return err
+	}
+	if m.FieldsAt != 0 && !x.w.Deadlines() {
+		if m.Layout == format.Inline {
+			_, fields, err := format.SplitHashInline(m.Inline)
+			if err != nil {
+				return err
+			}
+			m.Inline = fields
+		}
+		m.FieldsAt = 0
 	}
 	if m.Layout == format.Inline {
 		var err error

@@ -145,9 +145,14 @@ func (l *List) cutRange(end End, n int64) error {
 	if end == Tail {
 		from, to = next+1, l.x.Tail+1
 	}
+	mark, command := l.tx.Mark(), "LPOP"
+	if end == Tail {
+		command = "RPOP"
+	}
 	l.tx.delRange(
 		format.AppendListElement(nil, uint16(l.e.Slot), m.OID, from),
 		format.AppendListElement(nil, uint16(l.e.Slot), m.OID, to))
+	l.tx.explain(mark, command, string(l.e.Key), strconv.FormatInt(n, 10))
 	m.Count = uint64(kept)
 	l.endAt(end, next, false)
 	return nil

@@ -223,9 +223,13 @@ func (l *List) clear(from, to uint64) error {
 	if from > to || l.dense() || l.tx.engine.opts.mutant.listUncleared {
 		return nil // the elements of a dense list will take the place of each
 	}
+	mark := l.tx.Mark()
 	it := l.tx.iter(bytesOf(l.rowKey(from)), append(bytesOf(l.rowKey(to)), 0))
 	for ok := it.First(); ok; ok = it.Next() {
 		l.tx.delRow(it.Key())
+	}
+	if l.tx.Mark() > mark {
+		l.tx.explain(mark)
 	}
 	return it.Close()
 }

@@ -52,7 +52,9 @@ func (s *Stream) AddGroup(name []byte, last StreamID, read int64) *Group {
 	g := &Group{s: s, Name: name, StreamGroup: format.StreamGroup{GID: s.info.NextGroup, Last: last, Read: read}}
 	s.info.NextGroup++
 	s.info.Groups++
+	mark := s.tx.Mark()
 	g.Save()
+	s.tx.explain(mark, "XGROUP", "CREATE", string(s.e.Key), string(name), last.String(), "ENTRIESREAD", strconv.FormatInt(read, 10))
 	return g
 }
 
@@ -234,8 +236,7 @@ func (g *Group) Again(c *Consumer, p Pending) {
 	tx := g.s.tx
 	mark := tx.Mark()
 	g.Give(p, p.CID, true)
-	id := strconv.FormatUint(p.ID.MS, 10) + "-" + strconv.FormatUint(p.ID.Seq, 10)
-	tx.explain(mark, "XCLAIM", string(g.s.e.Key), string(g.Name), string(c.Name), "0", id,
+	tx.explain(mark, "XCLAIM", string(g.s.e.Key), string(g.Name), string(c.Name), "0", p.ID.String(),
 		"TIME", strconv.FormatUint(p.Time, 10), "RETRYCOUNT", strconv.FormatUint(p.Count, 10), "FORCE", "JUSTID")
 }
 

@@ -218,12 +218,14 @@ func (c *Call) greet(t *streamTurn, r *streamRead) error {
 	}
 	if !ok {
 		consumer = t.g.AddConsumer(r.consumer, c.Now)
+	}
+	consumer.Seen = uint64(c.Now)
+	consumer.Save()
+	if !ok {
 		t.g.Save()
 		t.s.Create() // the key has changed
 		t.s.Save()
 	}
-	consumer.Seen = uint64(c.Now)
-	consumer.Save()
 	t.consumer = consumer
 	return nil
 }

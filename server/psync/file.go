@@ -64,7 +64,18 @@ func (f *follower) prepare() (*storage.Snapshot, error) {
 
 // writeFile writes the file of a view.
 func (f *follower) writeFile(snap *storage.Snapshot, id string, to io.Writer) error {
-	w := rdb.NewWriter(to)
+	deadlines := false
+	if !f.NoData {
+		var err error
+		if deadlines, err = snap.FieldsExpire(); err != nil {
+			return err
+		}
+	}
+	if deadlines && !f.FileOnly {
+		deadlines = false // nothing tells that it could read them
+		f.src.Logf('#', "Replica %s gets fields that expire without their deadlines; they are deleted there when they are here", f.name())
+	}
+	w := rdb.NewWriter(to, deadlines)
 	w.Aux("redis-ver", f.src.Version)
 	w.Aux("redis-bits", "64")
 	w.Aux("ctime", strconv.FormatInt(time.Now().Unix(), 10))
@@ -97,21 +108,20 @@ func (f *follower) writeFile(snap *storage.Snapshot, id string, to io.Writer) er
 }
 
 // sendFile sends the file of a view, either as it is made, with a mark behind it, or when it is whole, with its length
-// before it, to those who cannot tell its end otherwise.
-func (f *follower) sendFile(snap *storage.Snapshot, id string) error {
-	began := time.Now()
-	var err error
-	kind := "sockets"
-	if f.EOF && (f.src.settings().Diskless || f.Filtered()) {
+// before it, to those who cannot tell its end otherwise. It reports whether there is a mark.
+func (f *follower) sendFile(snap *storage.Snapshot, id string) (marked bool, err error) {
+	began, kind := time.Now(), "disk"
+	marked = f.EOF && (f.src.settings().Diskless || f.Filtered())
+	if marked {
+		kind = "socket"
 		err = f.sendMarked(snap, id)
 	} else {
-		kind = "disk"
 		err = f.sendWhole(snap, id)
 	}
 	if err == nil {
 		f.src.Logf('*', "Synchronization with replica %s succeeded (%s, %.1f s)", f.name(), kind, time.Since(began).Seconds())
 	}
-	return err
+	return marked, err
 }
 
 func (f *follower) sendMarked(snap *storage.Snapshot, id string) error {

@@ -24,16 +24,21 @@ type Peer struct {
 	NoData, NoFunctions bool   // it wants neither keys, nor functions
 }
 
+// badFilter refuses a filter, in Redis's words.
+type badFilter string
+
+func (e badFilter) Error() string { return string(e) }
+
 // Filter has it want only the parts of the file that are named.
 func (p *Peer) Filter(list string) error {
 	parts, ok := words.Split(list)
 	if !ok {
-		return errors.New("Missing rdb-filter-only values")
+		return badFilter("Missing rdb-filter-only values")
 	}
 	p.NoData, p.NoFunctions = true, true
 	for _, part := range parts {
 		if !strings.EqualFold(part, "functions") {
-			return errors.New("Unsupported rdb-filter-only option: " + part)
+			return badFilter("Unsupported rdb-filter-only option: " + part)
 		}
 		p.NoFunctions = false
 	}
@@ -77,10 +82,11 @@ type follower struct {
 	state  atomic.Uint32
 	online chan struct{} // closed at the first acknowledgement
 	once   sync.Once
-	gone   chan struct{}          // closed when the connection has ended
-	acked  atomic.Int64           // offset
-	heard  atomic.Int64           // Unix nanoseconds of the last acknowledgement
-	lsn    atomic.Uint64          // of the log, up to which it has acknowledged everything
+	gone   chan struct{} // closed when the connection has ended
+	acked  atomic.Int64  // offset
+	heard  atomic.Int64  // Unix nanoseconds of the last acknowledgement
+	lsn    atomic.Uint64 // of the log, up to which it has acknowledged everything
+	marks  marks
 	cut    atomic.Pointer[string] // why it is to be cut off
 }
 
@@ -164,6 +170,9 @@ func (f *follower) hear(args [][]byte) {
 		f.heard.Store(time.Now().UnixNano())
 		if offset > f.acked.Load() {
 			f.acked.Store(offset)
+			if lsn, ok := f.marks.upTo(offset); ok {
+				f.lsn.Store(uint64(lsn))
+			}
 		}
 		f.once.Do(func() { close(f.online) })
 	}
@@ -183,7 +192,10 @@ func (f *follower) sleep(d time.Duration) error {
 	}
 }
 
-var errStopped = errors.New("psync: stopped")
+var (
+	errStopped = errors.New("psync: stopped")
+	errGone    = io.EOF // the connection has ended
+)
 
 // fold reports whether an argument is a word, in any case.
 func fold(arg []byte, word string) bool { return strings.EqualFold(string(arg), word) }

@@ -1,9 +1,11 @@
 package psync
 
 import (
+	"errors"
 	"fmt"
-	"io"
 	"time"
+
+	"cobble/storage"
 )
 
 // closeAfter is how long a client that wanted the file only may take to close its connection.
@@ -11,34 +13,102 @@ const closeAfter = 60 * time.Second
 
 // serve is the life of a follower's connection.
 func (f *follower) serve() error {
+	if f.Partial && f.ID != "?" {
+		if st, missing := f.src.attach(f, f.ID, f.Next); st != nil {
+			f.src.partial.Add(1)
+			return f.goOn(st, missing)
+		}
+		f.src.refused.Add(1)
+		f.src.Logf('*', "Partial resynchronization not accepted: there is no backlog of stream %.40q up to offset %d", f.ID, f.Next)
+	}
+	st, err := f.copy()
+	if err != nil || st == nil {
+		return err
+	}
+	return f.follow(st, []byte(selectZero))
+}
+
+// goOn goes on with a stream that the follower had.
+func (f *follower) goOn(st *stream, missing []byte) error {
+	text := "+CONTINUE\r\n"
+	if f.PSYNC2 {
+		text = "+CONTINUE " + st.id + "\r\n"
+	}
+	f.src.Logf('*', "Partial resynchronization request from %s accepted. Sending %d bytes of backlog starting from offset %d.", f.name(), len(missing), f.Next)
+	f.acked.Store(st.offset - int64(len(missing)))
+	if _, err := f.Write(append([]byte(text), missing...)); err != nil {
+		f.src.leave(st, false)
+		return err
+	}
+	return f.follow(st, nil)
+}
+
+// follow sends the stream, beginning with some bytes of its own.
+func (f *follower) follow(st *stream, first []byte) error {
+	f.state.Store(uint32(StateOnline))
+	f.heard.Store(time.Now().UnixNano())
+	err := st.send(f, first)
+	if err == nil {
+		err = st.run(f)
+	}
+	end := (*endError)(nil)
+	f.src.leave(st, errors.As(err, &end))
+	return err
+}
+
+// copy sends a full copy, and returns the stream that goes on from there; nil if none is wanted.
+func (f *follower) copy() (*stream, error) {
 	f.src.full.Add(1)
 	snap, err := f.prepare()
 	if err != nil {
 		_, _ = fmt.Fprintf(f, "-ERR The full copy failed: %v\r\n", err)
-		return err
+		return nil, err
 	}
-	closed := false
-	closeSnap := func() {
-		if !closed {
-			closed = true
-			_ = snap.Close()
-		}
+	st, err := f.sendCopy(snap)
+	if e := snap.Close(); err == nil {
+		err = e
 	}
-	defer closeSnap()
+	switch {
+	case err != nil && st != nil:
+		f.src.leave(st, true)
+		return nil, err
+	case err != nil:
+		return nil, err
+	case f.FileOnly:
+		_ = f.sleep(closeAfter)
+		return nil, nil
+	}
+	return st, nil
+}
+
+// sendCopy sends the file of a view. The stream from there on is begun before, for it holds the log.
+func (f *follower) sendCopy(snap *storage.Snapshot) (*stream, error) {
 	id := newID()
+	var st *stream
+	if !f.FileOnly {
+		var err error
+		if st, err = f.src.newStream(id, snap); err != nil {
+			return nil, err
+		}
+		f.src.keep(st, f)
+		f.lsn.Store(uint64(snap.LSN))
+		f.acked.Store(st.offset)
+	}
 	if f.Partial {
 		if _, err := fmt.Fprintf(f, "+FULLRESYNC %s %d\r\n", id, snap.LSN); err != nil {
-			return err
+			return st, err
 		}
 	}
-	if err := f.sendFile(snap, id); err != nil {
-		return err
+	marked, err := f.sendFile(snap, id)
+	if err != nil || st == nil || !marked {
+		return st, err
 	}
-	closeSnap()
-	if f.FileOnly {
-		_ = f.sleep(closeAfter)
-		return nil
+	select { // the end of the file is found where nothing comes after it
+	case <-f.online:
+		return st, nil
+	case <-f.gone:
+		return st, errGone
+	case <-f.Stop:
+		return st, errStopped
 	}
-	f.end("this server gives files, and no stream after them yet")
-	return io.EOF
 }

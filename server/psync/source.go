@@ -40,12 +40,13 @@ type Source struct {
 
 	mu        sync.Mutex // guards what follows
 	followers map[*follower]struct{}
+	streams   map[string]*stream // by id: those that are sent, and those that wait
 	closed    bool
 }
 
 // NewSource returns a source without followers.
 func NewSource(o Options) *Source {
-	return &Source{Options: o, followers: map[*follower]struct{}{}}
+	return &Source{Options: o, followers: map[*follower]struct{}{}, streams: map[string]*stream{}}
 }
 
 func (s *Source) settings() Settings { return s.Settings() }
@@ -107,6 +108,20 @@ func (s *Source) CutAll(reason string) {
 	for f := range s.followers {
 		f.end(reason)
 	}
+	for id, st := range s.streams {
+		delete(s.streams, id)
+		if st.user == nil {
+			st.close()
+		}
+	}
+}
+
+// Close cuts all followers off for good.
+func (s *Source) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.CutAll("the server goes down")
 }
 
 // Status is a follower as INFO shows it.

@@ -8,7 +8,7 @@ import "encoding/binary"
 //	note  = first count args { length bytes }      uvarints
 //
 // first is the number of an operation of the write set, from 0; the count operations from there on do what the command
-// does, whose args words follow. Notes are in the order of first and do not overlap. Operations without a note explain
+// does, whose args words follow; without a word they change nothing. Notes are in the order of first and do not overlap. Operations without a note explain
 // themselves. Nobody needs notes to apply a record.
 
 // AppendNotesHeader starts notes.
@@ -48,7 +48,7 @@ func DecodeNotes(b []byte) ([]Note, error) {
 			}
 			head[i], b = v, b[w:]
 		}
-		if head[0] < at || head[2] == 0 || head[2] > uint64(len(b)) {
+		if head[0] < at || head[2] > uint64(len(b)) {
 			return nil, ErrCorrupt
 		}
 		at = head[0] + head[1]

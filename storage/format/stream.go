@@ -1,6 +1,9 @@
 package format
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strconv"
+)
 
 // Rows of a stream, which always has layout Rows, format version 1. An id is ms(8) seq(8); names, times and counts are
 // as in Redis; gid and cid number the groups of a stream and the consumers of a group and are never used again.
@@ -27,6 +30,11 @@ const (
 
 // StreamID names an entry; ids are ordered.
 type StreamID struct{ MS, Seq uint64 }
+
+// String is the id as Redis writes it.
+func (id StreamID) String() string {
+	return strconv.FormatUint(id.MS, 10) + "-" + strconv.FormatUint(id.Seq, 10)
+}
 
 // MaxStreamID is the largest id.
 var MaxStreamID = StreamID{1<<64 - 1, 1<<64 - 1}

@@ -9,7 +9,7 @@ import (
 
 // A file is Redis's; integers are little endian.
 //
-//	file     = "REDIS" "0010" aux* function* [database] FF crc(u64)    crc = CRC-64/Jones of all before
+//	file     = "REDIS" version aux* function* [database] FF crc(u64)   version = "0010" | "0012", crc = CRC-64/Jones of all before
 //	aux      = FA string string                                       name and value
 //	function = F5 string                                              the code of a library
 //	database = FE length FB length length key*                        number; keys, and keys that expire
@@ -17,7 +17,8 @@ import (
 //
 // string, length, type and value are those of a payload of DUMP (dump/format.go).
 const (
-	magic = "REDIS0010" // the version of Redis 7.0, the oldest that has all that is written
+	magic          = "REDIS0010" // the version of Redis 7.0, the oldest that has all that is written,
+	magicDeadlines = "REDIS0012" // but for fields that expire, which Redis 7.4 has
 
 	opAux      = 0xFA
 	opFunction = 0xF5
@@ -38,12 +39,22 @@ type Writer struct {
 	crc uint64
 	n   int64
 	err error
+
+	deadlines bool
 }
 
-// NewWriter begins a file.
-func NewWriter(to io.Writer) *Writer {
-	return &Writer{to: to, buf: append(make([]byte, 0, bufferBytes+1<<10), magic...)}
+// NewWriter begins a file, in which there may be hashes whose fields have deadlines or not: then only Redis 7.4 and
+// later take it, and others say so before they read on.
+func NewWriter(to io.Writer, deadlines bool) *Writer {
+	w := &Writer{to: to, buf: make([]byte, 0, bufferBytes+1<<10), deadlines: deadlines}
+	if w.buf = append(w.buf, magic...); deadlines {
+		w.buf = append(w.buf[:0], magicDeadlines...)
+	}
+	return w
 }
+
+// Deadlines reports whether fields with deadlines may be written.
+func (w *Writer) Deadlines() bool { return w.deadlines }
 
 // Err returns the error that has ended the file, if any.
 func (w *Writer) Err() error { return w.err }

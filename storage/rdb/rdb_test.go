@@ -13,7 +13,7 @@ import (
 // golden is a file that redis-check-rdb 7.0.15 has passed.
 func TestGoldenBytes(t *testing.T) {
 	var out bytes.Buffer
-	w := NewWriter(&out)
+	w := NewWriter(&out, false)
 	w.Aux("redis-ver", "7.2.4")
 	w.Aux("redis-bits", "64")
 	w.Function([]byte("#!lua name=l\n"))
@@ -48,7 +48,7 @@ func TestGoldenBytes(t *testing.T) {
 // What is longer than the buffer goes past it, and the checksum is over all.
 func TestLongStrings(t *testing.T) {
 	var out bytes.Buffer
-	w := NewWriter(&out)
+	w := NewWriter(&out, false)
 	w.Database(2, 0)
 	long := []byte(strings.Repeat("x", 3*bufferBytes+1))
 	w.Key([]byte("a"), 0, dump.TypeString)
@@ -83,7 +83,7 @@ func (f *full) Write(b []byte) (int, error) {
 }
 
 func TestTheFirstErrorStays(t *testing.T) {
-	w := NewWriter(&full{room: bufferBytes})
+	w := NewWriter(&full{room: bufferBytes}, true)
 	w.Database(1000, 0)
 	for range 1000 {
 		w.Key([]byte("k"), 0, dump.TypeString)
