@@ -36,6 +36,13 @@ type segment struct {
 	used       int32
 	prev, next uint32
 	state      segmentState
+	queue      uint8 // that it stands in when it is full
+}
+
+// queue is segments in the order in which they are swept, oldest first.
+type queue struct {
+	first, last uint32
+	length      int
 }
 
 // arena is a log-structured store of entries: they are appended to head
@@ -49,17 +56,24 @@ type arena struct {
 
 	mu       sync.Mutex
 	segments []segment
-	heads    [2]uint32 // headWrite, headMove; 0 = none
+	heads    [3]uint32 // headWrite, headMove, headAdmit; 0 = none
 	free     []uint32
 	next     uint32 // lowest segment that was never used
-	// first and last are the ends of the sweep queue, oldest first.
-	first, last uint32
-	queued      int
+	queues   [2]queue
 }
 
 const (
 	headWrite = 0 // entries of callers
 	headMove  = 1 // entries that a sweep kept: apart, because they live longer
+	headAdmit = 2 // entries that came from the store: most are never asked for again
+
+	queueMain      = 0
+	queueProbation = 1 // segments of headAdmit
+	// probationShare is the part of the segments, 1/n, that rows from the store have
+	// to themselves. Those that are used while they are there join the others; so a
+	// stream of rows that are read once drives nothing else out. (The idea is S3-FIFO's:
+	// Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023.)
+	probationShare = 10
 )
 
 // newArena reserves address space for reserve bytes. Memory becomes resident
@@ -160,6 +174,9 @@ func (a *arena) grow(head int, h header) (off uint32, ok bool) {
 		a.retire(old)
 	}
 	a.segments[id] = segment{state: segmentHead}
+	if head == headAdmit {
+		a.segments[id].queue = queueProbation
+	}
 	a.used.Add(1)
 	a.heads[head] = id
 	return a.bumpLocked(head, h)
@@ -173,30 +190,32 @@ func (a *arena) retire(id uint32) {
 		a.release(id)
 		return
 	}
-	s.state, s.prev, s.next = segmentFull, a.last, 0
-	if a.last != 0 {
-		a.segments[a.last].next = id
+	q := &a.queues[s.queue]
+	s.state, s.prev, s.next = segmentFull, q.last, 0
+	if q.last != 0 {
+		a.segments[q.last].next = id
 	} else {
-		a.first = id
+		q.first = id
 	}
-	a.last = id
-	a.queued++
+	q.last = id
+	q.length++
 }
 
-// unlink takes a full segment out of the sweep queue. Needs mu.
+// unlink takes a full segment out of its sweep queue. Needs mu.
 func (a *arena) unlink(id uint32) {
 	s := &a.segments[id]
+	q := &a.queues[s.queue]
 	if s.prev != 0 {
 		a.segments[s.prev].next = s.next
 	} else {
-		a.first = s.next
+		q.first = s.next
 	}
 	if s.next != 0 {
 		a.segments[s.next].prev = s.prev
 	} else {
-		a.last = s.prev
+		q.last = s.prev
 	}
-	a.queued--
+	q.length--
 }
 
 // release returns an empty segment that is in no list. Needs mu.
@@ -232,7 +251,11 @@ func (a *arena) drop(off uint32, size int) {
 func (a *arena) oldest(emptiest bool) (id uint32, used int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	id = a.first
+	q := &a.queues[queueMain]
+	if p := &a.queues[queueProbation]; q.length == 0 || !emptiest && int64(p.length)*probationShare > a.used.Load() {
+		q = p
+	}
+	id = q.first
 	if id == 0 {
 		return 0, 0
 	}

@@ -17,7 +17,11 @@ const (
 // allocate finds room for an entry. held is the slot whose write lock the
 // caller holds.
 func (t *Table) allocate(h header, held slots.Slot, must bool) uint32 {
-	if off, ok := t.arena.bump(headWrite, h); ok {
+	head := headWrite
+	if !must {
+		head = headAdmit
+	}
+	if off, ok := t.arena.bump(head, h); ok {
 		return off
 	}
 	for i := 0; i <= politeSweeps && t.full(); i++ {
@@ -31,7 +35,7 @@ func (t *Table) allocate(h header, held slots.Slot, must bool) uint32 {
 	if t.full() && !must {
 		return 0
 	}
-	off, ok := t.arena.grow(headWrite, h)
+	off, ok := t.arena.grow(head, h)
 	if !ok && must {
 		panic("cache: the row table has used up its address space")
 	}
