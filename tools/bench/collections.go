@@ -27,6 +27,26 @@ type bigType struct {
 
 const bigKey = "{c}big"
 
+// measureTypes returns the page of what was asked of collections.
+func measureTypes(s *settings, page string) (string, error) {
+	page = strings.Replace(page, "# Benchmarks", "# Benchmarks of collections", 1)
+	if s.small {
+		small, err := measureSmall(s)
+		if err != nil {
+			return "", err
+		}
+		page += small
+	}
+	if s.collections > 0 {
+		big, err := measureCollections(s)
+		if err != nil {
+			return "", err
+		}
+		page += "\n" + big
+	}
+	return page, nil
+}
+
 // measureCollections fills one key of each type on both servers and times commands.
 func measureCollections(s *settings) (string, error) {
 	var out strings.Builder

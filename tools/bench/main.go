@@ -29,6 +29,8 @@ type settings struct {
 
 	collections     int
 	collectionTypes string
+	small           bool
+	smallOnly       string
 }
 
 func main() {
@@ -55,6 +57,8 @@ func main() {
 	flag.StringVar(&s.out, "out", "", "also write the page to this file")
 	flag.IntVar(&s.collections, "collections", 0, "instead, time commands on collections of this many elements")
 	flag.StringVar(&s.collectionTypes, "types", "", "of these types only: list,hash,set,zset,stream")
+	flag.BoolVar(&s.small, "small", false, "instead, measure commands on small collections, and on one large one of each type")
+	flag.StringVar(&s.smallOnly, "small-only", "", "of these only those whose name has this in it")
 	flag.Parse()
 	s.tests, s.durability = list(tests), list(durability)
 	for _, p := range strings.Split(pipelines, ",") {
@@ -95,9 +99,8 @@ func run(s *settings) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if s.collections > 0 {
-		collections, err := measureCollections(s)
-		return page + collections, err
+	if s.collections > 0 || s.small {
+		return measureTypes(s, page)
 	}
 	if len(s.tests) > 0 {
 		speed, err := measureSpeed(s)

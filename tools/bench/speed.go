@@ -43,6 +43,9 @@ func commandOf(test string) ([]string, error) {
 		}
 		return args, nil
 	}
+	if t, ok := findSmall(test); ok {
+		return t.command, nil
+	}
 	return nil, fmt.Errorf("no test is called %q", test)
 }
 
@@ -126,6 +129,14 @@ type cell struct {
 	depth, keys int
 }
 
+// title is how a table names the test.
+func (c *cell) title() string {
+	if _, small := findSmall(c.test); small {
+		return c.test
+	}
+	return strings.ToUpper(c.test)
+}
+
 // measureCell measures one line: repetitions by turns, medians. The order of the
 // servers alternates.
 func measureCell(s *settings, servers []*process, c cell, durability string) (string, error) {
@@ -156,7 +167,7 @@ func measureCell(s *settings, servers []*process, c cell, durability string) (st
 		}
 	}
 	ours := samples[len(samples)-1]
-	columns := []string{strings.ToUpper(c.test), strconv.Itoa(c.keys), strconv.Itoa(c.depth), durability}
+	columns := []string{c.title(), strconv.Itoa(c.keys), strconv.Itoa(c.depth), durability}
 	for _, theirs := range samples[:len(samples)-1] {
 		var ratios []float64
 		for i := range theirs {
@@ -199,6 +210,11 @@ func measureOnce(s *settings, p *process, c cell, n int) (sample, error) {
 	}
 	args := append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(p.port), "-c", strconv.Itoa(s.clients), "-n", strconv.Itoa(n), "-P", strconv.Itoa(c.depth),
 		"-r", strconv.Itoa(c.keys), "--csv"}, command...)
+	if t, _ := findSmall(c.test); t.before != nil {
+		if err := p.repeat(t.before, n, c.keys); err != nil {
+			return sample{}, err
+		}
+	}
 	before, err := p.cpu()
 	if err != nil {
 		return sample{}, err
