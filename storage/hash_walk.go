@@ -55,17 +55,14 @@ func (w *HashWalk) Next() bool {
 }
 
 func (w *HashWalk) nextInline() bool {
-	field, ok := w.cursor.Next()
-	if !ok {
+	var ok bool
+	if w.field, ok = w.cursor.Text(w.tx.digits[1][:0]); !ok {
 		return false
 	}
-	value, ok := w.cursor.Next()
-	if !ok {
+	if w.value, ok = w.cursor.Text(w.tx.digits[0][:0]); !ok {
 		w.err = listpack.ErrCorrupt
 		return false
 	}
-	w.field = w.tx.text(field, 1)
-	w.value = w.tx.text(value, 0)
 	return true
 }
 

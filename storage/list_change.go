@@ -10,6 +10,9 @@ import (
 
 // Pop takes up to n elements off an end; f is called with each before it goes.
 func (l *List) Pop(end End, n int64, f func(value []byte)) error {
+	if !l.inline() && l.dense() && n <= pointDeleteRows && n < l.Len() {
+		return l.popDense(end, n, f)
+	}
 	w := l.Walk(end, 0, n)
 	n = w.left
 	for w.Next() {
@@ -21,6 +24,36 @@ func (l *List) Pop(end End, n int64, f func(value []byte)) error {
 	if err := l.cut(end, n); err != nil {
 		return err
 	}
+	return l.shrink()
+}
+
+// popDense is Pop of a few elements, but not all, of a dense list: each is looked at once.
+func (l *List) popDense(end End, n int64, f func(value []byte)) error {
+	if n <= 0 {
+		return nil
+	}
+	m := &l.e.Meta
+	size := uint64(0)
+	w := l.Walk(end, 0, n)
+	for w.Next() {
+		size += uint64(listpack.ElementSize(w.Value()))
+		f(w.Value())
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	l.changed = true
+	l.less(size)
+	pos, step := l.x.Head, uint64(format.ListStride)
+	if end == Tail {
+		pos, step = l.x.Tail, -step
+	}
+	for range n {
+		l.tx.delRow(l.rowKey(pos))
+		pos += step
+	}
+	m.Count -= uint64(n)
+	l.endAt(end, pos, true)
 	return l.shrink()
 }
 
@@ -128,6 +161,9 @@ func (l *List) cutRange(end End, n int64) error {
 	at := n // index of the element that becomes the end
 	if end == Tail {
 		at = kept - 1
+	}
+	if err := l.tx.patient(min(uint64(n), uint64(l.tx.engine.table.DirtyRows(l.e.Slot)))); err != nil {
+		return err // those that are dirty are dropped one by one
 	}
 	next, err := l.position(at)
 	if err != nil {

@@ -182,13 +182,13 @@ func (w *ListWalk) nextInline() bool {
 		w.cursor = listpack.WalkFrom(w.lp, int(w.starts[w.skip]))
 	}
 	w.start = w.cursor.At()
-	e, ok := w.cursor.Next()
+	var ok bool
+	w.value, ok = w.cursor.Text(w.tx.digits[0][:0])
 	w.end = w.cursor.At()
 	if !ok {
 		w.err = listpack.ErrCorrupt
 		return false
 	}
-	w.value = w.tx.text(e, 0)
 	return true
 }
 

@@ -30,7 +30,11 @@ func (tx *Tx) Stream(key []byte) (*Stream, error) {
 }
 
 func (tx *Tx) streamOf(e *Entry) (*Stream, error) {
-	s := &Stream{tx: tx, e: *e}
+	s := &tx.stream
+	if s.tx != nil { // the transaction looks at more than one
+		s = new(Stream)
+	}
+	*s = Stream{tx: tx, e: *e, fields: s.fields[:0]}
 	if !e.Live {
 		s.e.Meta = format.Meta{Type: format.Stream, Enc: format.EncStream, Layout: format.Rows}
 		return s, nil

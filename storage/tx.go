@@ -53,6 +53,7 @@ type Tx struct {
 	leafUndo   []leafUndo  // changes of leaf directories, for undoLeaves
 	scored     []Scored    // members of small sorted sets
 	texts      []byte      // and the texts of those that are integers
+	stream     Stream      // the first that was looked up; its tx says that there is one
 
 	cold     []coldRow   // rows that must be loaded before Run can succeed
 	loaded   []loadedRow // rows loaded for earlier runs
@@ -71,6 +72,7 @@ func (tx *Tx) restart() {
 	tx.untouch, tx.hits, tx.misses, tx.warm = false, 0, 0, nil
 	tx.by, tx.events, tx.notes = 0, nil, nil
 	tx.scored, tx.texts = tx.scored[:0], tx.texts[:0]
+	tx.stream.tx = nil
 }
 
 type delta struct {

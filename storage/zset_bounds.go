@@ -14,6 +14,8 @@ const (
 	boundBytes = 32
 	// A removal of members somewhere narrows the bounds once in so many changes.
 	narrowEvery = 128
+	// If that takes an iterator, over many members, it is done more rarely.
+	narrowRarely = 32 * narrowEvery
 )
 
 // lowBound returns a short key that is not above key.
@@ -49,6 +51,12 @@ func (z *ZSet) narrow() error {
 	if !z.shrunk || z.e.disk.Version%narrowEvery != 0 {
 		return nil
 	}
+	if z.narrowByLeaves() {
+		return nil
+	}
+	if z.extra.Leaves > 0 && z.e.disk.Version%narrowRarely != 0 {
+		return nil
+	}
 	it := z.rows(nil, nil)
 	if it.First() {
 		z.extra.Low = lowBound(it.Key()[format.ElementPrefix:])
@@ -57,6 +65,23 @@ func (z *ZSet) narrow() error {
 		z.extra.High = highBound(append(it.Key()[format.ElementPrefix:], 0))
 	}
 	return it.Close()
+}
+
+// narrowByLeaves takes the ends from the first and last leaf if their keys are in
+// memory; else it is false.
+func (z *ZSet) narrowByLeaves() bool {
+	d := z.leaves.dir
+	if d == nil || len(d.parts) == 0 {
+		return false
+	}
+	part := len(d.parts) - 1
+	low, high := d.held(leafAt{}), d.held(leafAt{part, len(d.parts[part].leaves) - 1})
+	if low == nil || high == nil || len(low.order) == 0 || len(high.order) == 0 {
+		return false
+	}
+	z.extra.Low = lowBound(low.key(0))
+	z.extra.High = highBound(append(bytes.Clone(high.key(len(high.order)-1)), 0))
+	return true
 }
 
 // removedFirst notes that key, and all before it, is gone.

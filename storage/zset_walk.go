@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"cobble/storage/format"
+	"cobble/storage/listpack"
 )
 
 // ZWalk visits members of a sorted set in order. Begin it with ZSet.Walk; it must be
@@ -12,7 +13,9 @@ type ZWalk struct {
 	z       *ZSet
 	reverse bool
 	left    int64    // how many are to come
-	items   []Scored // layout Inline: those
+	items   []Scored // layout Inline: those,
+	packed  bool     // or they are read off the listpack
+	cursor  listpack.Cursor
 
 	dir   *leafDirectory // layout Rows
 	at    leafAt         // where the walk is
@@ -40,6 +43,14 @@ func (z *ZSet) Walk(r ZRange, reverse bool, skip int64) ZWalk {
 		w.left = r.Count() - skip
 	}
 	if w.left == 0 {
+		return w
+	}
+	if z.inline() && !reverse && z.items == nil {
+		w.packed, w.cursor = true, listpack.Walk(z.packed)
+		for n := r.from + skip; n > 0; n-- {
+			w.cursor.Next()
+			w.cursor.Next()
+		}
 		return w
 	}
 	if z.inline() {
@@ -81,6 +92,8 @@ func (w *ZWalk) Next() bool {
 	}
 	w.left--
 	switch {
+	case w.packed:
+		return w.unpack()
 	case w.dir == nil:
 		n := len(w.items)
 		if w.reverse {
@@ -98,6 +111,19 @@ func (w *ZWalk) Next() bool {
 	if w.i++; w.reverse {
 		w.i -= 2
 	}
+	return w.err == nil
+}
+
+// unpack moves to the next member of the listpack.
+func (w *ZWalk) unpack() bool {
+	var ok bool
+	w.member, ok = w.cursor.Text(w.z.tx.digits[1][:0])
+	score, also := w.cursor.Next()
+	if !ok || !also {
+		w.err = listpack.ErrCorrupt // Count says that there are more
+		return false
+	}
+	w.score, w.err = inlineScore(score)
 	return w.err == nil
 }
 

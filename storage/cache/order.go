@@ -73,6 +73,13 @@ func (l *dirtyList) unordered() int {
 	return n
 }
 
+// DirtyRows returns how many rows of the slot the store below does not have yet, about.
+// Needs the slot lock.
+func (t *Table) DirtyRows(slot slots.Slot) int {
+	s := &t.slots[slot]
+	return len(s.dirty[0].rows) + len(s.dirty[1].rows)
+}
+
 // Unordered returns how many rows Dirty would have to put in order, which takes it
 // some 200 ns each. Needs the slot lock.
 func (t *Table) Unordered(slot slots.Slot) (n int) {

@@ -31,6 +31,9 @@ func WalkFrom(lp []byte, at int) Cursor {
 // Next returns the next element; ok is false at the end and at corrupt bytes,
 // which Err tells apart.
 func (c *Cursor) Next() (e Element, ok bool) {
+	if text, ok := c.short(); ok {
+		return Element{Bytes: text}, true
+	}
 	if len(c.rest) <= 1 {
 		c.err = c.err || len(c.rest) == 0 || c.rest[0] != end
 		return e, false
@@ -43,6 +46,33 @@ func (c *Cursor) Next() (e Element, ok bool) {
 	}
 	c.rest, c.at = c.rest[size:], c.at+size
 	return e, true
+}
+
+// short is Next of a short string; false if the next element is something else.
+func (c *Cursor) short() (text []byte, ok bool) {
+	if len(c.rest) <= 1 || c.rest[0]&0xC0 != 0x80 {
+		return nil, false
+	}
+	n := 1 + int(c.rest[0]&0x3F)
+	if n+1 >= len(c.rest) {
+		return nil, false
+	}
+	text = c.rest[1:n:n]
+	c.rest, c.at = c.rest[n+1:], c.at+n+1
+	return text, true
+}
+
+// Text returns the next element as a string; the text of an integer is appended to
+// digits. ok is as in Next.
+func (c *Cursor) Text(digits []byte) (text []byte, ok bool) {
+	if text, ok = c.short(); ok {
+		return text, true
+	}
+	e, ok := c.Next()
+	if e.IsInt {
+		return e.Append(digits), ok
+	}
+	return e.Bytes, ok
 }
 
 // At returns the offset in the listpack of the element that Next returns next.
