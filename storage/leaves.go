@@ -140,6 +140,11 @@ func (d *leafDirectory) previous(at leafAt) (leafAt, bool) {
 	return at, false
 }
 
+// atEnd says whether a leaf is the first or the last.
+func (d *leafDirectory) atEnd(at leafAt) bool {
+	return at == leafAt{} || at.part == len(d.parts)-1 && at.leaf == len(d.parts[at.part].leaves)-1
+}
+
 // add changes the count of a leaf.
 func (d *leafDirectory) add(at leafAt, delta int64) {
 	d.at(at).count += uint64(delta)

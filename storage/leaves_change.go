@@ -44,8 +44,8 @@ func (tx *Tx) keepLeaves(d *leafDirectory, stamp uint64) {
 }
 
 // count notes that the element with a key came (delta 1), with a value in its row or
-// none, or went (−1).
-func (c *leafChanges) count(key []byte, marked bool, delta int64) {
+// none, or went (−1). It returns the leaf of the element.
+func (c *leafChanges) count(key []byte, marked bool, delta int64) leafAt {
 	at := c.dir.find(key)
 	c.dir.change(at, key, marked, delta)
 	c.dir.at(at).even = false
@@ -58,6 +58,7 @@ func (c *leafChanges) count(key []byte, marked bool, delta int64) {
 		c.tx.leafUndo = append(c.tx.leafUndo, leafUndo{dir: c.dir, stamp: c.dir.stamp, separator: separator, delta: delta})
 	}
 	c.touch(separator)
+	return at
 }
 
 func (c *leafChanges) touch(separator []byte) {

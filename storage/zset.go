@@ -34,7 +34,7 @@ type Scored struct {
 // change the key.
 type ZSet struct {
 	members
-	shrunk bool // layout Rows: a member was removed
+	shrunk bool // layout Rows: a member was removed, perhaps from an end
 	extra  format.ZSetExtra
 	leaves leafChanges // layout Rows; dir is nil until it is needed
 	items  []Scored    // layout Inline: what is packed; nil until it is needed
@@ -211,7 +211,6 @@ func (z *ZSet) setRow(member []byte, score, old float64, found bool) error {
 		if err := z.count(old, -1); err != nil {
 			return err
 		}
-		z.shrunk = true
 	} else {
 		z.e.Meta.Count++
 		z.e.Meta.Bytes += uint64(len(member)) + zsetScoreBytes
@@ -242,9 +241,12 @@ func (z *ZSet) count(score float64, delta int64) error {
 			z.leaves = leafChanges{tx: z.tx, dir: dir}
 		}
 	}
+	atEnd := true
 	if z.leaves.dir != nil {
-		z.leaves.count(z.tx.scratch[format.ElementPrefix:], score == 0 && math.Signbit(score), delta)
+		at := z.leaves.count(z.tx.scratch[format.ElementPrefix:], score == 0 && math.Signbit(score), delta)
+		atEnd = z.leaves.dir.atEnd(at)
 	}
+	z.shrunk = z.shrunk || delta < 0 && atEnd
 	return nil
 }
 
@@ -268,7 +270,6 @@ func (z *ZSet) removeRows(member []byte, score float64) error {
 	z.e.Meta.Bytes -= uint64(len(member)) + zsetScoreBytes
 	z.tx.delRow(z.rowKey(member))
 	z.tx.delRow(z.scoreKey(score, member))
-	z.shrunk = true
 	return z.count(score, -1)
 }
 

@@ -14,8 +14,6 @@ const (
 	boundBytes = 32
 	// A removal of members somewhere narrows the bounds once in so many changes.
 	narrowEvery = 128
-	// If that takes an iterator, over many members, it is done more rarely.
-	narrowRarely = 32 * narrowEvery
 )
 
 // lowBound returns a short key that is not above key.
@@ -52,9 +50,6 @@ func (z *ZSet) narrow() error {
 		return nil
 	}
 	if z.narrowByLeaves() {
-		return nil
-	}
-	if z.extra.Leaves > 0 && z.e.disk.Version%narrowRarely != 0 {
 		return nil
 	}
 	it := z.rows(nil, nil)
