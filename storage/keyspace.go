@@ -3,6 +3,7 @@ package storage
 import (
 	"cobble/slots"
 	"cobble/storage/format"
+	"cobble/storage/log"
 )
 
 // Delete deletes key and reports whether it was there.
@@ -68,6 +69,9 @@ func (tx *Tx) Copy(from, to []byte, replace bool) (bool, error) {
 // copyValue saves in target what source holds. Element rows are copied as they
 // are, under a new object id: no type keeps its slot or its id in them.
 func (tx *Tx) copyValue(source, target *Entry) error {
+	if tooLargeToCopy(&source.Meta) {
+		return ErrTooLarge
+	}
 	target.Meta = source.Meta
 	if source.Meta.Layout != format.Inline {
 		target.Meta.OID = tx.newOID(target.Slot)
@@ -83,6 +87,16 @@ func (tx *Tx) copyValue(source, target *Entry) error {
 	}
 	tx.save(target)
 	return nil
+}
+
+// tooLargeToCopy reports whether the copy of a value is sure to need more than one
+// record: then it is refused at once, not when so much is in memory.
+func tooLargeToCopy(m *format.Meta) bool {
+	rows, bytes := m.Count, m.Bytes
+	if m.Type == format.ZSet {
+		rows, bytes = 2*rows, 2*bytes
+	}
+	return m.Layout != format.Inline && rows*(format.ElementPrefix+3)+bytes > log.MaxRecordBytes
 }
 
 // copyRows copies rows of an object to that of target.

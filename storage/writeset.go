@@ -21,7 +21,7 @@ const (
 type writeSet struct {
 	ops   []writeOp
 	arena []byte
-	index map[string]int // last op of a row; nil while the set is small
+	index opIndex // last op of a row; empty while the set is small
 }
 
 type writeOp struct {
@@ -45,7 +45,8 @@ func (w *writeSet) reset() {
 	if cap(w.arena) > maxKeptArena {
 		w.arena = nil
 	}
-	w.ops, w.index = w.ops[:0], nil
+	w.ops = w.ops[:0]
+	w.index.clear()
 	w.arena = format.AppendWriteSetHeader(w.arena[:0])
 }
 
@@ -73,7 +74,7 @@ func (w *writeSet) add(op byte, key, value []byte) {
 		o.key -= uint32(uvarintLen(len(value)))
 	}
 	w.ops = append(w.ops, o)
-	if w.index != nil {
+	if w.index.used > 0 {
 		w.note(len(w.ops) - 1)
 	} else if len(w.ops) > smallWriteSet {
 		w.reindex()
@@ -85,11 +86,11 @@ func (w *writeSet) note(i int) {
 	if o.op == format.OpDeleteRange {
 		return // get looks at range deletes by itself
 	}
-	w.index[string(w.keyOf(o))] = i
+	w.index.put(w, w.keyOf(o), uint32(i))
 }
 
 func (w *writeSet) reindex() {
-	w.index = make(map[string]int, 2*len(w.ops))
+	w.index.clear()
 	for i := range w.ops {
 		w.note(i)
 	}
@@ -103,8 +104,8 @@ func (w *writeSet) del(key []byte)         { w.add(format.OpDelete, key, nil) }
 func (w *writeSet) delRange(lo, hi []byte) { w.add(format.OpDeleteRange, lo, hi) }
 
 func (w *writeSet) get(key []byte) ([]byte, writeState) {
-	if w.index != nil {
-		i, ok := w.index[string(key)]
+	if w.index.used > 0 {
+		i, ok := w.index.find(w, key)
 		if !ok {
 			return nil, unwritten
 		}
@@ -136,7 +137,7 @@ func (w *writeSet) cut(n int) {
 	}
 	last := w.ops[n-1]
 	w.arena = w.arena[:last.value+last.vlen]
-	if w.index != nil {
+	if w.index.used > 0 {
 		w.reindex()
 	}
 }
