@@ -16,7 +16,7 @@ type counters struct {
 
 // Stats are figures for INFO and for judging the disk.
 type Stats struct {
-	Writes       uint64 // write(2) calls
+	Writes       uint64 // write(2) calls, or stores into the mapped file
 	BytesWritten uint64
 	Syncs        uint64
 	LastSync     time.Duration // how long the last sync took
@@ -101,7 +101,12 @@ func (l *Log) writeAt(b []byte, at LSN) error {
 	if len(b) == 0 {
 		return nil
 	}
-	if _, err := l.file.WriteAt(b, l.fileSeg.offset(at)); err != nil {
+	offset := l.fileSeg.offset(at)
+	stored, err := l.window.store(l, b, offset)
+	if err == nil && !stored {
+		_, err = l.file.WriteAt(b, offset)
+	}
+	if err != nil {
 		return l.fail(fmt.Errorf("write of %s: %w", segmentName(l.fileSeg.first), err))
 	}
 	l.stats.writes.Add(1)

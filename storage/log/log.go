@@ -16,7 +16,7 @@ type Level uint8
 // The levels, in the order in which a record reaches them.
 const (
 	Buffered  Level = iota // appended; lost when the process dies
-	Written                // write(2) returned; lost when the machine dies
+	Written                // write(2) returned, or a store as good as it (see window); lost when the machine dies
 	Synced                 // fdatasync returned
 	Committed              // agreed on by the shard; see Options.InSync
 	levels
@@ -137,6 +137,8 @@ type mutants struct {
 	pointBeforeSync  bool       // the sync point is raised before the sync
 	refuseTorn       bool       // whole records behind a bad one are proof of corruption
 	cutKeepsPoint    bool       // the sync point stays where it was when the tail is cut
+	windowStays      bool       // the mapped window stays where it is when the next segment begins
+	windowBeyondEnd  bool       // the file is not made as long as what is mapped of it
 }
 
 // Log is the log of one node's shard. All methods are safe for concurrent use
@@ -171,6 +173,7 @@ type Log struct {
 	writing  sync.Mutex
 	otherBuf []byte
 	otherRol []roll
+	window   window
 	syncing  sync.Mutex
 	point    *syncPoint
 	file     vfs.File // of the segment that is written to
@@ -334,6 +337,7 @@ func (l *Log) Close() error {
 
 // closeFiles closes what Open opened, also if it got only half way.
 func (l *Log) closeFiles() error {
+	l.window.close()
 	err := l.dir.Close()
 	if l.file != nil {
 		err = errors.Join(err, l.file.Close())
