@@ -16,6 +16,7 @@ func benchmarkRounds(b *testing.B, depth int, line func(i int) string) {
 	n := start(b, "--appendonly", "no", "--memory-budget", "1gb")
 	s := session{srv: n.Server, client: &command.Client{Kill: func() {}}}
 	s.call = command.NewCall(n.Env(), s.client)
+	s.call.NoWait = true
 	s.in.Limits = resp.Limits{Bulk: 512 << 20}
 	n.Env().Clients.Add(s.client, n.Env())
 	var rounds [][]byte
@@ -32,8 +33,11 @@ func benchmarkRounds(b *testing.B, depth int, line func(i int) string) {
 	began := cpuSeconds()
 	for b.Loop() {
 		s.in.Filled(copy(s.in.Space(), rounds[i%len(rounds)]))
-		if next := s.advance(now); next != stepInput {
-			b.Fatal(next)
+		for next := s.advance(now); next != stepInput; next = s.advance(now) {
+			if next != stepLater {
+				b.Fatal(next)
+			}
+			s.call.Later(nil)
 		}
 		s.call.Flush()
 		if err := n.Env().Engine.Await(s.call.LSN); err != nil {

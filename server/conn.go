@@ -214,7 +214,10 @@ func (c *conn) queryFits() bool {
 }
 
 func (c *conn) report(blocked bool) {
-	c.session.report(c.netIn, c.netOut+c.mailed.Swap(0), blocked)
+	out := c.netOut + c.mailed.Swap(0)
+	c.srv.env.Stats.NetIn.Add(c.netIn)
+	c.srv.env.Stats.NetOut.Add(out)
+	c.session.report(c.netIn, out, blocked)
 	c.netIn, c.netOut = 0, 0
 }
 

@@ -14,7 +14,7 @@ func (l *loop) handOver(c *loopConn) {
 		l.drop(c)
 		return
 	}
-	delete(l.conns, c.fd)
+	l.remove(c)
 	file := os.NewFile(uintptr(c.fd), c.name())
 	conn, err := net.FileConn(file) // of a duplicate
 	file.Close()

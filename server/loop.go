@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -22,12 +23,14 @@ import (
 type loop struct {
 	srv   *Server
 	epoll int
-	wake  [2]int // a pipe: something is in posted
-	conns map[int]*loopConn
+	wake  [2]int      // a pipe: something is in posted
+	conns []*loopConn // by descriptor
+	open  int         // how many there are
 	group []*loopConn // have been read and wait for their turn, see gather
 	hints []storage.Hint
 	dirty []*loopConn // have replies to send at the end of the round
 	lsn   storage.LSN // what the replies of the round wait for
+	count traffic     // not yet added to Stats
 	rooms resp.Rooms  // of the sessions that are not idle
 
 	mu     sync.Mutex
@@ -46,6 +49,7 @@ type loopConn struct {
 	queued  bool          // stands in loop.dirty
 	busy    bool          // call.Later is running, or
 	parked  *command.Wait // its command waits for keys
+	here    bool          // it stands in loop.conns
 	closing bool          // close when unsent is empty
 	stop    chan struct{}
 	once    sync.Once
@@ -59,7 +63,7 @@ func newLoop(s *Server) (*loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loop{srv: s, epoll: ep, conns: map[int]*loopConn{}}
+	l := &loop{srv: s, epoll: ep}
 	if err := syscall.Pipe2(l.wake[:], syscall.O_NONBLOCK|syscall.O_CLOEXEC); err != nil {
 		syscall.Close(ep)
 		return nil, err
@@ -124,6 +128,20 @@ func (l *loop) take(nc net.Conn, client *command.Client) bool {
 	return true
 }
 
+// connOf returns the connection that has a descriptor, or nil.
+func (l *loop) connOf(fd int) *loopConn {
+	if fd >= len(l.conns) {
+		return nil
+	}
+	return l.conns[fd]
+}
+
+// remove takes a connection out of the loop. Its descriptor may be used again from then on.
+func (l *loop) remove(c *loopConn) {
+	l.conns[c.fd], c.here = nil, false
+	l.open--
+}
+
 func (l *loop) add(c *loopConn) {
 	select {
 	case <-c.stop: // killed before it was here
@@ -136,7 +154,11 @@ func (l *loop) add(c *loopConn) {
 		l.closed(c)
 		return
 	}
-	l.conns[c.fd] = c
+	for len(l.conns) <= c.fd {
+		l.conns = append(l.conns, nil)
+	}
+	l.conns[c.fd], c.here = c, true
+	l.open++
 }
 
 // kill has the loop close the connection; any goroutine may call it.
@@ -155,8 +177,9 @@ func (c *loopConn) class() config.Class { return classOf(c.session.client) }
 func (l *loop) run() {
 	defer l.srv.cron.Done()
 	events := make([]syscall.EpollEvent, 256)
+	brief := runtime.GOMAXPROCS(0) > 1
 	for {
-		n, err := poll(l.epoll, events)
+		n, err := poll(l.epoll, events, brief)
 		if err != nil && !errors.Is(err, syscall.EINTR) {
 			l.fail(err)
 			return
@@ -167,7 +190,7 @@ func (l *loop) run() {
 			fd := int(events[i].Fd)
 			if fd == l.wake[0] {
 				woken = true
-			} else if c := l.conns[fd]; c != nil {
+			} else if c := l.connOf(fd); c != nil {
 				l.ready(c, events[i].Events, now)
 			}
 		}
@@ -191,7 +214,7 @@ func (l *loop) runPosted() bool {
 		f()
 	}
 	l.endRound()
-	if !l.srv.isClosing() || len(l.conns) > 0 {
+	if !l.srv.isClosing() || l.open > 0 {
 		return true
 	}
 	l.mu.Lock()
@@ -218,8 +241,10 @@ func (l *loop) fail(err error) {
 		f()
 	}
 	for _, c := range l.conns {
-		c.kill() // for what waits elsewhere
-		l.drop(c)
+		if c != nil {
+			c.kill() // for what waits elsewhere
+			l.drop(c)
+		}
 	}
 	l.closeFiles()
 	l.srv.askToStop(command.ShutdownRequest{NoSave: true, Now: true})
@@ -259,7 +284,8 @@ func (l *loop) read(c *loopConn) bool {
 		return false
 	}
 	c.netIn += int64(n)
-	l.srv.env.Stats.Reads.Add(1)
+	l.count.in += int64(n)
+	l.count.reads++
 	s.in.Filled(n)
 	return true
 }
@@ -279,7 +305,7 @@ func (l *loop) advanceGroup(now int64) {
 	}
 	l.hints = l.hints[:0]
 	for _, c := range l.group {
-		if l.conns[c.fd] == c && !c.busy { // one before it may have ended the server's patience with it
+		if c.here && !c.busy { // one before it may have ended the server's patience with it
 			l.advance(c, now)
 		}
 	}
@@ -316,7 +342,7 @@ func (l *loop) advance(c *loopConn, now int64) {
 			return
 		case stepFlush:
 			l.endRound()
-			if l.conns[c.fd] != c || len(c.unsent) > 0 {
+			if !c.here || len(c.unsent) > 0 {
 				return // send goes on with it
 			}
 		case stepLater:
@@ -325,7 +351,7 @@ func (l *loop) advance(c *loopConn, now int64) {
 			return
 		case stepHandOver:
 			l.endRound()
-			if l.conns[c.fd] == c {
+			if c.here {
 				l.handOver(c)
 			}
 			return
@@ -348,7 +374,7 @@ func (l *loop) advance(c *loopConn, now int64) {
 // leave runs call.Later on a goroutine; the connection is back when it is done.
 func (l *loop) leave(c *loopConn) {
 	l.endRound() // the replies before it must not wait for it
-	if l.conns[c.fd] != c {
+	if !c.here {
 		return
 	}
 	c.busy = true
@@ -404,14 +430,14 @@ func (l *loop) back(c *loopConn) {
 	default:
 	}
 	l.settle(c)
-	if l.conns[c.fd] == c && len(c.unsent) == 0 {
+	if c.here && len(c.unsent) == 0 {
 		l.advance(c, time.Now().UnixMilli())
 	}
 }
 
 // drop closes the connection. One that is busy is closed when it is back.
 func (l *loop) drop(c *loopConn) {
-	if l.conns[c.fd] != c {
+	if !c.here {
 		return
 	}
 	if c.parked != nil {
@@ -420,7 +446,7 @@ func (l *loop) drop(c *loopConn) {
 	if c.busy {
 		return
 	}
-	delete(l.conns, c.fd)
+	l.remove(c)
 	l.closed(c)
 }
 

@@ -13,30 +13,41 @@ import (
 // rawChunk bounds what one call copies, for it delays a stop of the world.
 const rawChunk = 256 << 10
 
-// rawRead is read(2) on a descriptor that does not block.
+// rawRead reads from a socket that does not block. (recvfrom and sendto pass fewer
+// layers of the kernel than read and write.)
 func rawRead(fd int, p []byte) (int, error) {
 	p = p[:min(len(p), rawChunk)]
-	n, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), syscall.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
 	return int(n), nil
 }
 
-// rawWrite is write(2), likewise.
+// rawWrite writes to one, likewise.
 func rawWrite(fd int, p []byte) (int, error) {
 	p = p[:min(len(p), rawChunk)]
-	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
 	return int(n), nil
 }
 
-// poll returns what is ready. Only when nothing is does it wait, in a call that the
-// runtime knows of.
-func poll(epoll int, events []syscall.EpollEvent) (int, error) {
-	n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), 0, 0, 0)
+// briefly is how many milliseconds poll waits without telling the runtime. The
+// runtime may run nothing else on this goroutine's processor meanwhile, nor stop the
+// world, but a loop with work to do rarely waits so long; and a wait that the runtime
+// knows of costs a hand-over to another thread and back, and wakes its monitor.
+const briefly = 1
+
+// poll returns what is ready, and waits until something is: at first, if brief, in a
+// call that the runtime is not told of.
+func poll(epoll int, events []syscall.EpollEvent, brief bool) (int, error) {
+	wait := uintptr(0)
+	if brief {
+		wait = briefly
+	}
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), wait, 0, 0)
 	if errno == 0 && n > 0 {
 		return int(n), nil
 	}

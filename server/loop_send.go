@@ -9,8 +9,22 @@ import (
 // them; more are sent from where they were built.
 const maxUnsentCopy = 64 << 10
 
-// endRound makes the round durable and sends its replies.
+// traffic counts what a round has read and sent.
+type traffic struct{ in, out, reads, writes int64 }
+
+// endRound makes the round durable, sends its replies, and adds its figures to the server's.
 func (l *loop) endRound() {
+	l.sendRound()
+	if stats := &l.srv.env.Stats; l.count != (traffic{}) {
+		stats.NetIn.Add(l.count.in)
+		stats.NetOut.Add(l.count.out)
+		stats.Reads.Add(l.count.reads)
+		stats.Writes.Add(l.count.writes)
+		l.count = traffic{}
+	}
+}
+
+func (l *loop) sendRound() {
 	if len(l.dirty) == 0 {
 		return
 	}
@@ -29,7 +43,7 @@ func (l *loop) endRound() {
 	}
 	for _, c := range l.dirty {
 		c.queued = false
-		if l.conns[c.fd] != c {
+		if !c.here {
 			continue
 		}
 		out := c.session.call.Out.Bytes()
@@ -74,13 +88,13 @@ func (l *loop) send(c *loopConn) bool {
 		c.unsent = nil
 	}
 	l.settle(c)
-	if l.conns[c.fd] != c {
+	if !c.here {
 		return false
 	}
 	if len(c.unsent) == 0 && !c.busy { // commands may have waited for this
 		l.advance(c, time.Now().UnixMilli())
 	}
-	return l.conns[c.fd] == c
+	return c.here
 }
 
 // settle asks epoll for what the connection waits for now.
@@ -118,7 +132,8 @@ func (l *loop) write(c *loopConn, b []byte) (n int, ok bool) {
 		}
 		n += m
 		c.netOut += int64(m)
-		l.srv.env.Stats.Writes.Add(1)
+		l.count.out += int64(m)
+		l.count.writes++
 	}
 	return n, true
 }
@@ -141,7 +156,7 @@ func (l *loop) mail(c *loopConn) {
 		l.endRound()
 	}
 	text := c.session.client.TakeMail()
-	if l.conns[c.fd] != c || len(text) == 0 {
+	if !c.here || len(text) == 0 {
 		return
 	}
 	n := 0

@@ -47,6 +47,7 @@ const lookAhead = 16
 // look reads ahead and appends what the commands will look up to hints. A client
 // that has yet to authenticate is not read ahead: the next command may end that.
 func (s *session) look(hints []storage.Hint) []storage.Hint {
+	s.call.Look()
 	s.in.Limits.Strict = s.client.Strict(s.call.Env)
 	if s.in.Limits.Strict {
 		return hints
@@ -95,6 +96,7 @@ func (s *session) advance(now int64) step {
 				"This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection from %s aborted.", s.client.Addr)
 			return stepDrop
 		}
+		s.call.Follows = s.in.Ready() > 0 && bytes.Equal(args[0], s.in.Peek(0)[0])
 		s.call.Execute(args)
 		s.executed++
 		switch {
@@ -151,11 +153,8 @@ func isHTTP(name []byte) bool {
 	return bytes.EqualFold(name, []byte("post")) || bytes.EqualFold(name, []byte("host:"))
 }
 
-// report tells CLIENT LIST and INFO about the round: bytes read and written since the last.
+// report tells CLIENT LIST about the round: bytes read and written since the last.
 func (s *session) report(bytesIn, bytesOut int64, blocked bool) {
-	stats := &s.srv.env.Stats
-	stats.NetIn.Add(bytesIn)
-	stats.NetOut.Add(bytesOut)
 	if n := s.in.Given() + s.call.Out.Given(); n > 0 {
 		s.srv.unused.Add(int64(n))
 	}

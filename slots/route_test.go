@@ -24,7 +24,7 @@ func testView() *View {
 func TestRouteTable(t *testing.T) {
 	const slot = Slot(7)
 	flags := func(bits, n int) bool { return bits>>n&1 == 1 }
-	seen := map[string]int{}
+	seen, served := map[string]int{}, 0
 	for bits := range 1 << 13 {
 		v := testView()
 		v.Enabled = flags(bits, 0) || flags(bits, 1) // three of four with a cluster
@@ -51,6 +51,12 @@ func TestRouteTable(t *testing.T) {
 					t.Fatalf("Route(%+v, owner %d, migrating %v importing %v replica %v down %v reads %v pubsub %v) = %s, want %s",
 						r, owner, migrating, importing, replica, v.Down, v.ReadsWhenDown, v.PubSubWhenDown, got, want)
 				}
+				if v.Serves(slot) && !r.CrossSlot {
+					served++
+					if got != "<nil>" {
+						t.Fatalf("Route(%+v, owner %d) = %s of a slot that is said to be served", r, owner, got)
+					}
+				}
 				seen[want]++
 			}
 		}
@@ -60,7 +66,7 @@ func TestRouteTable(t *testing.T) {
 			t.Errorf("no case answers %q", answer)
 		}
 	}
-	if len(seen) != 8 {
+	if len(seen) != 8 || served == 0 {
 		t.Errorf("answers: %v", seen)
 	}
 }

@@ -41,6 +41,12 @@ func (v *View) IsOpen(slot Slot) bool {
 	return out || in
 }
 
+// Serves reports that Route lets every command on slot alone be run here, whatever else
+// its Request says. False means nothing: only Route can tell.
+func (v *View) Serves(slot Slot) bool {
+	return !v.Enabled || v.Owner[slot] == v.Self && v.Self != NoNode && !v.Down && len(v.Migrating) == 0 && len(v.Importing) == 0
+}
+
 // Holds reports whether this node has the keys of slot: it owns it, or replicates
 // the owner. A slot that is being imported is not held yet.
 func (v *View) Holds(slot Slot) bool {

@@ -25,8 +25,12 @@ func (e *Engine) commit(tx *Tx) (LSN, error) {
 	}
 	tx.leafUndo = tx.leafUndo[:0]
 	e.publish(tx, lsn)
-	e.expired.Add(tx.expired)
-	e.subExpired.Add(tx.subExpired)
+	if tx.expired != 0 {
+		e.expired.Add(tx.expired)
+	}
+	if tx.subExpired != 0 {
+		e.subExpired.Add(tx.subExpired)
+	}
 	if e.flushDue(lsn) {
 		e.requestFlush()
 	}
@@ -35,12 +39,13 @@ func (e *Engine) commit(tx *Tx) (LSN, error) {
 
 func (e *Engine) appendAndApply(rec *log.Record, tx *Tx) (LSN, error) {
 	e.commits.RLock()
-	defer e.commits.RUnlock()
 	if e.follower && !e.opts.mutant.followerWrites {
+		e.commits.RUnlock()
 		return 0, ErrFollower
 	}
 	lsn, err := e.log.Append(rec)
 	if err != nil {
+		e.commits.RUnlock()
 		return 0, err
 	}
 	now := seconds32(tx.now)
@@ -55,6 +60,7 @@ func (e *Engine) appendAndApply(rec *log.Record, tx *Tx) (LSN, error) {
 	if changed != nil {
 		e.watch.tell(tx.by, changed)
 	}
+	e.commits.RUnlock() // not deferred: who panics here has broken the log's word, and nothing may go on
 	return lsn, nil
 }
 
@@ -80,7 +86,8 @@ func (tx *Tx) fillRecord(rec *log.Record) {
 		grows = grows || d.bytes > 0
 		deltas = append(deltas, log.Delta{Slot: d.slot, Keys: int32(d.keys), Expires: int32(d.expires), SubExpires: int32(d.subExpires), Bytes: d.bytes, NextOID: next})
 	}
-	*rec = log.Record{TimeMS: tx.now, Kind: log.KindBatch, Deltas: deltas, Payload: tx.writes.payload(), Essential: !grows}
+	rec.LSN, rec.TimeMS, rec.Kind, rec.Cmd, rec.Essential = 0, tx.now, log.KindBatch, nil, !grows
+	rec.Deltas, rec.Payload = deltas, tx.writes.payload()
 	if tx.notes != nil {
 		rec.Cmd = tx.appendNotes(nil)
 	}
@@ -179,8 +186,12 @@ func (e *Engine) countOne(d *log.Delta, lsn LSN) {
 	c.SubExpires += uint32(d.SubExpires)
 	c.Bytes += d.Bytes
 	c.NextOID = d.NextOID
-	st.keys.Store(c.Keys)
-	e.dataBytes.Add(dataShare(int64(d.Keys), d.Bytes))
+	if d.Keys != 0 {
+		st.keys.Store(c.Keys)
+	}
+	if d.Keys != 0 || d.Bytes != 0 {
+		e.dataBytes.Add(dataShare(int64(d.Keys), d.Bytes))
+	}
 }
 
 // thaw returns the state of a slot for changing its counters, and keeps what they

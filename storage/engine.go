@@ -115,14 +115,14 @@ type Engine struct {
 type slotState struct {
 	counters   Counters
 	busy       chan struct{}
-	generation uint32 // of the last change
-	void       bool   // what the store holds of the slot was excised in the log
-	keys       atomic.Int64
+	generation uint32       // of the last change
 	waiters    atomic.Int32 // places in queues for keys of the slot
+	keys       atomic.Int64
 
 	frozen     Counters     // as of the last cut, if generation says so
 	nextExpiry atomic.Int64 // no key of the slot expires earlier, Unix ms; 0 = never
-	_          [8]byte
+	void       bool         // what the store holds of the slot was excised in the log
+	_          [15]byte
 }
 
 // View runs op with slot locked for reading, at time now (Unix milliseconds). It

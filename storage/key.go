@@ -27,29 +27,36 @@ const pointDeleteRows = 512
 // transaction that may write removes it on the way, else the sweeper will. (Only
 // primaries run such transactions: a replica hides the key until it is told.)
 func (tx *Tx) Lookup(key []byte) (Entry, error) {
-	e := Entry{Key: key, Slot: tx.slotOf(key), hash: format.Hash(key)}
-	value, ok, err := tx.getRow(tx.metaKey(&e))
+	var e Entry
+	err := tx.lookup(&e, key)
+	return e, err
+}
+
+// lookup is Lookup into an entry that is zero: an entry is large, and costs more to copy
+// than to find.
+func (tx *Tx) lookup(e *Entry, key []byte) error {
+	e.Key, e.Slot, e.hash = key, tx.slotOf(key), format.Hash(key)
+	value, ok, err := tx.getRow(tx.metaKey(e))
 	if err != nil || !ok {
 		tx.misses++
-		return e, err
+		return err
 	}
-	if err := e.Meta.Decode(value); err != nil {
-		return e, err
+	if err := e.disk.Decode(value); err != nil {
+		return err
 	}
-	e.row, e.disk = true, e.Meta
-	if !expired(&e.Meta, tx.now) {
+	e.row = true
+	if !expired(&e.disk, tx.now) {
 		tx.hits++
 		e.Live = true
-		return e, nil
+		return e.Meta.Decode(value) // faster than a copy of what was just stored
 	}
 	tx.misses++
-	e.Meta = format.Meta{}
 	if tx.writable {
 		tx.expired++
-		tx.remove(&e)
+		tx.remove(e)
 		tx.Note(EventExpired, "expired", key)
 	}
-	return e, nil
+	return nil
 }
 
 // expired reports whether a key's time is over: in the millisecond that it names it
@@ -76,16 +83,29 @@ func (tx *Tx) fieldsKey(e *Entry, ms int64) []byte {
 
 // LookupType is Lookup, and ErrWrongType if the key is live and holds another type.
 func (tx *Tx) LookupType(key []byte, want format.Type) (Entry, error) {
-	e, err := tx.Lookup(key)
+	var e Entry
+	err := tx.lookupType(&e, key, want)
+	return e, err
+}
+
+// lookupType is LookupType into an entry that is zero.
+func (tx *Tx) lookupType(e *Entry, key []byte, want format.Type) error {
+	err := tx.lookup(e, key)
 	if err == nil && e.Live && e.Meta.Type != want {
 		err = ErrWrongType
 	}
-	return e, err
+	return err
 }
 
 // save writes e.Meta as the key's metadata, keeping the counters, the expiry index
 // and the element rows of a value that it replaces right. Afterwards e is Live.
 func (tx *Tx) save(e *Entry) {
+	tx.saveLast(e)
+	e.row, e.Live, e.disk = true, true, e.Meta
+}
+
+// saveLast is save of an entry that is not used any more.
+func (tx *Tx) saveLast(e *Entry) {
 	d := tx.deltaOf(e.Slot)
 	if !e.row {
 		d.keys++
@@ -112,7 +132,6 @@ func (tx *Tx) save(e *Entry) {
 	if e.row {
 		d.bytes -= payload(&e.disk, len(e.Key))
 	}
-	e.row, e.Live, e.disk = true, true, e.Meta
 }
 
 // payload is what a key counts for in its slot's bytes.

@@ -72,7 +72,9 @@ func (tx *Tx) fits(length, more int64) error {
 // fillString makes e.Meta the string value, keeping its ExpireAt, and writes the
 // chunks if it has any. It needs a save.
 func (tx *Tx) fillString(e *Entry, enc format.Enc, value []byte) {
-	e.Meta = format.Meta{Type: format.String, Enc: enc, ExpireAt: e.Meta.ExpireAt, Inline: value}
+	m, expireAt := &e.Meta, e.Meta.ExpireAt
+	*m = format.Meta{}
+	m.Type, m.Enc, m.ExpireAt, m.Inline = format.String, enc, expireAt, value
 	if len(value) <= InlineString {
 		return
 	}

@@ -4,7 +4,8 @@ import "cobble/storage/format"
 
 // StringGet returns the value of a string key. A long value is assembled in new memory.
 func (tx *Tx) StringGet(key []byte) (value []byte, ok bool, err error) {
-	e, err := tx.LookupType(key, format.String)
+	var e Entry
+	err = tx.lookupType(&e, key, format.String)
 	if err != nil || !e.Live {
 		return nil, false, err
 	}
@@ -18,7 +19,8 @@ func (tx *Tx) StringGet(key []byte) (value []byte, ok bool, err error) {
 // StringPeek is StringGet for a value that stands in one row. Of a longer one it
 // returns the length, for StringAppendTo.
 func (tx *Tx) StringPeek(key []byte) (value []byte, long int64, ok bool, err error) {
-	e, err := tx.LookupType(key, format.String)
+	var e Entry
+	err = tx.lookupType(&e, key, format.String)
 	if err != nil || !e.Live {
 		return nil, 0, false, err
 	}

@@ -23,8 +23,8 @@ type SetResult struct {
 
 // StringSet sets key to value. An expiry that has passed deletes the key.
 func (tx *Tx) StringSet(key, value []byte, o SetOptions) (r SetResult, err error) {
-	e, err := tx.Lookup(key)
-	if err != nil {
+	var e Entry
+	if err = tx.lookup(&e, key); err != nil {
 		return r, err
 	}
 	r.Had = e.Live
@@ -48,7 +48,7 @@ func (tx *Tx) StringSet(key, value []byte, o SetOptions) (r SetResult, err error
 		e.Meta.ExpireAt = o.ExpireAt
 	}
 	tx.fillString(&e, StringEnc(value), value)
-	tx.save(&e)
+	tx.saveLast(&e)
 	return r, nil
 }
 
@@ -108,8 +108,8 @@ func (tx *Tx) StringSetRange(key []byte, offset int64, value []byte) (int64, err
 
 // StringIncr adds by to the integer that a string holds and returns the sum.
 func (tx *Tx) StringIncr(key []byte, by int64) (int64, error) {
-	e, err := tx.LookupType(key, format.String)
-	if err != nil {
+	var e Entry
+	if err := tx.lookupType(&e, key, format.String); err != nil {
 		return 0, err
 	}
 	n := int64(0)
@@ -125,7 +125,7 @@ func (tx *Tx) StringIncr(key []byte, by int64) (int64, error) {
 	}
 	tx.build = strconv.AppendInt(tx.build[:0], sum, 10)
 	tx.fillString(&e, format.EncInt, tx.build)
-	tx.save(&e)
+	tx.saveLast(&e)
 	return sum, nil
 }
 

@@ -1,6 +1,8 @@
 package command
 
 import (
+	"unsafe"
+
 	"cobble/slots"
 	"cobble/storage"
 )
@@ -9,7 +11,12 @@ import (
 // It may be wrong: args are not checked.
 func (c *Call) AppendHint(hints []storage.Hint, args [][]byte) []storage.Hint {
 	if key, _ := c.firstKey(args); key != nil {
-		hints = append(hints, storage.HintOf(slots.Of(key), key))
+		slot := slots.Of(key)
+		if c.nLooked < lookedMost {
+			c.looked[c.nLooked] = lookedKey{addressOf(key), len(key), slot}
+			c.nLooked++
+		}
+		hints = append(hints, storage.HintOf(slot, key))
 	}
 	return hints
 }
@@ -37,6 +44,32 @@ func (c *Call) firstKey(args [][]byte) ([]byte, *Command) {
 		return nil, nil
 	}
 	return args[spec.Index], cmd
+}
+
+// lookedKey remembers the slot of a key, by where the key stands in the input.
+type lookedKey struct {
+	at   uintptr // only compared: it holds no memory
+	size int
+	slot slots.Slot
+}
+
+func addressOf(key []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(key))) }
+
+const lookedMost = 16
+
+// Look begins a new round of AppendHint: what it saw before is no longer in the input.
+func (c *Call) Look() { c.nLooked, c.atLook = 0, 0 }
+
+// slotOf returns the slot of a key of the command, which AppendHint may have seen.
+func (c *Call) slotOf(key []byte) slots.Slot {
+	at := addressOf(key)
+	for i := c.atLook; i < c.nLooked; i++ {
+		if k := &c.looked[i]; k.at == at && k.size == len(key) {
+			c.atLook = i + 1
+			return k.slot
+		}
+	}
+	return slots.Of(key)
 }
 
 // hintKeys does that for the keys of a command of several, whose slot is locked.

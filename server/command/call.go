@@ -26,6 +26,10 @@ type Call struct {
 	// that would wait for a lock or the disk set Later instead.
 	NoWait bool
 
+	// Follows is set by a driver that will execute a command of the same name right
+	// behind this one.
+	Follows bool
+
 	// Later is set by a command that has to wait for something. Whoever drives the
 	// session sends the replies before it, and then calls Later where waiting does
 	// no harm; stop is closed when the client is gone. Afterwards the reply is complete.
@@ -51,6 +55,10 @@ type Call struct {
 
 	reached storage.LSN // LSN, over all rounds up to the last
 
+	looked  [lookedMost]lookedKey // keys of the commands that were read ahead,
+	nLooked int                   // so many,
+	atLook  int                   // of which those before it are done with
+
 	fenced int          // how often the command met ErrFollower
 	keys   []int        // positions of the keys in Args
 	wider  []slots.Slot // that the command needs beside those of its keys
@@ -67,8 +75,9 @@ type Call struct {
 	fields    didFields // what it did to fields of a hash
 	inExec    bool      // it runs inside EXEC: it must not wait
 	last      *Command
-	lastName  string    // spelled as the client did
-	tally     tally     // statistics not yet added to Stats
+	lastName  string // spelled as the client did
+	tally     tally  // statistics not yet added to Stats
+	untimed   untimed
 	script    *scripted // the script that runs
 	hits      int64     // keys a reading command found, and did not find
 	misses    int64
@@ -237,6 +246,9 @@ func (c *Call) view() *slots.View {
 // routeKeys decides, with the slot locked, whether the command is served here.
 func (c *Call) routeKeys(tx *storage.Tx) error {
 	view := c.view()
+	if view.Serves(c.route.Slot) && !c.route.CrossSlot {
+		return nil
+	}
 	if view.IsOpen(c.route.Slot) {
 		c.route.Present, c.route.Missing = 0, 0
 		for _, at := range c.keys {

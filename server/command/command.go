@@ -108,6 +108,7 @@ type Command struct {
 	container *Command
 	channels  channelUse
 	script    bool // it runs a script: keyed, but which keys and whether it writes shows only when it runs
+	short     bool // it takes about as long as another of its name
 	index     int  // of its CommandStats
 }
 

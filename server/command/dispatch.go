@@ -88,7 +88,9 @@ func (c *Call) perform() {
 		c.Out.CutTo(c.replyFrom)
 		c.Out.Error(ErrorText(err))
 	}
-	c.account(err)
+	if err != nil || !c.leaveUntimed() {
+		c.account(err)
+	}
 	c.finish()
 }
 

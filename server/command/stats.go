@@ -96,22 +96,20 @@ func (s *Stats) add(t *tally) {
 // account books the command that just ended.
 func (c *Call) account(err error) {
 	c.clock = c.Env.Process.Nanos()
-	nanos := c.clock - c.began
-	if c.tally.cmd != c.Cmd {
-		c.Env.Stats.add(&c.tally)
-		c.tally.cmd = c.Cmd
+	nanos := c.clock - c.began // or that of a few: whoever hears of a long one hears of the last
+	part := nanos
+	if c.untimed.n > 0 {
+		part /= c.untimed.n + 1
+		c.bookUntimed(part)
 	}
-	c.tally.calls++
-	c.tally.nanos += nanos
-	c.tally.hits += c.hits
-	c.tally.misses += c.misses
-	c.hits, c.misses = 0, 0
+	c.tallyFor(c.Cmd)
+	c.tally.nanos += part
 	if err != nil {
 		c.tally.failed++
 		c.Env.Stats.countError(err)
 	}
 	if c.Env.trackTimes.Load() {
-		c.Env.Stats.of(c.Cmd).record(nanos)
+		c.Env.Stats.of(c.Cmd).record(part, 1)
 	}
 	if limit := c.Env.slowMicros.Load(); limit >= 0 && nanos >= limit*1000 && c.Cmd.Flags&SkipSlowlog == 0 {
 		c.Env.Slow.add(c, nanos/1000)
@@ -121,13 +119,74 @@ func (c *Call) account(err error) {
 	}
 }
 
+// untimed counts runs of one command that ended without a look at the clock.
+type untimed struct {
+	cmd *Command
+	n   int64
+}
+
+const (
+	untimedMost = 3               // runs in a row without a look at the clock
+	coarsest    = int64(1000_000) // nanoseconds: what asks for shorter times has them measured one by one
+)
+
+// leaveUntimed reports whether the command that just ended is short and the next of the
+// pipeline is like it: then a few share one look at the clock, which costs as much as a
+// tenth of such a command, and are booked with equal parts of the time.
+func (c *Call) leaveUntimed() bool {
+	if !c.Follows || c.untimed.n >= untimedMost || !c.Cmd.short {
+		return false
+	}
+	if limit := c.Env.slowMicros.Load(); limit >= 0 && limit*1000 < coarsest {
+		return false
+	}
+	c.tallyFor(c.Cmd)
+	c.untimed.cmd = c.Cmd
+	c.untimed.n++
+	c.clock = c.began
+	return true
+}
+
+// bookUntimed books the runs that share the time; each is their part.
+func (c *Call) bookUntimed(each int64) {
+	u := c.untimed
+	c.untimed.n = 0
+	c.Env.Stats.of(u.cmd).nanos.Add(u.n * each)
+	if c.Env.trackTimes.Load() {
+		c.Env.Stats.of(u.cmd).record(each, u.n)
+	}
+}
+
+// settle books what is not booked yet: no other command follows at once.
+func (c *Call) settle() {
+	if n := c.untimed.n; n > 0 {
+		c.bookUntimed((c.Env.Process.Nanos() - c.clock) / n)
+	}
+}
+
+// tallyFor counts a run of cmd, and what it found.
+func (c *Call) tallyFor(cmd *Command) {
+	if c.tally.cmd != cmd {
+		c.Env.Stats.add(&c.tally)
+		c.tally.cmd = cmd
+	}
+	c.tally.calls++
+	c.tally.hits += c.hits
+	c.tally.misses += c.misses
+	c.hits, c.misses = 0, 0
+}
+
 // Restart says that time has passed since the last command; else the next is taken to
 // begin where the last one ended, so that the clock is read once a command.
-func (c *Call) Restart() { c.clock = 0 }
+func (c *Call) Restart() {
+	c.settle()
+	c.clock = 0
+}
 
 // Flush ends a round: it adds the session's own counters to the server's. Afterwards
 // the driver may set LSN to 0.
 func (c *Call) Flush() {
+	c.settle()
 	c.Env.Stats.add(&c.tally)
 	c.reached = c.Reached()
 }
@@ -198,7 +257,8 @@ func bucketEnd(i int) int64 {
 	return int64(i%bucketsPerOctave+bucketsPerOctave+1)<<octave - 1
 }
 
-func (p *CommandStats) record(nanos int64) {
+// record counts n runs of that duration.
+func (p *CommandStats) record(nanos, n int64) {
 	h := p.times.Load()
 	if h == nil {
 		p.times.CompareAndSwap(nil, new(histogram))
@@ -207,7 +267,7 @@ func (p *CommandStats) record(nanos int64) {
 			return
 		}
 	}
-	h.counts[bucketOf(nanos)].Add(1)
+	h.counts[bucketOf(nanos)].Add(n)
 }
 
 // percentiles returns the durations in nanoseconds that the shares (0 to 100) do not exceed.

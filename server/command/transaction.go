@@ -170,7 +170,7 @@ func (c *Call) routeQueued() error {
 // request is what Route has to know of the command of c, but for which keys are there.
 func (c *Call) request(keys []int) slots.Request {
 	r := slots.Request{
-		Slot: slots.Of(c.Args[keys[0]]), Write: c.Cmd.Flags&Write != 0, ReadOnly: c.Client.ReadOnly,
+		Slot: c.slotOf(c.Args[keys[0]]), Write: c.Cmd.Flags&Write != 0, ReadOnly: c.Client.ReadOnly,
 		Asking: c.Client.Asking || c.Cmd.Flags&Asking != 0, Migrate: c.Cmd.Name == "migrate",
 	}
 	for _, at := range keys[1:] {

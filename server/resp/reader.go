@@ -261,13 +261,38 @@ func (r *Reader) line(tooLong string) ([]byte, error) {
 	return rest[:n], nil
 }
 
+// length reads a line of the mark and a few digits, as nearly every such line is, and
+// moves behind it. It returns -1, and stays, if the line is any other.
+func (r *Reader) length(mark byte) int {
+	const digits = 9
+	rest := r.buf[r.at:r.end]
+	if len(rest) < 4 || rest[0] != mark || rest[1] == '0' && rest[2] != '\r' {
+		return -1
+	}
+	n := 0
+	for i, c := range rest[1:min(len(rest)-1, digits+2)] {
+		if c == '\r' && i > 0 {
+			r.at += i + 3
+			return n
+		}
+		if c -= '0'; c > 9 {
+			return -1
+		}
+		n = 10*n + int(c)
+	}
+	return -1
+}
+
 // head reads "*<count>".
 func (r *Reader) head() (done bool, err error) {
-	line, err := r.line("too big mbulk count string")
-	if line == nil || err != nil {
-		return false, err
+	n, ok := int64(r.length('*')), true
+	if n < 0 {
+		line, err := r.line("too big mbulk count string")
+		if line == nil || err != nil {
+			return false, err
+		}
+		n, ok = parseLength(line[1:])
 	}
-	n, ok := parseLength(line[1:])
 	switch {
 	case !ok || n > int64(r.maxArgs()):
 		return false, broken("invalid multibulk length")
@@ -291,13 +316,20 @@ func (r *Reader) maxArgs() int {
 func (r *Reader) bulks() (done bool, err error) {
 	for len(r.args) < r.argc {
 		if r.size < 0 {
-			line, err := r.line("too big bulk count string")
-			if line == nil || err != nil {
+			n := r.length('$')
+			if n >= 0 {
+				err = r.checkBulk(int64(n), true)
+			} else {
+				line, lineErr := r.line("too big bulk count string")
+				if line == nil || lineErr != nil {
+					return false, lineErr
+				}
+				n, err = r.bulkSize(line)
+			}
+			if err != nil {
 				return false, err
 			}
-			if r.size, err = r.bulkSize(line); err != nil {
-				return false, err
-			}
+			r.size = n
 		}
 		if r.end-r.at < r.size+2 {
 			return false, nil
@@ -319,13 +351,18 @@ func (r *Reader) bulkSize(line []byte) (int, error) {
 		return 0, broken(fmt.Sprintf("expected '$', got '%c'", got))
 	}
 	n, ok := parseLength(line[1:])
+	return int(n), r.checkBulk(n, ok)
+}
+
+// checkBulk judges the length of an argument; ok is false if it was no number.
+func (r *Reader) checkBulk(n int64, ok bool) error {
 	switch {
 	case !ok || n < 0 || r.Limits.Bulk > 0 && n > r.Limits.Bulk || n > maxBulk:
-		return 0, broken("invalid bulk length")
+		return broken("invalid bulk length")
 	case n > StrictBulk && r.Limits.Strict:
-		return 0, broken("unauthenticated bulk length")
+		return broken("unauthenticated bulk length")
 	}
-	return int(n), nil
+	return nil
 }
 
 // maxBulk keeps sums of offsets far from overflow, whatever Limits say.

@@ -204,9 +204,10 @@ func (t *Table) change(k Key, value []byte, absent bool, now uint32) {
 	if mine && t.overwrite(off, h, value, absent) {
 		access := t.accessOf(s, off, h)
 		fresh := used(atomic.LoadUint32(access), now, t.lfu.Load())
-		if h.state() == stateClean {
+		switch {
+		case h.state() == stateClean:
 			t.pin(s, p, off, t.arena.header(off), fresh)
-		} else {
+		case fresh != atomic.LoadUint32(access):
 			atomic.StoreUint32(access, fresh)
 		}
 		return
@@ -251,7 +252,9 @@ func (t *Table) overwrite(off uint32, h header, value []byte, absent bool) bool 
 	if absent {
 		vlen = absentLen
 	}
-	t.arena.setHeader(off, h&^valueMask|header(vlen))
+	if fresh := h&^valueMask | header(vlen); fresh != h { // an atomic store costs as much as all the rest
+		t.arena.setHeader(off, fresh)
+	}
 	return true
 }
 

@@ -143,7 +143,17 @@ func (m *Meta) Decode(b []byte) error {
 	if len(b) < 4 || b[0]>>4 != Version || b[0]&15 == 0 || b[2]&layoutMask > uint8(Chunks) {
 		return ErrCorrupt
 	}
-	*m = Meta{Type: Type(b[0] & 15), Enc: Enc(b[1]), Layout: Layout(b[2] & layoutMask), Flags: b[2] & typeFlags}
+	*m = Meta{}
+	m.Type, m.Enc, m.Layout, m.Flags = Type(b[0]&15), Enc(b[1]), Layout(b[2]&layoutMask), b[2]&typeFlags
+	if b[2]&(layoutMask|flagTTL|flagFields) == uint8(Inline) && b[3] < 0x80 { // most rows, and nothing to parse
+		m.Version, m.Inline = uint64(b[3]), b[4:]
+		return nil
+	}
+	return m.decodeRest(b)
+}
+
+// decodeRest reads what follows the first three bytes.
+func (m *Meta) decodeRest(b []byte) error {
 	hasTTL, hasFields := b[2]&flagTTL != 0, b[2]&flagFields != 0
 	b = b[3:]
 	ok := true

