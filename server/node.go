@@ -217,7 +217,11 @@ func (n *node) hooks() driver.Hooks {
 	s := n.srv
 	return driver.Hooks{
 		Publish: func(_ *cluster.View, route *slots.View) {
+			demoted := s.env.View.Load().Primary == slots.NoNode && route.Primary != slots.NoNode
 			s.env.View.Store(route)
+			if demoted {
+				s.env.EndWaits() // they hear of that, not of where their slots are now
+			}
 			s.env.Reroute()
 			s.env.Broker.DropShards(route)
 			s.env.Tracking.DropSlots(route)

@@ -20,8 +20,8 @@ func TestReshardUnderLoad(t *testing.T) {
 	w := startWorkload(t, c, keys, 6)
 	fill(t, w)
 	w.waitWrites(t, 1000)
-	shardsOf(t, c) // waits until the roles have settled
-	nodes, err := nodesOf(c.Servers[0])
+	c.Shards() // waits until the roles have settled
+	nodes, err := c.Servers[0].Nodes()
 	if err != nil {
 		t.Fatal(err)
 	}

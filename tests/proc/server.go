@@ -333,11 +333,30 @@ func (s *Server) Stop() int {
 	return s.WaitExit(readyTimeout)
 }
 
-// Pause stops the process with SIGSTOP, as a machine that hangs.
+// Pause stops the process with SIGSTOP, as a machine that hangs; all its threads have stopped when it returns.
 func (s *Server) Pause() {
 	s.t.Helper()
 	s.signal(syscall.SIGSTOP)
 	s.setPaused(true)
+	Eventually(s.t, readyTimeout, "all threads to stop", s.stopped)
+}
+
+// stopped gives an error while a thread of the process runs.
+func (s *Server) stopped() error {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.PID()))
+	if err != nil || len(threads) == 0 {
+		return fmt.Errorf("no threads: %v", err)
+	}
+	for _, path := range threads {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if _, rest, _ := bytes.Cut(stat, []byte(") ")); len(rest) == 0 || rest[0] != 'T' {
+			return fmt.Errorf("%s: %.40s", path, stat)
+		}
+	}
+	return nil
 }
 
 // Cont lets a paused process run on.
