@@ -165,3 +165,29 @@ func TestClientsWithUsers(t *testing.T) {
 		t.Errorf("go-redis with a wrong password: %v", err)
 	}
 }
+
+// A command that was held back is refused if its user lost it meanwhile.
+func TestPausedCommandIsCheckedAgain(t *testing.T) {
+	n := start(t, "--user", "u", "on", "nopass", "+@all", "~*", "&*")
+	admin, u, v := n.dial(), n.dial(), n.dial()
+	u.want("AUTH u x", "+OK\r\n")
+	v.want("AUTH u x", "+OK\r\n")
+	v.want("MULTI", "+OK\r\n")
+	v.want("SET k v", "+QUEUED\r\n")
+	admin.want("CLIENT PAUSE 60000 WRITE", "+OK\r\n")
+	u.send("SET k v\r\n")
+	v.send("EXEC\r\n")
+	n.waiting(admin, 2)
+	admin.want("ACL SETUSER u -set", "+OK\r\n")
+	admin.want("CLIENT UNPAUSE", "+OK\r\n")
+	if got := u.reply(); got != "-NOPERM User u has no permissions to run the 'set' command\r\n" {
+		t.Errorf("%q", got)
+	}
+	if got := v.reply(); !strings.HasPrefix(got, "*1\r\n-NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call.") {
+		t.Errorf("%q", got)
+	}
+	admin.want("EXISTS k", ":0\r\n")
+	if a, b := admin.do("ACL GENPASS"), admin.do("ACL GENPASS"); a == b || len(a) != len("$64\r\n\r\n")+64 {
+		t.Errorf("ACL GENPASS: %q, %q", a, b)
+	}
+}

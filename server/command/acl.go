@@ -190,10 +190,7 @@ func aclDryRun(c *Call) error {
 		return Error(fmt.Sprintf("ERR User '%s' not found", c.Args[2]))
 	}
 	args := c.Args[3:]
-	cmd := c.Env.Table.Find(args[0])
-	if cmd != nil && len(cmd.Sub) > 0 && len(args) > 1 {
-		cmd = cmd.FindSub(args[1])
-	}
+	cmd := c.Env.Table.named(args)
 	if cmd == nil {
 		return Error(fmt.Sprintf("ERR Command '%s' not found", args[0]))
 	}

@@ -117,11 +117,11 @@ func in70(reply string, args []string) string {
 	return fmt.Sprintf("%c %q", reply[0], v)
 }
 
-// plain makes strings and lists of a reply.
+// plain makes strings and lists of a reply; a list begins with its type.
 func plain(r reply) any {
 	switch {
 	case r.IsAggregate():
-		list := []any{}
+		list := []any{fmt.Sprintf("%c", r.Kind)}
 		for _, e := range r.Elems {
 			list = append(list, plain(e))
 		}
@@ -169,7 +169,7 @@ func hideTimes(v any) {
 	}
 	for i := range list {
 		if entry, ok := list[i].([]any); ok {
-			list[i] = entry[:10]
+			list[i] = entry[:11]
 		}
 	}
 }
@@ -403,6 +403,31 @@ func TestACLInTransactionsAndScripts(t *testing.T) {
 		@2 GET b
 		ACL LOG 100
 		CONFIG RESETSTAT
+	`)
+}
+
+// The types of RESP3.
+func TestACLRepliesInRESP3(t *testing.T) {
+	p := newACLPair(t)
+	ours, theirs := p.session("main")
+	execute(ours, "HELLO", "3")
+	theirs.do("HELLO", "3")
+	p.lines(`
+		ACL SETUSER u on nopass >p &a ~b (+get ~x) (&y)
+		ACL GETUSER u
+		ACL GETUSER nobody
+		ACL LIST
+		ACL USERS
+		ACL WHOAMI
+		ACL DRYRUN u get x
+		ACL DRYRUN u get y
+		ACL CAT
+		AUTH u q
+		AUTH u p
+		GET x
+		GET y
+		RESET
+		ACL LOG
 	`)
 }
 
@@ -662,6 +687,24 @@ func TestACLOfBlockedCommands(t *testing.T) {
 	}
 }
 
+// newACLFileEnv is a server with an ACL file.
+func newACLFileEnv(t *testing.T, path string) *Env {
+	engine, err := storage.Open(storage.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = engine.Close() })
+	settings := config.New()
+	if err := settings.Load([]string{"--aclfile", path}, nil); err != nil {
+		t.Fatal(err)
+	}
+	env := NewEnv(engine, settings, testProcess())
+	if err := env.LoadUsers(); err != nil {
+		t.Fatal(err)
+	}
+	return env
+}
+
 // ACL LOAD on files good and bad: the same users or the same complaint.
 func TestACLFileIsRedis(t *testing.T) {
 	dir := t.TempDir()
@@ -673,19 +716,7 @@ func TestACLFileIsRedis(t *testing.T) {
 		}
 	}
 	write("user alice on >secret ~a* +get (~b* +set)\n")
-	engine, err := storage.Open(storage.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer engine.Close()
-	settings := config.New()
-	if err := settings.Load([]string{"--aclfile", path}, nil); err != nil {
-		t.Fatal(err)
-	}
-	env := NewEnv(engine, settings, testProcess())
-	if err := env.LoadUsers(); err != nil {
-		t.Fatal(err)
-	}
+	env := newACLFileEnv(t, path)
 	p := &aclPair{t: t, env: env, oracle: newOracle(t, "--aclfile", path), ours: map[string]*Call{}, theirs: map[string]*oracle{}, closed: map[string]bool{}}
 	p.same("ACL GETUSER alice")
 	for _, content := range []string{"user a on\nuser a off\n", "user\n", "usr a\n\nuser b foo\nuser c +nope -nope @x\n", "user a ~* ~x foo\n", "user a (+get\n", "user a (+get\nuser\n", "user a\tb on\n", "USER a on\n", "#c\n",
@@ -726,16 +757,7 @@ func TestACLSave(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	engine, err := storage.Open(storage.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer engine.Close()
-	settings := config.New()
-	if err := settings.Load([]string{"--aclfile", path}, nil); err != nil {
-		t.Fatal(err)
-	}
-	c := NewCall(NewEnv(engine, settings, testProcess()), &Client{})
+	c := NewCall(newACLFileEnv(t, path), &Client{})
 	do := func(line string) string { return execute(c, words(t, line)...) }
 	do(`ACL SETUSER a on >p ~x %R~y &c +@all -get (+get ~z)`)
 	if got := do("ACL SAVE"); got != "+OK\r\n" {

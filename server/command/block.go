@@ -262,7 +262,7 @@ func (c *Call) Unpark() {
 	c.Wait = nil
 	c.Now = c.Env.Process.Micros() / 1000
 	if w.again {
-		c.perform()
+		c.performLate()
 		return
 	}
 	c.began = c.Env.Process.Nanos()

@@ -207,10 +207,7 @@ func searchMigrate(args [][]byte) []foundKey {
 // target resolves the command that COMMAND GETKEYS asks about, and its keys.
 func (c *Call) target() ([]foundKey, error) {
 	args := c.Args[2:]
-	cmd := c.Env.Table.Find(args[0])
-	if cmd != nil && len(cmd.Sub) > 0 && len(args) > 1 {
-		cmd = cmd.FindSub(args[1])
-	}
+	cmd := c.Env.Table.named(args)
 	if cmd == nil {
 		return nil, Error("ERR Invalid command specified")
 	}

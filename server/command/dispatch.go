@@ -27,7 +27,7 @@ func (c *Call) Execute(args [][]byte) {
 			c.resume()
 			c.Now = c.Env.Process.Micros() / 1000 // keys have expired meanwhile, and perhaps the view has lapsed
 			if goOn {
-				c.perform()
+				c.performLate()
 			}
 		}
 		return
@@ -116,6 +116,16 @@ func (c *Call) again(stop <-chan struct{}) {
 	}
 	c.Now = c.Env.Process.Micros() / 1000
 	c.Restart()
+	c.performLate()
+}
+
+// performLate runs a command that was admitted some time ago, if its user may still run it.
+func (c *Call) performLate() {
+	if err := c.refusal(); err != nil {
+		c.reject(err)
+		c.finish()
+		return
+	}
 	c.perform()
 }
 

@@ -184,7 +184,7 @@ func (c *Call) afterEviction(stop <-chan struct{}) {
 		c.finish()
 		return
 	}
-	c.perform()
+	c.performLate()
 }
 
 // round returns a channel that is closed when a round of evictions that ends after

@@ -109,6 +109,15 @@ func (t *Table) Find(name []byte) *Command {
 	return t.byName[string(lower[:len(name)])]
 }
 
+// named returns the row that arguments name, or nil: a container's own if they name no subcommand.
+func (t *Table) named(args [][]byte) *Command {
+	cmd := t.Find(args[0])
+	if cmd != nil && len(cmd.Sub) > 0 && len(args) > 1 {
+		cmd = cmd.FindSub(args[1])
+	}
+	return cmd
+}
+
 // FindSub returns the row of a container's subcommand, or nil.
 func (c *Command) FindSub(name []byte) *Command {
 	for i := range c.Sub {
