@@ -498,6 +498,7 @@ func (r *crashRun) changeRow(tx *Tx, s slots.Slot, rng *rand.Rand) error {
 	if ok {
 		tx.deltaOf(s).keys--
 		tx.deltaOf(s).bytes -= int64(len(old))
+		countExpiring(tx.deltaOf(s), len(old), -1)
 	}
 	if rng.IntN(4) == 0 {
 		tx.delRow(key)
@@ -512,7 +513,18 @@ func (r *crashRun) changeRow(tx *Tx, s slots.Slot, rng *rand.Rand) error {
 	tx.putRow(key, value)
 	tx.deltaOf(s).keys++
 	tx.deltaOf(s).bytes += int64(len(value))
+	countExpiring(tx.deltaOf(s), len(value), 1)
 	return nil
+}
+
+// countExpiring says of some rows, by their lengths, that they are keys that expire, or hashes with fields that do.
+func countExpiring(d *delta, length int, n int64) {
+	if length%5 == 0 {
+		d.expires += n
+	}
+	if length%3 == 0 {
+		d.subExpires += n
+	}
 }
 
 func (r *crashRun) makeObject(tx *Tx, s slots.Slot, rng *rand.Rand) error {
@@ -601,18 +613,19 @@ func (r *crashRun) importSlot(s slots.Slot, rng *rand.Rand) error {
 		rows[string(format.AppendElement(nil, uint16(s), oid, 1))+"x"] = "imported element"
 	}
 	keys := make([]string, 0, len(rows))
-	size := 0
+	size, expiring := 0, delta{}
 	c := Counters{NextOID: 4}
 	for k, v := range rows {
 		keys = append(keys, k)
 		if k[2] == 0x50 {
 			size += len(v)
+			countExpiring(&expiring, len(v), 1)
 		}
 		if k[2] != format.KindElement {
 			c.Keys++
 		}
 	}
-	c.Bytes = int64(size)
+	c.Bytes, c.Expires, c.SubExpires = int64(size), uint32(expiring.expires), uint32(expiring.subExpires)
 	slices.Sort(keys)
 	im := r.e.NewImport(set)
 	for _, k := range keys {

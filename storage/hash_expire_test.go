@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"cobble/slots"
 	"cobble/storage/format"
+	"cobble/storage/log"
 )
 
 // modelField is what a hash holds of a field.
@@ -27,14 +29,13 @@ type modelHash map[string]modelField
 // errors are what a mutant is to be caught by.
 type fieldsRun struct {
 	rng    *rand.Rand
-	fs     vfs.FS
+	fs     linkFS
 	mutant mutants
 	e      *Engine
 	now    int64
 	model  map[string]modelHash
 	fields int // to choose from
 	longer int // values are shorter than this
-	swept  bool
 }
 
 // The keys share a slot, but for the last.
@@ -42,7 +43,7 @@ var fieldKeys = []string{"{h}1", "{h}2", "{h}3", "other"}
 
 func (r *fieldsRun) open() (err error) {
 	o := smallOptions(r.fs)
-	o.mutant, o.sweepFields = r.mutant, 1+r.rng.IntN(8)
+	o.mutant, o.sweepFields, o.Policy = r.mutant, 1+r.rng.IntN(8), log.Always
 	r.e, err = Open(o)
 	return err
 }
@@ -326,14 +327,22 @@ func checkDeadlines(e *Engine, now int64, slot slots.Slot) error {
 	return err
 }
 
-// reopen brings everything into the store, or leaves it to replay.
+// reopen brings everything into the store, or leaves it to replay, and opens it again;
+// or the machine crashes, and loses some of what was not synced.
 func (r *fieldsRun) reopen() error {
 	if r.rng.IntN(2) == 0 {
 		if err := r.e.Flush(); err != nil {
 			return err
 		}
 	}
-	if err := r.e.Close(); err != nil {
+	if r.rng.IntN(2) == 0 {
+		if err := r.e.Await(r.e.Log().End()); err != nil {
+			return err
+		}
+		image := r.fs.crash(vfs.CrashCloneCfg{UnsyncedDataPercent: 50 * r.rng.IntN(3), RNG: rand.New(rand.NewPCG(r.rng.Uint64(), 3))})
+		_ = r.e.Close()
+		r.fs = image
+	} else if err := r.e.Close(); err != nil {
 		return err
 	}
 	return r.open()
@@ -376,7 +385,7 @@ func (r *fieldsRun) sweep() error {
 }
 
 func runFields(seed uint64, steps int, mutant mutants) (layouts [3]int, err error) {
-	r := &fieldsRun{rng: rand.New(rand.NewPCG(seed, 11)), fs: vfs.NewMem(), mutant: mutant, now: testNow, model: map[string]modelHash{}}
+	r := &fieldsRun{rng: rand.New(rand.NewPCG(seed, 11)), fs: newLinkFS(vfs.NewCrashableMem()), mutant: mutant, now: testNow, model: map[string]modelHash{}}
 	r.fields = []int{4, 30, 200, 400}[r.rng.IntN(4)]
 	r.longer = []int{8, 40, 900}[r.rng.IntN(3)]
 	if err := r.open(); err != nil {
@@ -415,7 +424,7 @@ func runFields(seed uint64, steps int, mutant mutants) (layouts [3]int, err erro
 }
 
 // Random operations on hashes with fields that expire give what maps give: in both
-// layouts, over restarts, copies and payloads; what is filed is exactly what there is.
+// layouts, over restarts and crashes, copies and payloads; what is filed is exactly what there is.
 func TestFieldsExpireAgainstMap(t *testing.T) {
 	var all [3]int
 	for seed := range testSeeds(t, 30) {
@@ -445,6 +454,87 @@ func TestFieldsExpireMutants(t *testing.T) {
 			t.Errorf("%s: nothing was noticed", name)
 		} else {
 			t.Logf("%s: caught by %.150v", name, caught)
+		}
+	}
+}
+
+// A follower hides fields that have expired, and they stay until its primary's log
+// says that they have gone.
+func TestFollowerKeepsExpiredFields(t *testing.T) {
+	for _, broken := range []bool{false, true} {
+		primary := openTest(t, smallOptions(vfs.NewMem()))
+		o := smallOptions(vfs.NewMem())
+		o.mutant.followerWrites = broken
+		follower := openTest(t, o)
+		defer func() { _ = errors.Join(primary.Close(), follower.Close()) }()
+		follower.SetFollower(true)
+		slot := slots.Of([]byte("h"))
+		reader, err := primary.Log().NewReader(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer reader.Close()
+		follow := func() {
+			t.Helper()
+			if err := primary.Await(primary.Log().End()); err != nil {
+				t.Fatal(err)
+			}
+			for {
+				entry, err := reader.TryNext()
+				if err == io.EOF {
+					return
+				}
+				if err == nil {
+					_, err = follower.ApplyRecord(entry.Raw)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		fields := func(e *Engine) (there, seen int64) {
+			t.Helper()
+			if _, err := e.View(testNow+100, slot, OpFunc(func(tx *Tx) error {
+				h, err := tx.Hash([]byte("h"))
+				there, seen = h.fields(), h.Len()
+				return err
+			})); err != nil {
+				t.Fatal(err)
+			}
+			return there, seen
+		}
+		update(t, primary, "h", func(tx *Tx) error {
+			h, err := tx.Hash([]byte("h"))
+			for i := 0; i < 200 && err == nil; i++ {
+				_, err = h.SetUntil(fmt.Append(nil, i), []byte("v"), testNow+50+1000*int64(i%2))
+			}
+			h.Save()
+			return err
+		})
+		follow()
+		end := follower.Log().End()
+		_, err = follower.SweepExpired(testNow+100, 1000)
+		there, seen := fields(follower)
+		kept := errors.Is(err, ErrFollower) && there == 200 && seen == 100 && follower.Log().End() == end
+		if kept == broken {
+			t.Errorf("broken %v: %v; %d fields are there, %d seen", broken, err, there, seen)
+		}
+		if broken {
+			continue
+		}
+		for {
+			if n, err := primary.SweepExpired(testNow+100, 1000); err != nil {
+				t.Fatal(err)
+			} else if n == 0 {
+				break
+			}
+		}
+		follow()
+		if there, seen := fields(follower); there != 100 || seen != 100 {
+			t.Errorf("after the primary has swept %d fields are there, %d seen", there, seen)
+		}
+		if err := checkDeadlines(follower, testNow, slot); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -126,6 +126,15 @@ HEXISTS $key $field
 HDEL $key $field $field
 HINCRBY $key $field $small
 HINCRBYFLOAT $key $field 0.25
+HPEXPIREAT $key 4000000000000 FIELDS 3 $field $field $field
+HEXPIREAT $key 4000000001 GT FIELDS 2 $field $field
+HEXPIREAT $key 1 FIELDS 1 $field
+HPERSIST $key FIELDS 2 $field $field
+HPEXPIRETIME $key FIELDS 3 $field $field $field
+HGETEX $key EXAT 4000000002 FIELDS 2 $field $field
+HSETEX $key EXAT 4000000003 FIELDS 2 $field $text $field $small
+HSETEX $key FXX KEEPTTL FIELDS 1 $field $text
+HGETDEL $key FIELDS 2 $field $field
 LPUSH $key $text $field $field
 RPUSH $key $field $field $field
 RPUSH $key $field $text $text $text
