@@ -26,7 +26,9 @@ func (tx *Tx) BitOp(op BitOperation, target []byte, sources [][]byte) (int64, er
 		} else if err != nil {
 			return 0, err
 		}
-		length = max(length, stringLen(&entries[i].Meta))
+		if i == 0 || !tx.engine.opts.mutant.bitOpFirst {
+			length = max(length, stringLen(&entries[i].Meta))
+		}
 	}
 	if cold != nil {
 		return 0, cold

@@ -205,6 +205,9 @@ func (m *members) scanRows(cursor uint64, count int64, f func(name, value []byte
 		at := r.hash() >> drop
 		if count <= 0 && at != last {
 			next = at // not 0: it is more than last
+			if m.tx.engine.opts.mutant.setScanSkips {
+				next++
+			}
 			break
 		}
 		last = at

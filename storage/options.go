@@ -100,6 +100,12 @@ type mutants struct {
 	expiredSeen      bool // fields are there until they are removed
 	deadlinesInline  bool // a hash that changes its layout forgets deadlines
 	deadlinesStay    bool // a deadline stays filed when it changes, and whatever is filed is removed
+	setCountsTwice   bool // a member of a set is counted again when it is added again
+	setScanSkips     bool // SSCAN goes on behind where it stopped
+	setPopKeeps      bool // SPOP returns a member that it leaves in the set
+	bitsByBytes      bool // a range of bits is counted by whole bytes
+	bitOpFirst       bool // BITOP takes the first source for the longest
+	sketchOneChunk   bool // of a HyperLogLog in chunks the first that changed is written
 	listUncounted    bool // a list's directory is not told of elements that come
 	listStaysEven    bool // a leaf that was changed in the middle is still taken for even
 	listUncleared    bool // what a range deletion has left beyond the end of a list stays when the end moves there

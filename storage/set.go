@@ -159,7 +159,7 @@ var emptyIntset = [...]byte{2, 0, 0, 0, 0, 0, 0, 0}
 
 func (s *Set) addRow(member []byte) (added bool, err error) {
 	_, found, err := s.row(member)
-	if err != nil || found {
+	if err != nil || found && !s.tx.engine.opts.mutant.setCountsTwice {
 		return false, err
 	}
 	s.changed = true

@@ -61,7 +61,7 @@ func (p *setPlan) member() []byte {
 
 // step is one transaction; it returns what the set holds afterwards. The
 // transaction may run more than once.
-func (p *setPlan) step(t *testing.T, e *Engine, model map[string]bool) map[string]bool {
+func (p *setPlan) step(t testing.TB, e *Engine, model map[string]bool) map[string]bool {
 	undo, pop := p.rng.IntN(5) == 0, p.rng.IntN(40) == 0
 	count := p.rng.Int64N(int64(len(model)) + 2)
 	type change struct {
@@ -134,36 +134,41 @@ func (p *setPlan) step(t *testing.T, e *Engine, model map[string]bool) map[strin
 func TestSetAgainstMap(t *testing.T) {
 	seen := map[string]int{}
 	for seed := range testSeeds(t, 16) {
-		plan := &setPlan{rng: rand.New(rand.NewPCG(seed, 17)), kind: int(seed % 4)}
-		plan.members = []int{3, 40, 150, 700}[seed/4%4]
-		fs := vfs.NewMem()
-		e, model := openTest(t, smallOptions(fs)), map[string]bool{}
-		for range 120 {
-			model = plan.step(t, e, model)
-			view(t, e, "s", func(tx *Tx) error {
-				s, err := tx.Set([]byte("s"))
-				seen[fmt.Sprintf("%v%d", s.e.Meta.Enc, s.e.Meta.Layout)]++
-				return err
-			})
-			if plan.rng.IntN(12) == 0 {
-				if err := errors.Join(e.Flush(), e.Close()); err != nil {
-					t.Fatal(err)
-				}
-				e = openTest(t, smallOptions(fs)) // every row is cold now
-				checkSlot(t, e, "s")
-			}
-		}
-		checkSlot(t, e, "s")
-		if got := setTexts(t, e, "s"); !maps.Equal(got, model) {
-			t.Fatalf("seed %d\ngot  %v\nwant %v", seed, got, model)
-		}
-		_ = e.Close()
+		setSeed(t, seed, mutants{}, seen)
 	}
 	for _, kind := range []string{"intset0", "listpack0", "hashtable0", "intset1", "hashtable1"} {
 		if seen[kind] == 0 {
 			t.Errorf("no set was ever %s: %v", kind, seen)
 		}
 	}
+}
+
+func setSeed(t testing.TB, seed uint64, m mutants, seen map[string]int) {
+	plan := &setPlan{rng: rand.New(rand.NewPCG(seed, 17)), kind: int(seed % 4)}
+	plan.members = []int{3, 40, 150, 700}[seed/4%4]
+	o := smallOptions(vfs.NewMem())
+	o.mutant = m
+	e, model := openTest(t, o), map[string]bool{}
+	for range 120 {
+		model = plan.step(t, e, model)
+		view(t, e, "s", func(tx *Tx) error {
+			s, err := tx.Set([]byte("s"))
+			seen[fmt.Sprintf("%v%d", s.e.Meta.Enc, s.e.Meta.Layout)]++
+			return err
+		})
+		if plan.rng.IntN(12) == 0 {
+			if err := errors.Join(e.Flush(), e.Close()); err != nil {
+				t.Fatal(err)
+			}
+			e = openTest(t, o) // every row is cold now
+			checkSlot(t, e, "s")
+		}
+	}
+	checkSlot(t, e, "s")
+	if got := setTexts(t, e, "s"); !maps.Equal(got, model) {
+		t.Fatalf("seed %d\ngot  %v\nwant %v", seed, got, model)
+	}
+	_ = e.Close()
 }
 
 // What sets have in common, together and alone is what maps say, in every layout
@@ -256,10 +261,14 @@ func TestSetAlgebraAgainstMaps(t *testing.T) {
 
 // A walk with Scan visits every member that is there from its beginning to its end
 // exactly once, while others come and go.
-func TestSetScan(t *testing.T) {
+func TestSetScan(t *testing.T) { setScans(t, mutants{}) }
+
+func setScans(t testing.TB, m mutants) {
 	for _, n := range []int{1, 100, 700} {
 		rng := rand.New(rand.NewPCG(uint64(n), 19))
-		e := openHashTest(t)
+		o := smallOptions(vfs.NewMem())
+		o.mutant = m
+		e := openTest(t, o)
 		change := func(there bool, members ...string) {
 			update(t, e, "s", func(tx *Tx) error {
 				s, err := tx.Set([]byte("s"))
@@ -297,6 +306,7 @@ func TestSetScan(t *testing.T) {
 				t.Fatalf("%d members: stays%d seen %d times", n, i, seen[fmt.Sprint("stays", i)])
 			}
 		}
+		_ = e.Close()
 	}
 }
 

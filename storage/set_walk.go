@@ -133,6 +133,9 @@ func (s *Set) Pop(n int64, f func(member []byte)) error {
 		ends = append(ends, len(arena))
 	})
 	start := 0
+	if n := len(ends); n > 1 && s.tx.engine.opts.mutant.setPopKeeps {
+		ends = ends[:n-1]
+	}
 	for _, end := range ends {
 		if _, deleted := s.Delete(arena[start:end]); err == nil {
 			err = deleted

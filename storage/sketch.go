@@ -153,6 +153,9 @@ func (s *Sketch) Save() error {
 		}
 		if !bytes.Equal(row, rest[:n]) {
 			s.tx.putRow(s.tx.chunkKey(&s.e, s.e.Meta.OID, idx), rest[:n])
+			if s.tx.engine.opts.mutant.sketchOneChunk {
+				break
+			}
 		}
 		rest = rest[n:]
 	}

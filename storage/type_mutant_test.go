@@ -46,10 +46,25 @@ func TestTypeMutants(t *testing.T) {
 	lists := func(m mutants) func(t testing.TB, seed uint64) {
 		return func(t testing.TB, seed uint64) { listSeed(t, seed, m, map[string]int{}) }
 	}
+	sets := func(m mutants) func(t testing.TB, seed uint64) {
+		return func(t testing.TB, seed uint64) { setSeed(t, seed, m, map[string]int{}) }
+	}
+	bitmaps := func(m mutants) func(t testing.TB, seed uint64) {
+		return func(t testing.TB, seed uint64) { bitmapSeed(t, seed, m) }
+	}
+	sketches := func(m mutants) func(t testing.TB, seed uint64) {
+		return func(t testing.TB, seed uint64) { sketchSeed(t, seed, m) }
+	}
 	for _, m := range []struct {
 		name string
 		seed func(t testing.TB, seed uint64)
 	}{
+		{"a member of a set counts again", sets(mutants{setCountsTwice: true})},
+		{"SSCAN goes on behind where it stopped", func(t testing.TB, _ uint64) { setScans(t, mutants{setScanSkips: true}) }},
+		{"SPOP leaves a member that it returns", sets(mutants{setPopKeeps: true})},
+		{"a range of bits is counted by bytes", bitmaps(mutants{bitsByBytes: true})},
+		{"BITOP takes the first source for the longest", bitmaps(mutants{bitOpFirst: true})},
+		{"one chunk of a HyperLogLog is written", sketches(mutants{sketchOneChunk: true})},
 		{"a list's directory is not told of elements that come", lists(mutants{listUncounted: true})},
 		{"a leaf of a list that was changed in the middle is taken for even", lists(mutants{listStaysEven: true})},
 		{"what is beyond the end of a list stays when the end moves there", func(t testing.TB, _ uint64) { listBeyondEnd(t, mutants{listUncleared: true}) }},
