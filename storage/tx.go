@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"cobble/slots"
+	"cobble/storage/cache"
 	"cobble/storage/log"
 )
 
@@ -116,6 +117,15 @@ func (tx *Tx) getRow(key []byte) (value []byte, ok bool, err error) {
 		return v, state == written, nil
 	}
 	return tx.engine.row(tx, key)
+}
+
+// knownRow is getRow of a row that is in memory; known is false of any other.
+func (tx *Tx) knownRow(key []byte) (value []byte, ok, known bool) {
+	if v, state := tx.writes.get(key); state != unwritten {
+		return v, state == written, true
+	}
+	value, presence := tx.engine.table.Peek(tableKey(key))
+	return value, presence == cache.Present, presence != cache.Unknown
 }
 
 // putRow sets a row. Key and value are copied.

@@ -99,7 +99,8 @@ func (s *Scores) scoreOf(value []byte) (float64, error) {
 }
 
 // Find returns the score of a member. Of many members it is asked for, those of
-// large inputs are found by one iterator, and best in the order of Each.
+// large inputs that are not in memory are found by one iterator, and best in the
+// order of Each.
 func (s *Scores) Find(member []byte) (score float64, ok bool, err error) {
 	m := s.members()
 	switch {
@@ -111,10 +112,17 @@ func (s *Scores) Find(member []byte) (score float64, ok bool, err error) {
 	case m.inline():
 		return s.zset.Score(member)
 	}
+	key := m.rowKey(member)
+	if row, ok, known := m.tx.knownRow(key); known && !ok {
+		return 0, false, nil
+	} else if known {
+		score, err = s.scoreOf(row)
+		return score, err == nil, err
+	}
 	if !s.opened {
 		s.probe, s.opened = m.rows(), true
+		key = m.rowKey(member)
 	}
-	key := m.rowKey(member)
 	if !s.probe.seek(key) || !bytes.Equal(s.probe.it.Key(), key) {
 		return 0, false, s.probe.err
 	}
