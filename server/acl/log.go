@@ -49,18 +49,11 @@ type Log struct {
 	entries list.List // of *Entry
 }
 
-// SetMax bounds the log.
+// SetMax bounds the log from the next entry on, as in Redis.
 func (l *Log) SetMax(n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.max = n
-	l.trim()
-}
-
-func (l *Log) trim() {
-	for int64(l.entries.Len()) > l.max {
-		l.entries.Remove(l.entries.Back())
-	}
 }
 
 // Add notes a refusal at the time e.Updated. One like an entry of the last minute is
@@ -82,7 +75,9 @@ func (l *Log) Add(e Entry) {
 	e.ID, e.Count, e.Created = l.next, 1, e.Updated
 	l.next++
 	l.entries.PushFront(&e)
-	l.trim()
+	for int64(l.entries.Len()) > l.max {
+		l.entries.Remove(l.entries.Back())
+	}
 }
 
 // List returns up to n entries, the newest first.

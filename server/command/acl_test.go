@@ -431,6 +431,55 @@ func TestACLRepliesInRESP3(t *testing.T) {
 	`)
 }
 
+// Settings that rules depend on.
+func TestACLSettingsAreRedis(t *testing.T) {
+	newACLPair(t).lines(`
+		CONFIG SET acl-pubsub-default allchannels
+		ACL SETUSER a
+		ACL GETUSER a
+		ACL SETUSER a resetchannels (+get ~x) (resetchannels +set)
+		ACL GETUSER a
+		ACL SETUSER a reset
+		ACL GETUSER a
+		CONFIG SET acl-pubsub-default resetchannels
+		ACL SETUSER a reset
+		ACL SETUSER b
+		ACL GETUSER a
+		ACL GETUSER b
+		CONFIG SET requirepass p
+		ACL GETUSER default
+		AUTH q
+		AUTH p
+		ACL SETUSER default >q
+		ACL GETUSER default
+		CONFIG GET requirepass
+		CONFIG SET requirepass ""
+		ACL GETUSER default
+		AUTH q
+		AUTH default q
+		ACL SETUSER a on nopass
+		@1 AUTH a x
+		@1 GET x
+		@1 GET y
+		@1 DEL x
+		@1 PUBLISH x y
+		@1 GET x
+		CONFIG SET acllog-max-len 2
+		ACL LOG
+		CONFIG SET acllog-max-len 0
+		ACL LOG
+		@1 GET x
+		ACL LOG
+		@1 EVAL "return redis.acl_check_cmd('config')" 0
+		ACL SETUSER a +eval +config
+		@1 EVAL "return redis.acl_check_cmd('config')" 0
+		@1 EVAL "return redis.acl_check_cmd('config', 'nope')" 0
+		@1 EVAL "return redis.acl_check_cmd('CONFIG', 'GET', 'x')" 0
+		@1 EVAL "return redis.acl_check_cmd('set', 'k')" 0
+		@1 EVAL "return redis.acl_check_cmd()" 0
+	`)
+}
+
 // A transaction may change who it runs as, and what he may do.
 func TestACLChangesInsideTransactions(t *testing.T) {
 	newACLPair(t).lines(`

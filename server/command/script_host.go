@@ -193,7 +193,7 @@ func (h *scriptHost) serve(cmd *Command, args [][]byte, proto int) ([]byte, erro
 
 // MayCall implements script.Host.
 func (h *scriptHost) MayCall(args [][]byte) (bool, error) {
-	cmd := h.call.findNested(args)
+	cmd := h.call.Env.Table.named(args)
 	if cmd == nil {
 		return false, errInvalidKeys
 	}

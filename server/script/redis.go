@@ -210,9 +210,6 @@ func breakpoint(L *lua.LState) int {
 func (in *interpreter) aclCheck(L *lua.LState) int {
 	args, problem := arguments(L)
 	if problem != "" {
-		if L.GetTop() == 0 {
-			problem = "ERR Please specify at least one argument for this redis.acl_check_cmd() call"
-		}
 		return in.raise(L, problem)
 	}
 	if in.run == nil {
