@@ -18,6 +18,8 @@ type tableBuilder struct {
 	paths  []string
 	w      *sstable.Writer
 	size   int64
+	rests  bool // now and then, see restFlush
+	piece  int  // bytes since the last rest
 	// ranges are the range deletions of the slot at hand, ascending and disjoint.
 	// A table is not ended inside one.
 	ranges []rowRange
@@ -42,6 +44,12 @@ func (b *tableBuilder) add(key, value []byte, absent bool) error {
 		return err
 	}
 	b.size += int64(len(key) + len(value))
+	if b.piece += len(key) + len(value); b.piece >= flushPiece {
+		b.piece = 0
+		if b.rests {
+			b.engine.restFlush()
+		}
+	}
 	if absent {
 		return b.w.Delete(key)
 	}
@@ -76,6 +84,8 @@ func (b *tableBuilder) open() error {
 		return err
 	}
 	b.paths = append(b.paths, path)
+	// Written back as it grows: one sync of all of it would hold up those of the log.
+	f = vfs.NewSyncingFile(f, vfs.SyncingFileOptions{BytesPerSync: bytesPerSync})
 	b.w = sstable.NewWriter(objstorageprovider.NewFileWritable(f), e.storeOpt.MakeWriterOptions(0, e.store.TableFormat()))
 	return nil
 }

@@ -93,6 +93,7 @@ type Engine struct {
 	dirLock  interface{ Close() error }
 
 	throttled throttle
+	pacing    pacing
 	kick      chan struct{}
 	logTick   chan timeTick
 	closing   chan struct{}

@@ -81,7 +81,7 @@ func (e *Engine) flushLoop() {
 		case <-e.closing:
 			return
 		}
-		if err := e.Flush(); err != nil {
+		if err := e.flush(true); err != nil {
 			e.opts.Logf("flush: %v", err)
 		}
 	}
@@ -89,7 +89,9 @@ func (e *Engine) flushLoop() {
 
 // lockStore takes flushing, unless the engine is closed for good.
 func (e *Engine) lockStore() error {
+	e.pacing.waiting.Add(1)
 	e.flushing.Lock()
+	e.pacing.waiting.Add(-1)
 	if e.released {
 		e.flushing.Unlock()
 		return ErrClosed
@@ -99,11 +101,16 @@ func (e *Engine) lockStore() error {
 
 // Flush brings everything that is dirty now into the store. It returns when that
 // is done; a full disk makes it wait.
-func (e *Engine) Flush() error {
+func (e *Engine) Flush() error { return e.flush(false) }
+
+// flush is Flush; calm lets it rest as long as there is time.
+func (e *Engine) flush(calm bool) error {
 	if err := e.lockStore(); err != nil {
 		return err
 	}
 	defer e.flushing.Unlock()
+	e.pacing.calm = calm
+	defer func() { e.pacing.calm = false }()
 	if err := e.finishPending(); err != nil {
 		return err
 	}
@@ -277,6 +284,7 @@ func (e *Engine) retry(f func() error) error {
 // or none.
 func (e *Engine) ingest(g *generation) error {
 	b := e.newTableBuilder("flush")
+	b.rests = e.pacing.calm
 	err := e.build(b, g)
 	if err == nil {
 		err = b.finish()
@@ -378,6 +386,7 @@ func (e *Engine) pace() error {
 	)
 	for {
 		m := e.store.Metrics()
+		e.pacing.behind.Store(m.Levels[0].Sublevels > calmSublevels || m.Compact.EstimatedDebt > calmDebt)
 		if m.Levels[0].Sublevels < maxSublevels || m.Compact.NumInProgress == 0 {
 			return nil
 		}

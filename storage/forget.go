@@ -6,7 +6,9 @@ import "cobble/slots"
 // the rows that are in it, so that what is read next comes from disk, as after a
 // restart (DEBUG RELOAD). Rows that change meanwhile stay.
 func (e *Engine) Forget() error {
+	e.pacing.waiting.Add(1)
 	e.flushing.Lock()
+	e.pacing.waiting.Add(-1)
 	defer e.flushing.Unlock()
 	if err := e.finishPending(); err != nil {
 		return err

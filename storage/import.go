@@ -28,7 +28,9 @@ func (e *MissingFileError) Error() string { return "storage: side file " + e.Nam
 
 // NewImport begins an import of the slots in set.
 func (e *Engine) NewImport(set slots.Set) *Import {
+	e.pacing.waiting.Add(1)
 	e.flushing.Lock()
+	e.pacing.waiting.Add(-1)
 	e.imports++
 	n := e.imports
 	e.flushing.Unlock()

@@ -12,10 +12,11 @@ import (
 // failed compaction is tried again at once, for ever, and a failed write of the
 // MANIFEST ends the process. Here the first waits before its next error, longer
 // each time, and the second until there is space. Neither wait holds a lock of
-// Pebble that readers need.
+// Pebble that readers need. It also lets compactions rest, see pacing.
 type patientFS struct {
 	vfs.FS
 	closing <-chan struct{}
+	pacing  *pacing
 	streak  *atomic.Int32 // files in a row that could not be created for want of space
 }
 
@@ -24,8 +25,8 @@ const (
 	longestWait  = 5 * time.Second
 )
 
-func newPatientFS(fs vfs.FS, closing <-chan struct{}) patientFS {
-	return patientFS{fs, closing, new(atomic.Int32)}
+func newPatientFS(fs vfs.FS, closing <-chan struct{}, p *pacing) patientFS {
+	return patientFS{fs, closing, p, new(atomic.Int32)}
 }
 
 // pause waits for d; false if the engine closes meanwhile.
@@ -54,6 +55,9 @@ func (fs patientFS) Create(name string, category vfs.DiskWriteCategory) (vfs.Fil
 	fs.streak.Store(0)
 	if strings.HasPrefix(fs.PathBase(name), "MANIFEST-") {
 		f = patientFile{f, fs.closing}
+	}
+	if category == compactionCategory {
+		f = &pacedFile{File: f, pacing: fs.pacing, closing: fs.closing}
 	}
 	return f, nil
 }

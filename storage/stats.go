@@ -25,6 +25,7 @@ type Stats struct {
 	FlushErrors uint64 // attempts to write the store that failed
 	StoreErrors uint64 // that Pebble reported from the background
 	Damaged     uint64 // times that a damaged table was met
+	Rests       uint64 // that flushes and compactions took because there was time
 	DiskFull    bool   // growing writes are refused
 }
 
@@ -32,6 +33,7 @@ type Stats struct {
 func (e *Engine) Stats() Stats {
 	st := Stats{
 		Rows: e.table.Stats(), Log: e.log.Stats(), Watermark: e.Watermark(),
+		Rests: e.pacing.rests.Load(),
 		Loads: e.stats.loads.Load(), Stalls: e.stats.stalls.Load(), Generations: e.stats.generations.Load(),
 		FlushErrors: e.stats.flushErrors.Load(), StoreErrors: e.stats.storeErrors.Load(), DiskFull: e.diskFull(), Damaged: e.stats.damaged.Load(),
 	}

@@ -12,6 +12,9 @@ import (
 	"cobble/storage/format"
 )
 
+// bytesPerSync is after how many bytes of a table their way to the disk begins.
+const bytesPerSync = 1 << 20
+
 func (e *Engine) openStore(name string) (*pebble.DB, error) {
 	e.storeOpt = e.storeOptions()
 	db, err := pebble.Open(e.fs.PathJoin(e.opts.Dir, name), e.storeOpt)
@@ -26,7 +29,7 @@ func (e *Engine) openStore(name string) (*pebble.DB, error) {
 // level 0, for compaction is what writes cost.
 func (e *Engine) storeOptions() *pebble.Options {
 	o := &pebble.Options{
-		FS:                          newPatientFS(e.fs, e.closing),
+		FS:                          newPatientFS(e.fs, e.closing, &e.pacing),
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		DisableWAL:                  true,
 		Cache:                       e.blocks.cache,
@@ -34,7 +37,7 @@ func (e *Engine) storeOptions() *pebble.Options {
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       16,
 		L0StopWritesThreshold:       1 << 20,
-		BytesPerSync:                1 << 20,
+		BytesPerSync:                bytesPerSync,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		Logger:                      storeLogger{e},
 		EventListener: &pebble.EventListener{

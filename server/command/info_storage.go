@@ -10,6 +10,7 @@ func infoStorage(c *Call, b *infoText) {
 	b.num("storage_dirty_bytes", st.Rows.DirtyBytes)
 	b.num("storage_generations", int64(st.Generations))
 	b.num("storage_writer_stalls", int64(st.Stalls))
+	b.num("storage_background_rests", int64(st.Rests))
 	b.num("storage_cold_reads", int64(st.Loads))
 	b.num("storage_rows_evicted", int64(st.Rows.Evicted))
 	if m := st.Store; m != nil {

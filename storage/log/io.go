@@ -92,7 +92,20 @@ func (l *Log) writeRound() error {
 	l.raise(Written, end)
 	l.wake(Written)
 	l.tailing.wake()
+	if l.behind() {
+		kick(l.kickSyncer)
+	}
 	return nil
+}
+
+// syncAhead is how many bytes may be written and not on their way to the disk. A
+// segment must be synced before the next one begins, and whoever is writing waits for
+// that: it must be a small rest of the segment.
+const syncAhead = 8 << 20
+
+// behind reports whether it is time to sync for the next segment's sake.
+func (l *Log) behind() bool {
+	return int64(l.reached[Written].Load())-int64(l.reached[Synced].Load()) > syncAhead && l.Err() == nil
 }
 
 // writeAt writes b at LSN at of the current segment. A short or failed write
@@ -215,7 +228,7 @@ func (l *Log) syncerLoop() {
 		case <-l.opts.Tick:
 			tick = true
 		}
-		for now := tick && l.Policy() == EverySec; now || l.wanted(Synced); now = false {
+		for now := tick && l.Policy() == EverySec; now || l.wanted(Synced) || l.behind(); now = false {
 			if err := l.writeAndSync(); err != nil {
 				break // everybody was told
 			}
