@@ -88,7 +88,7 @@ func (e *Engine) swapStore(fresh *pebble.DB, name string) (LSN, *pebble.DB, erro
 		e.table.Lock(s)
 		defer e.table.Unlock(s)
 	}
-	e.commits.Lock()
+	e.stopCommits()
 	defer e.commits.Unlock()
 	if e.closed.Load() {
 		return 0, nil, errors.Join(ErrClosed, fresh.Close())

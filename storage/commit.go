@@ -38,6 +38,14 @@ func (e *Engine) commit(tx *Tx) (LSN, error) {
 }
 
 func (e *Engine) appendAndApply(rec *log.Record, tx *Tx) (LSN, error) {
+	if tx.writes.ranges || len(tx.writes.ops) > patience {
+		if !tx.hurried {
+			e.longCommits.Lock()
+		} else if !e.longCommits.TryLock() {
+			return 0, ErrWouldBlock
+		}
+		defer e.longCommits.Unlock()
+	}
 	e.commits.RLock()
 	if e.follower && !e.opts.mutant.followerWrites {
 		e.commits.RUnlock()
@@ -62,6 +70,16 @@ func (e *Engine) appendAndApply(rec *log.Record, tx *Tx) (LSN, error) {
 	}
 	e.commits.RUnlock() // not deferred: who panics here has broken the log's word, and nothing may go on
 	return lsn, nil
+}
+
+// stopCommits takes commits for writing. It waits for long commits first: who waits for
+// commits holds up every commit that comes behind.
+func (e *Engine) stopCommits() {
+	if !e.opts.mutant.longUnheeded {
+		e.longCommits.Lock()
+		defer e.longCommits.Unlock()
+	}
+	e.commits.Lock()
 }
 
 // fillRecord makes the log record of the write set.

@@ -33,7 +33,7 @@ type Counters struct {
 // Engine is the storage of one node. All methods may be called from any goroutine.
 //
 // Locks, in the order in which they are taken: flushing, slot locks (ascending),
-// commits, stores. Slot locks are the row table's.
+// longCommits, commits, stores. Slot locks are the row table's.
 type Engine struct {
 	slots  [slots.Count]slotState // first: each begins a cache line
 	opts   Options
@@ -68,6 +68,10 @@ type Engine struct {
 	follower   bool   // only ApplyRecord appends; guarded by commits
 	// changed are the slots that have changed since the last cut.
 	changed [slots.Count / 64]atomic.Uint64
+
+	// longCommits is held, from before commits is taken, by a commit of many rows or of a
+	// range, which takes seconds if they are millions, and by who stops commits.
+	longCommits sync.Mutex
 
 	rangesMu sync.Mutex
 	ranges   []rowRange // range deletions since the last cut

@@ -130,7 +130,7 @@ func (e *Engine) cut() bool {
 			runtime.Gosched()
 		}
 	}
-	e.commits.Lock()
+	e.stopCommits()
 	defer e.commits.Unlock()
 	tip, term := e.log.Tip(), e.log.Term()
 	if uint64(tip.LSN) == e.position.LSN && e.table.DirtyBytes() == 0 && !e.opts.mutant.newerThanCut {

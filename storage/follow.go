@@ -9,7 +9,7 @@ var ErrFollower = errors.New("storage: the log follows a primary, it takes no wr
 // when SetFollower returns no other write is under way; with false the node's own
 // transactions may. It waits for transactions that are committing, nothing else.
 func (e *Engine) SetFollower(follower bool) {
-	e.commits.Lock()
+	e.stopCommits()
 	e.follower = follower
 	e.commits.Unlock()
 }

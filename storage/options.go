@@ -100,6 +100,7 @@ type mutants struct {
 	expiredSeen      bool // fields are there until they are removed
 	deadlinesInline  bool // a hash that changes its layout forgets deadlines
 	deadlinesStay    bool // a deadline stays filed when it changes, and whatever is filed is removed
+	longUnheeded     bool // who stops commits does not wait for long ones first
 	setCountsTwice   bool // a member of a set is counted again when it is added again
 	setScanSkips     bool // SSCAN goes on behind where it stopped
 	setPopKeeps      bool // SPOP returns a member that it leaves in the set

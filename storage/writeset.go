@@ -22,6 +22,8 @@ type writeSet struct {
 	ops   []writeOp
 	arena []byte
 	index opIndex // last op of a row; empty while the set is small
+	// ranges says that there may be deletions of ranges.
+	ranges bool
 }
 
 type writeOp struct {
@@ -45,7 +47,7 @@ func (w *writeSet) reset() {
 	if cap(w.arena) > maxKeptArena {
 		w.arena = nil
 	}
-	w.ops = w.ops[:0]
+	w.ops, w.ranges = w.ops[:0], false
 	w.index.clear()
 	w.arena = format.AppendWriteSetHeader(w.arena[:0])
 }
@@ -99,9 +101,13 @@ func (w *writeSet) reindex() {
 // reserve makes room for n more bytes at once.
 func (w *writeSet) reserve(n int) { w.arena = slices.Grow(w.arena, n) }
 
-func (w *writeSet) put(key, value []byte)  { w.add(format.OpSet, key, value) }
-func (w *writeSet) del(key []byte)         { w.add(format.OpDelete, key, nil) }
-func (w *writeSet) delRange(lo, hi []byte) { w.add(format.OpDeleteRange, lo, hi) }
+func (w *writeSet) put(key, value []byte) { w.add(format.OpSet, key, value) }
+func (w *writeSet) del(key []byte)        { w.add(format.OpDelete, key, nil) }
+
+func (w *writeSet) delRange(lo, hi []byte) {
+	w.ranges = true
+	w.add(format.OpDeleteRange, lo, hi)
+}
 
 func (w *writeSet) get(key []byte) ([]byte, writeState) {
 	if w.index.used > 0 {
