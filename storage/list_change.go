@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"strconv"
 
 	"cobble/storage/format"
 	"cobble/storage/listpack"
@@ -187,7 +188,7 @@ func (l *List) cutRange(end End, n int64) error {
 	l.tx.delRange(
 		format.AppendListElement(nil, uint16(l.e.Slot), m.OID, from),
 		format.AppendListElement(nil, uint16(l.e.Slot), m.OID, to))
-	l.tx.explain(mark, []byte(command), l.e.Key, decimal(n))
+	l.tx.explain(mark, command, string(l.e.Key), strconv.FormatInt(n, 10))
 	m.Count = uint64(kept)
 	l.endAt(end, next, false)
 	return nil
@@ -262,7 +263,7 @@ func (l *List) Insert(pivot, value []byte, before bool) (found bool, err error) 
 		where = "BEFORE"
 	}
 	err = l.insertRow(i, value)
-	l.tx.explain(mark, []byte("LINSERT"), l.e.Key, []byte(where), pivot, value)
+	l.tx.explain(mark, "LINSERT", string(l.e.Key), where, string(pivot), string(value))
 	return true, err
 }
 
@@ -381,9 +382,9 @@ func (l *List) removeRows(end End, value []byte, count int64) (removed int64, er
 		}
 	}
 	if end == Tail {
-		l.tx.explain(mark, []byte("LREM"), l.e.Key, decimal(-removed), value)
+		l.tx.explain(mark, "LREM", string(l.e.Key), strconv.FormatInt(-removed, 10), string(value))
 	} else {
-		l.tx.explain(mark, []byte("LREM"), l.e.Key, decimal(removed), value)
+		l.tx.explain(mark, "LREM", string(l.e.Key), strconv.FormatInt(removed, 10), string(value))
 	}
 	l.endAt(end, r.first, true)
 	if whole {

@@ -157,16 +157,16 @@ func (s *Stream) findFirst() error {
 	return w.Close()
 }
 
-// Trim removes entries from the beginning, up to n of them and only those before the id; it returns how many.
-func (s *Stream) Trim(n int64, before StreamID) (removed int64, err error) {
-	if n <= 0 || s.e.Meta.Count == 0 || !s.info.First.Less(before) {
+// Trim removes entries from the beginning, up to n of them and none after the id; it returns how many.
+func (s *Stream) Trim(n int64, last StreamID) (removed int64, err error) {
+	if n <= 0 || s.e.Meta.Count == 0 || last.Less(s.info.First) {
 		return 0, nil
 	}
-	w := s.Walk(s.info.First, before, false)
+	w := s.Walk(s.info.First, last, false)
 	var next StreamID
 	for removed < n && w.Next() {
 		id := w.ID()
-		if !id.Less(before) {
+		if last.Less(id) {
 			break
 		}
 		s.drop(id, len(w.rows.Value()))

@@ -117,6 +117,11 @@ func bitPos(c *Call, tx *storage.Tx) error {
 	if bit != 0 && bit != 1 {
 		return errBitArg
 	}
+	if len(c.Args) == 6 && !fold(c.Args[5], "BIT") && !fold(c.Args[5], "BYTE") {
+		if _, ok := storage.ParseInt(c.Args[3]); ok { // the end is looked at after the unit
+			return ErrSyntax
+		}
+	}
 	r, err := bitRange(c.Args[3:])
 	if err != nil {
 		return err

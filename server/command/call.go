@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net"
 	"slices"
-	"strconv"
 
 	"cobble/server/acl"
 	"cobble/server/resp"
@@ -314,12 +313,12 @@ func (s *KeySpec) append(dst []int, args [][]byte) ([]int, error) {
 		if at >= len(args) {
 			return dst, errInvalidKeys
 		}
-		n, err := strconv.Atoi(string(args[at]))
+		n, ok := storage.ParseInt(args[at])
 		first := begin + s.FirstKey
-		if err != nil || n < 0 || n > len(args)-first {
+		if !ok || n < 0 || n > int64(len(args)-first) {
 			return dst, errInvalidKeys
 		}
-		for i := range n {
+		for i := range int(n) {
 			dst = append(dst, first+i)
 		}
 		return dst, nil

@@ -165,6 +165,13 @@ func clientReply(c *Call) error {
 }
 
 func clientPause(c *Call) error {
+	if len(c.Args) > 4 {
+		return c.badSubcommand()
+	}
+	all := len(c.Args) == 3 || equalFold(c.Args[3], "all")
+	if !all && !equalFold(c.Args[3], "write") {
+		return Error("ERR CLIENT PAUSE mode must be WRITE or ALL")
+	}
 	ms, err := strconv.ParseInt(string(c.Args[2]), 10, 64)
 	switch {
 	case err != nil || ms > 1<<53:
@@ -173,15 +180,10 @@ func clientPause(c *Call) error {
 		return Error("ERR timeout is negative")
 	}
 	until := c.Env.Process.Micros()/1000 + ms
-	switch {
-	case len(c.Args) == 3 || len(c.Args) == 4 && equalFold(c.Args[3], "all"):
+	if all {
 		c.Env.Pause.All(until)
-	case len(c.Args) == 4 && equalFold(c.Args[3], "write"):
+	} else {
 		c.Env.Pause.Writes(until)
-	case len(c.Args) == 4:
-		return Error("ERR CLIENT PAUSE mode must be WRITE or ALL")
-	default:
-		return ErrSyntax
 	}
 	c.Out.OK()
 	return nil
@@ -199,7 +201,7 @@ func clientUnblock(c *Call) error {
 		reason = strings.ToUpper(string(c.Args[3]))
 	}
 	if len(c.Args) > 4 {
-		return Error("ERR unknown subcommand or wrong number of arguments for '" + string(c.Args[1]) + "'. Try CLIENT HELP.")
+		return c.badSubcommand()
 	}
 	if reason != "TIMEOUT" && reason != "ERROR" {
 		return Error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")

@@ -121,7 +121,7 @@ func clientList(c *Call) error {
 		ids := map[uint64]bool{}
 		for _, arg := range c.Args[3:] {
 			id, err := strconv.ParseInt(string(arg), 10, 64)
-			if err != nil || id < 1 {
+			if err != nil {
 				return Error("ERR Invalid client ID")
 			}
 			ids[uint64(id)] = true

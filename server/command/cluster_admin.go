@@ -142,7 +142,7 @@ func clusterSetConfigEpoch(c *Call) error {
 // here; whether anybody answers is found out later.
 func clusterMeet(c *Call) error {
 	if len(c.Args) > 5 {
-		return c.wrongSubcommandArity()
+		return c.badSubcommand()
 	}
 	host := string(c.Args[2])
 	port, err := strconv.ParseInt(string(c.Args[3]), 10, 64)
@@ -162,15 +162,11 @@ func clusterMeet(c *Call) error {
 	return c.change(cluster.Meet{Addr: cluster.Addr{IP: ip.String(), Port: uint16(port), BusPort: uint16(bus)}})
 }
 
-func (c *Call) wrongSubcommandArity() error {
-	return Error("ERR unknown subcommand or wrong number of arguments for '" + string(c.Args[1]) + "'. Try CLUSTER HELP.")
-}
-
 func clusterReset(c *Call) error {
 	hard := false
 	switch {
 	case len(c.Args) > 3:
-		return c.wrongSubcommandArity()
+		return c.badSubcommand()
 	case len(c.Args) == 3 && equalFold(c.Args[2], "hard"):
 		hard = true
 	case len(c.Args) == 3 && !equalFold(c.Args[2], "soft"):
@@ -183,7 +179,7 @@ func clusterFailover(c *Call) error {
 	mode := cluster.FailoverNormal
 	switch {
 	case len(c.Args) > 3:
-		return c.wrongSubcommandArity()
+		return c.badSubcommand()
 	case len(c.Args) == 3 && equalFold(c.Args[2], "force"):
 		mode = cluster.FailoverForce
 	case len(c.Args) == 3 && equalFold(c.Args[2], "takeover"):

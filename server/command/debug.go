@@ -1,7 +1,6 @@
 package command
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -85,7 +84,7 @@ func debugCommand(c *Call) error {
 			return row.serve(c)
 		}
 	}
-	return Error(fmt.Sprintf("ERR unknown subcommand or wrong number of arguments for '%s'. Try DEBUG HELP.", c.Args[1]))
+	return c.badSubcommand()
 }
 
 func debugOK(c *Call) error {

@@ -118,7 +118,7 @@ func ttl(c *Call, tx *storage.Tx) error {
 		n -= c.Now
 	}
 	if c.Cmd.Name[0] != 'p' { // to the nearest second
-		n = (n + 500) / 1000
+		n = n/1000 + (n%1000+500)/1000
 	}
 	c.Out.Int(n)
 	return nil

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 
-	"cobble/server/glob"
 	"cobble/server/script"
 	"cobble/storage/dump"
 )
@@ -98,6 +97,8 @@ func (c *Call) changeFunctions(change func(*script.Libraries) (*script.Libraries
 }
 
 // findFunction finds what FCALL is to run, and whether it may run now.
+const errNoFunction Error = "ERR Function not found"
+
 func (c *Call) findFunction(s *scripted) error {
 	libs, err := c.Env.functions()
 	if err != nil {
@@ -105,7 +106,7 @@ func (c *Call) findFunction(s *scripted) error {
 	}
 	lib, f := libs.Find(string(c.Args[1]))
 	if lib == nil {
-		return Error("ERR Function not found")
+		return errNoFunction
 	}
 	s.library, s.function, s.flags = libs, f, f.Flags
 	return c.scriptMayRun(s)
@@ -205,7 +206,10 @@ func functionDelete(c *Call) error {
 }
 
 func functionFlush(c *Call) error {
-	if len(c.Args) > 3 || len(c.Args) == 3 && !equalFold(c.Args[2], "async") && !equalFold(c.Args[2], "sync") {
+	if len(c.Args) > 3 {
+		return c.badSubcommand()
+	}
+	if len(c.Args) == 3 && !equalFold(c.Args[2], "async") && !equalFold(c.Args[2], "sync") {
 		return Error("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
 	}
 	if err := c.functionsWritable(); err != nil {
@@ -234,7 +238,7 @@ func functionDump(c *Call) error {
 func functionRestore(c *Call) error {
 	policy := "append"
 	if len(c.Args) > 4 {
-		return Error("ERR wrong number of arguments for 'function|restore' command")
+		return c.badSubcommand()
 	}
 	if len(c.Args) == 4 {
 		policy = strings.ToLower(string(c.Args[3]))
@@ -282,12 +286,13 @@ func functionRestore(c *Call) error {
 }
 
 func functionList(c *Call) error {
-	code, pattern := false, ""
+	code, named, pattern := false, false, ""
 	for i := 2; i < len(c.Args); i++ {
 		switch {
 		case !code && equalFold(c.Args[i], "withcode"):
 			code = true
-		case pattern == "" && equalFold(c.Args[i], "libraryname"):
+		case !named && equalFold(c.Args[i], "libraryname"):
+			named = true
 			if i++; i == len(c.Args) {
 				return Error("ERR library name argument was not given")
 			}
@@ -302,7 +307,7 @@ func functionList(c *Call) error {
 	}
 	var shown []*script.Library
 	for _, lib := range libs.All {
-		if pattern == "" || glob.Match([]byte(pattern), []byte(lib.Name)) {
+		if !named || matchFold(pattern, lib.Name) {
 			shown = append(shown, lib)
 		}
 	}

@@ -3,7 +3,6 @@ package command
 import (
 	"fmt"
 	"runtime/debug"
-	"strconv"
 
 	"cobble/storage"
 )
@@ -14,8 +13,8 @@ func memoryUsage(c *Call, tx *storage.Tx) error {
 		if !equalFold(c.Args[i], "samples") || i+1 == len(c.Args) {
 			return ErrSyntax
 		}
-		n, err := strconv.ParseInt(string(c.Args[i+1]), 10, 64)
-		if err != nil {
+		n, ok := storage.ParseInt(c.Args[i+1])
+		if !ok {
 			return ErrNotInteger
 		}
 		if n < 0 {

@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"cobble/slots"
 )
@@ -166,7 +167,11 @@ func activeTopics(kind topicKind) func(*Call) error {
 }
 
 func (c *Call) badSubcommand() error {
-	return Error(fmt.Sprintf("ERR unknown subcommand or wrong number of arguments for '%s'. Try PUBSUB HELP.", c.Args[1]))
+	container := c.Cmd
+	if container.container != nil {
+		container = container.container
+	}
+	return Error(fmt.Sprintf("ERR unknown subcommand or wrong number of arguments for '%.128s'. Try %s HELP.", c.Args[1], strings.ToUpper(container.Name)))
 }
 
 func countListeners(kind topicKind) func(*Call) error {

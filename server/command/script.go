@@ -190,6 +190,13 @@ func (c *Call) runScript() error {
 	if err != nil {
 		return c.scriptKeysError()
 	}
+	c.route = slots.Request{}
+	if len(keys) > 0 {
+		c.route = c.request(keys)
+		if err := slots.Route(c.view(), c.route); err != nil && c.route.CrossSlot {
+			return err
+		}
+	}
 	s := &scripted{}
 	c.script = s
 	defer func() { c.script = nil }()
@@ -200,14 +207,7 @@ func (c *Call) runScript() error {
 		return storage.ErrWouldBlock
 	}
 	c.start = c.Out.Len()
-	c.route = slots.Request{}
-	if len(keys) > 0 {
-		c.route = c.request(keys)
-		c.route.Write = s.declaresWrites()
-		if err := slots.Route(c.view(), c.route); err != nil && c.route.CrossSlot {
-			return err
-		}
-	}
+	c.route.Write = len(keys) > 0 && s.declaresWrites()
 	s.run = c.newScriptRun(s)
 	c.Env.Scripts.begin(s.run)
 	defer c.Env.Scripts.end(s.run)
@@ -470,6 +470,14 @@ func (c *Call) evalIn(tx *storage.Tx, locked []slots.Slot) error {
 
 // scriptKeysError says what is wrong with the number of keys.
 func (c *Call) scriptKeysError() error {
+	if c.Cmd.Name[0] == 'f' {
+		if err := c.findFunction(&scripted{}); err == errNoFunction {
+			return err
+		}
+	}
+	if strings.HasPrefix(c.Cmd.Name, "evalsha") && len(c.Args[1]) != 40 {
+		return errNoScript
+	}
 	n, ok := storage.ParseInt(c.Args[2])
 	switch {
 	case !ok && c.Cmd.Name[0] == 'f':

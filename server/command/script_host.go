@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 
 	"cobble/server/acl"
 	"cobble/server/script"
@@ -38,7 +39,11 @@ func (h *scriptHost) Command(args [][]byte, proto int) ([]byte, error) {
 	keys, err := cmd.AppendKeys(c.keys[:0], args)
 	c.keys = keys
 	if err != nil || len(keys) == 0 {
-		return errorReply(errInvalidKeys), nil
+		outer, outerArgs := c.Cmd, c.Args
+		c.Cmd, c.Args = cmd, args
+		wrong := c.noKeys(errInvalidKeys)
+		c.Cmd, c.Args = outer, outerArgs
+		return errorReply(wrong), nil
 	}
 	if err := h.reach(cmd, args, keys); err != nil {
 		if errors.Is(err, errMoreSlots) {
@@ -98,6 +103,9 @@ func (h *scriptHost) reach(cmd *Command, args [][]byte, keys []int) error {
 	c := h.call
 	view := c.view()
 	missing := false
+	if view.Enabled && slices.ContainsFunc(keys, func(at int) bool { return slots.Of(args[at]) != slots.Of(args[keys[0]]) }) {
+		return Error("ERR Command '" + cmd.FullName() + "' in script attempted to access keys that don't hash to the same slot")
+	}
 	for _, at := range keys {
 		slot := slots.Of(args[at])
 		if view.Enabled && !c.script.legacy && c.script.flags&script.AllowCrossSlot == 0 && len(h.locked) > 0 && !slices.Contains(h.locked, slot) {
@@ -205,5 +213,6 @@ func (h *scriptHost) MayCall(args [][]byte) (bool, error) {
 func (h *scriptHost) Log(_ int, text string) { h.call.Env.Process.Log(text) }
 
 func errorReply(err error) []byte {
-	return append(append([]byte{'-'}, ErrorText(err)...), '\r', '\n')
+	text := strings.NewReplacer("\r", " ", "\n", " ").Replace(strings.Trim(ErrorText(err), "\r\n"))
+	return append(append([]byte{'-'}, text...), '\r', '\n')
 }

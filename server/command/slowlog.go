@@ -82,7 +82,7 @@ func shortened(arg []byte) string {
 func slowlogGet(c *Call) error {
 	count := int64(10)
 	if len(c.Args) > 3 {
-		return Error("ERR unknown subcommand or wrong number of arguments for '" + string(c.Args[1]) + "'. Try SLOWLOG HELP.")
+		return c.badSubcommand()
 	}
 	if len(c.Args) == 3 {
 		var ok bool

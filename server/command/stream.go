@@ -220,15 +220,15 @@ func (t *trimming) node(c *Call) int64 { return max(c.Env.Config.Int("stream-nod
 
 // apply cuts the stream.
 func (t *trimming) apply(c *Call, s *storage.Stream) (int64, error) {
-	n, before := int64(math.MaxInt64), format.MaxStreamID
+	n, last := int64(math.MaxInt64), s.Last()
 	switch {
 	case t.byLen:
 		n = s.Len() - t.maxLen
-		if next, ok := s.Last().Next(); ok {
-			before = next
-		}
 	case t.byID:
-		before = t.minID
+		var ok bool
+		if last, ok = t.minID.Prev(); !ok {
+			return 0, nil
+		}
 	default:
 		return 0, nil
 	}
@@ -239,7 +239,7 @@ func (t *trimming) apply(c *Call, s *storage.Stream) (int64, error) {
 				most = t.limit
 			}
 			var err error
-			if n, err = s.Count(before, most); err != nil {
+			if n, err = s.Count(t.minID, most); err != nil {
 				return 0, err
 			}
 		}
@@ -250,7 +250,7 @@ func (t *trimming) apply(c *Call, s *storage.Stream) (int64, error) {
 			n -= n % t.node(c)
 		}
 	}
-	return s.Trim(n, before)
+	return s.Trim(n, last)
 }
 
 func xadd(c *Call, tx *storage.Tx) error {

@@ -40,22 +40,22 @@ func (c *Call) groupOptions(create bool) (make bool, read int64, err error) {
 				return false, 0, Error("ERR value for ENTRIESREAD must be positive or -1")
 			}
 		default:
-			return false, 0, c.badGroupCommand()
+			return false, 0, c.badSubcommand()
 		}
 	}
 	return make, read, nil
 }
 
-func (c *Call) badGroupCommand() error {
-	return Error(fmt.Sprintf("ERR unknown subcommand or wrong number of arguments for '%.128s'. Try XGROUP HELP.", c.Args[1]))
-}
-
-// groupStart reads the ID that a group has read up to; "$" is the last one.
-func groupStart(s *storage.Stream, arg []byte) (storage.StreamID, error) {
+// groupStart reads the ID that a group has read up to; "$" is the last one. XGROUP SETID takes "-" and "+", too.
+func groupStart(s *storage.Stream, arg []byte, strict bool) (storage.StreamID, error) {
 	if string(arg) == "$" {
 		return s.Last(), nil
 	}
-	return strictID(arg, 0)
+	id, anySeq, err := parseStreamID(arg, 0, strict)
+	if err == nil && anySeq {
+		err = errStreamID
+	}
+	return id, err
 }
 
 func xgroupCreate(c *Call, tx *storage.Tx) error {
@@ -70,7 +70,10 @@ func xgroupCreate(c *Call, tx *storage.Tx) error {
 	if !s.Live() && !make {
 		return errNoStream
 	}
-	last, err := groupStart(s, c.Args[4])
+	if len(c.Args) > 8 { // an option came twice
+		return c.badSubcommand()
+	}
+	last, err := groupStart(s, c.Args[4], true)
 	if err != nil {
 		return err
 	}
@@ -111,7 +114,10 @@ func xgroupSetID(c *Call, tx *storage.Tx) error {
 	if err != nil {
 		return err
 	}
-	last, err := groupStart(s, c.Args[4])
+	if n := len(c.Args); n != 5 && n != 7 {
+		return c.badSubcommand()
+	}
+	last, err := groupStart(s, c.Args[4], false)
 	if err != nil {
 		return err
 	}
@@ -401,10 +407,7 @@ func xautoclaim(c *Call, tx *storage.Tx) error {
 		switch {
 		case equalFold(c.Args[i], "count") && i+1 < len(c.Args):
 			i++
-			if count, ok = storage.ParseInt(c.Args[i]); !ok {
-				return ErrNotInteger
-			}
-			if count <= 0 || count > math.MaxInt64/160 {
+			if count, ok = storage.ParseInt(c.Args[i]); !ok || count <= 0 || count > math.MaxInt64/160 {
 				return Error("ERR COUNT must be > 0")
 			}
 		case equalFold(c.Args[i], "justid"):

@@ -36,7 +36,7 @@ func xinfoStream(c *Call, tx *storage.Tx) error {
 	full, count := false, int64(10)
 	if len(c.Args) > 3 {
 		if !equalFold(c.Args[3], "full") {
-			return c.badInfo()
+			return c.badSubcommand()
 		}
 		full = true
 		switch {
@@ -48,7 +48,7 @@ func xinfoStream(c *Call, tx *storage.Tx) error {
 			}
 			count = max(count, 0)
 		default:
-			return c.badInfo()
+			return c.badSubcommand()
 		}
 	}
 	if full {
@@ -74,10 +74,6 @@ func xinfoStream(c *Call, tx *storage.Tx) error {
 		}
 	}
 	return nil
-}
-
-func (c *Call) badInfo() error {
-	return Error(fmt.Sprintf("ERR unknown subcommand or wrong number of arguments for '%.128s'. Try XINFO HELP.", c.Args[1]))
 }
 
 // streamFacts replies with seven fields that both forms of XINFO STREAM have.

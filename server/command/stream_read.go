@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -80,9 +81,20 @@ type streamTurn struct {
 	s        *storage.Stream
 	g        *storage.Group
 	after    storage.StreamID
-	history  bool // entries that the consumer has already
-	newOnly  bool // ">"
+	history  bool  // entries that the consumer has already
+	newOnly  bool  // ">"
+	twins    int64 // how many turns before have the same stream of a group, and read on from it
 	consumer *storage.Consumer
+}
+
+// twinOf finds the last turn of a key; nil if there is none.
+func twinOf(turns []streamTurn, key []byte) *streamTurn {
+	for i := len(turns) - 1; i >= 0; i-- {
+		if bytes.Equal(turns[i].key, key) {
+			return &turns[i]
+		}
+	}
+	return nil
 }
 
 // xread is XREAD and XREADGROUP.
@@ -128,10 +140,15 @@ func (c *Call) streamTurns(tx *storage.Tx, r *streamRead) (turns []streamTurn, w
 			continue
 		}
 		t := streamTurn{key: key}
-		if t.s, err = tx.Stream(key); err != nil {
+		if twin := twinOf(turns, key); twin != nil && r.group != nil {
+			t.s, t.g, t.twins = twin.s, twin.g, twin.twins
+			if twin.newOnly {
+				t.twins++
+			}
+		} else if t.s, err = tx.Stream(key); err != nil {
 			return nil, false, err
 		}
-		if r.group != nil {
+		if r.group != nil && t.g == nil {
 			var ok bool
 			if t.g, ok, err = t.s.Group(r.group); err != nil {
 				return nil, false, err
@@ -145,7 +162,7 @@ func (c *Call) streamTurns(tx *storage.Tx, r *streamRead) (turns []streamTurn, w
 		waits = waits || !t.history
 		some := t.history
 		if !some {
-			if some, err = t.hasNew(); err != nil {
+			if some, err = t.hasNew(r.count); err != nil {
 				return nil, false, err
 			}
 		}
@@ -181,13 +198,20 @@ func (t *streamTurn) start(r *streamRead, id []byte) (err error) {
 	return err
 }
 
-func (t *streamTurn) hasNew() (bool, error) {
+// hasNew reports whether there is an entry to read, after those that the turns before take.
+func (t *streamTurn) hasNew(count int64) (bool, error) {
 	from, ok := t.after.Next()
 	if !ok || !t.s.Live() || t.s.Last().Less(from) {
 		return false, nil
 	}
+	if t.twins > 0 && count <= 0 {
+		return false, nil
+	}
 	w := t.s.Walk(from, format.MaxStreamID, false)
 	some := w.Next()
+	for taken := t.twins * count; some && taken > 0; taken-- {
+		some = w.Next()
+	}
 	return some, w.Close()
 }
 
@@ -232,6 +256,9 @@ func (c *Call) greet(t *streamTurn, r *streamRead) error {
 
 // readTurn replies with the entries of one stream.
 func (c *Call) readTurn(t *streamTurn, r *streamRead) error {
+	if t.newOnly {
+		t.after = t.g.Last // a turn before may have read on
+	}
 	from, _ := t.after.Next()
 	if t.g == nil {
 		_, err := c.streamRange(t.s, from, format.MaxStreamID, r.count, false, nil)
@@ -413,19 +440,18 @@ func xpending(c *Call, tx *storage.Tx) error {
 	if len(c.Args) == 3 {
 		return c.pendingSummary(tx)
 	}
+	if len(c.Args) < 6 || len(c.Args) > 9 { // more than a consumer may follow, and is not looked at
+		return ErrSyntax
+	}
 	at, idle := 3, int64(0)
 	if equalFold(c.Args[3], "idle") {
-		if len(c.Args) < 8 {
-			return ErrSyntax
-		}
 		var ok bool
 		if idle, ok = storage.ParseInt(c.Args[4]); !ok {
 			return ErrNotInteger
 		}
-		at = 5
-	}
-	if n := len(c.Args) - at; n != 3 && n != 4 {
-		return ErrSyntax
+		if at = 5; len(c.Args) < 8 {
+			return ErrSyntax
+		}
 	}
 	count, ok := storage.ParseInt(c.Args[at+2])
 	if !ok {
@@ -440,7 +466,7 @@ func xpending(c *Call, tx *storage.Tx) error {
 		return err
 	}
 	var only *storage.Consumer
-	if len(c.Args)-at == 4 {
+	if len(c.Args) > at+3 {
 		var ok bool
 		if only, ok, err = g.Consumer(c.Args[at+3]); err != nil {
 			return err

@@ -27,7 +27,7 @@ type Library struct {
 type Libraries struct {
 	All    []*Library // by name
 	byName map[string]*Library
-	Owner  map[string]*Library // of each function
+	Owner  map[string]*Library // of each function, by its name in small letters
 }
 
 // function is a registered function in one interpreter.
@@ -35,13 +35,13 @@ type function struct {
 	callback *lua.LFunction
 }
 
-// Find returns the library of a function and the function, or nil.
+// Find returns the library of a function and the function, or nil. Names of functions may be in any case, as in Redis.
 func (l *Libraries) Find(name string) (*Library, Function) {
-	lib := l.Owner[name]
+	lib := l.Owner[strings.ToLower(name)]
 	if lib == nil {
 		return nil, Function{}
 	}
-	at, _ := slices.BinarySearchFunc(lib.Functions, name, func(f Function, name string) int { return strings.Compare(f.Name, name) })
+	at := slices.IndexFunc(lib.Functions, func(f Function) bool { return strings.EqualFold(f.Name, name) })
 	return lib, lib.Functions[at]
 }
 
@@ -50,13 +50,13 @@ func (l *Libraries) Library(name string) *Library { return l.byName[name] }
 
 // With returns the libraries with another one added, or put in the place of one of its name. The error is the reply.
 func (l *Libraries) With(lib *Library) (*Libraries, error) {
-	all := []*Library{lib}
+	var all []*Library
 	for _, other := range l.All {
 		if other.Name != lib.Name {
 			all = append(all, other)
 		}
 	}
-	return NewLibraries(all)
+	return NewLibraries(append(all, lib)) // last, for the error to name its function
 }
 
 // Without returns the libraries without one.
@@ -77,10 +77,10 @@ func NewLibraries(all []*Library) (*Libraries, error) {
 	for _, lib := range all {
 		l.byName[lib.Name] = lib
 		for _, f := range lib.Functions {
-			if l.Owner[f.Name] != nil {
+			if l.Owner[strings.ToLower(f.Name)] != nil {
 				return nil, Error("ERR Function " + f.Name + " already exists")
 			}
-			l.Owner[f.Name] = lib
+			l.Owner[strings.ToLower(f.Name)] = lib
 		}
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
@@ -144,8 +144,8 @@ func (lib *Library) header() (source string, err error) {
 		return "", Error("ERR Engine '" + engine + "' not found")
 	}
 	for _, word := range words[1:] {
-		name, ok := strings.CutPrefix(word, "name=")
-		if !ok {
+		key, name, ok := strings.Cut(word, "=")
+		if !ok || !strings.EqualFold(key, "name") {
 			return "", Error("ERR Invalid metadata value given: " + word)
 		}
 		if lib.Name != "" {
@@ -172,7 +172,7 @@ func (in *interpreter) load(lib *Library, run *Run, learn bool) error {
 	}
 	var registered []Function
 	in.register = func(f Function, callback *lua.LFunction) string {
-		if _, taken := in.fns[f.Name]; taken {
+		if slices.ContainsFunc(registered, func(other Function) bool { return strings.EqualFold(other.Name, f.Name) }) {
 			return "ERR Function already exists in the library"
 		}
 		in.fns[f.Name] = function{callback}

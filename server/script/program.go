@@ -132,11 +132,11 @@ func compile(source, name string) (*lua.FunctionProto, error) {
 			}
 			return nil, fmt.Errorf("%s:%d: %s near '%s'", name, line, syntaxMessage(e.Message), token)
 		}
-		return nil, fmt.Errorf("%s:1: %s", name, oneLine(err.Error()))
+		return nil, fmt.Errorf("%s:1: %s", name, trimmedLine(err.Error()))
 	}
 	proto, err := lua.Compile(chunk, name)
 	if err != nil {
-		return nil, fmt.Errorf("%s", oneLine(err.Error()))
+		return nil, fmt.Errorf("%s", trimmedLine(err.Error()))
 	}
 	return proto, nil
 }
@@ -145,10 +145,13 @@ func syntaxMessage(text string) string {
 	if text == "" || text == "syntax error" {
 		return "unexpected symbol"
 	}
-	return oneLine(text)
+	return trimmedLine(text)
 }
 
-// oneLine makes a text fit for a reply.
-func oneLine(text string) string {
-	return strings.TrimSpace(strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ").Replace(text))
-}
+var spaces = strings.NewReplacer("\n", " ", "\r", " ")
+
+// oneLine makes a text fit for a reply, as Redis does: byte for byte.
+func oneLine(text string) string { return spaces.Replace(text) }
+
+// trimmedLine does so with a text of the interpreter, which may end with an empty line.
+func trimmedLine(text string) string { return oneLine(strings.TrimSpace(text)) }

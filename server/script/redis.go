@@ -2,6 +2,7 @@ package script
 
 import (
 	"strconv"
+	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -147,13 +148,24 @@ func raisePlain(L *lua.LState, text string) int {
 	return 0
 }
 
+// badArguments returns an error, which the script may return in turn, and does not raise it.
+func badArguments(L *lua.LState) int {
+	t := L.NewTable()
+	t.RawSetString("err", lua.LString("ERR wrong number or type of arguments"))
+	L.Push(t)
+	return 1
+}
+
 func errorReply(L *lua.LState) int {
 	text, ok := L.Get(1).(lua.LString)
 	if L.GetTop() != 1 || !ok {
-		return raisePlain(L, "ERR wrong number or type of arguments")
+		return badArguments(L)
 	}
 	if len(text) > 0 && text[0] == '-' {
 		text = text[1:]
+	}
+	if !strings.Contains(string(text), " ") { // it has no code
+		text = "ERR " + text
 	}
 	t := L.NewTable()
 	t.RawSetString("err", text)
@@ -164,7 +176,7 @@ func errorReply(L *lua.LState) int {
 func statusReply(L *lua.LState) int {
 	text, ok := L.Get(1).(lua.LString)
 	if L.GetTop() != 1 || !ok {
-		return raisePlain(L, "ERR wrong number or type of arguments")
+		return badArguments(L)
 	}
 	t := L.NewTable()
 	t.RawSetString("ok", text)

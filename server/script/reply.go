@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"math"
 	"strconv"
-	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -136,7 +135,7 @@ func truncate(f float64) int64 {
 
 func replyTable(L *lua.LState, out *resp.Writer, t *lua.LTable, proto, depth int) error {
 	if s, ok := t.RawGetString("err").(lua.LString); ok {
-		out.Error(oneLine(strings.TrimPrefix(string(s), "-")))
+		out.Error(string(s))
 		return nil
 	}
 	if s, ok := t.RawGetString("ok").(lua.LString); ok {

@@ -123,12 +123,12 @@ func (in *interpreter) runChunk(fn *lua.LFunction, run *Run) error {
 func registerFailure(failed error) string {
 	e, ok := failed.(*lua.ApiError)
 	if !ok {
-		return oneLine(failed.Error())
+		return trimmedLine(failed.Error())
 	}
 	if t, isTable := e.Object.(*lua.LTable); isTable {
 		return oneLine(lua.LVAsString(t.RawGetString("err")))
 	}
-	return "ERR " + oneLine(lua.LVAsString(e.Object))
+	return "ERR " + trimmedLine(lua.LVAsString(e.Object))
 }
 
 // call runs a Lua function to its end. sound says that the interpreter may be used again.
@@ -174,7 +174,7 @@ func (r *Run) failure(in *interpreter, failed error) error {
 	e, ok := failed.(*lua.ApiError)
 	switch {
 	case !ok:
-		text = "ERR " + failed.Error()
+		text = "ERR " + trimmedLine(failed.Error())
 	default:
 		if t, isTable := e.Object.(*lua.LTable); isTable {
 			text = lua.LVAsString(t.RawGetString("err"))
@@ -190,9 +190,9 @@ func (r *Run) failure(in *interpreter, failed error) error {
 		if text == "" {
 			text = e.Error()
 		}
-		text = "ERR " + text
+		text = "ERR " + trimmedLine(text)
 	}
-	text = badArgument.ReplaceAllString(oneLine(text), "bad argument #$1 to '$2' (")
+	text = badArgument.ReplaceAllString(oneLine(strings.Trim(text, "\r\n")), "bad argument #$1 to '$2' (")
 	if at.line == 0 {
 		return Error(fmt.Sprintf("%s script: %s", text, r.name))
 	}

@@ -131,6 +131,7 @@ func (in *interpreter) base() {
 		L.Push(L.ToStringMeta(L.Get(1)))
 		return 1
 	}))
+	in.globals.RawSetString("tonumber", L.NewFunction(toNumber(in.globals.RawGetString("tonumber").(*lua.LFunction).GFunction)))
 	in.globals.RawSetString("gcinfo", L.NewFunction(func(L *lua.LState) int {
 		L.Push(lua.LNumber(0))
 		return 1

@@ -22,7 +22,6 @@ type object struct {
 	meta format.Meta
 	live bool // a key has it
 	said bool // a follower has it
-	told bool // a note has said what happened, of which no row is left to say
 	ops  []operation
 }
 
@@ -71,8 +70,8 @@ func (t *Translator) object(id objectID) *object {
 func (t *Translator) tell(o *object) error {
 	fresh := t.isNew(o.id) && !o.said
 	o.said = true
-	ops, told := o.ops, o.told
-	o.ops, o.told = nil, false
+	ops := o.ops
+	o.ops = nil
 	var err error
 	switch o.meta.Type {
 	case format.String:
@@ -97,7 +96,7 @@ func (t *Translator) tell(o *object) error {
 		if fresh {
 			return t.wholeStream(o, ops)
 		}
-		err = t.stream(o, ops, told)
+		err = t.stream(o, ops)
 	default:
 		err = resync("a value of type %d", o.meta.Type)
 	}

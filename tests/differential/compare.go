@@ -1,6 +1,7 @@
 package differential
 
 import (
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -19,6 +20,9 @@ var rules = map[string]rule{
 	"HGETALL": pairsAnyOrder, "CONFIG GET": pairsAnyOrder, "SCAN": scanned, "HSCAN": scannedPairs, "SSCAN": scanned, "ZSCAN": scannedScores,
 	"RANDOMKEY": shape, "HRANDFIELD": shape, "SRANDMEMBER": shape, "ZRANDMEMBER": shape, "SPOP": shape, "TIME": shape, "DUMP": shape, "OBJECT IDLETIME": shape,
 	"OBJECT FREQ": shape, "CLIENT ID": shape, "MEMORY USAGE": shape, "CLIENT LIST": shape, "CLIENT INFO": shape, "INFO": shape, "SLOWLOG LEN": shape, "SLOWLOG GET": kindOnly, "OBJECT REFCOUNT": shape,
+	"XPENDING": pending, "XINFO CONSUMERS": consumers, "XINFO STREAM": streamInfo, "XINFO GROUPS": groups, "XGROUP CREATECONSUMER": shape, "FUNCTION LIST": eachAnyOrder, "FUNCTION DUMP": shape, "LASTSAVE": shape,
+	"CLUSTER INFO": kindOnly, "CLUSTER MYID": shape, "CLUSTER NODES": kindOnly, "CLUSTER SHARDS": kindOnly, "CLUSTER SLOTS": kindOnly, "CLUSTER LINKS": kindOnly, "LATENCY DOCTOR": kindOnly,
+	"LATENCY LATEST": kindOnly, "MEMORY DOCTOR": kindOnly, "MEMORY MALLOC-STATS": kindOnly, "ROLE": kindOnly, "LATENCY HISTOGRAM": kindOnly, "COMMAND LIST": kindOnly, "LATENCY RESET": shape,
 	"HELLO": hello, "COMMAND INFO": flagsAnyOrder, "COMMAND COUNT": kindOnly, "COMMAND GETKEYSANDFLAGS": flagsAnyOrder, "CLIENT TRACKINGINFO": flagsAnyOrder,
 }
 
@@ -33,8 +37,13 @@ func ruleFor(args []string) rule {
 	if len(args) == 2 && strings.EqualFold(args[1], "HELP") {
 		return kindOnly // it is in our own words
 	}
-	if name == "COMMAND" && (len(args) == 1 || len(args) == 2 && strings.EqualFold(args[1], "INFO")) {
+	if name == "COMMAND" && (len(args) == 1 || strings.EqualFold(args[1], "DOCS") || len(args) == 2 && strings.EqualFold(args[1], "INFO")) {
 		return kindOnly // the whole table, in any order, which has a comparison of its own
+	}
+	if name == "SORT" || name == "SORT_RO" {
+		if by, ok := sortedBy(args); ok && !strings.Contains(by, "*") && !strings.HasPrefix(args[1], "{t}list") {
+			return anyOrder // of a set, as it comes
+		}
 	}
 	if len(args) > 1 {
 		if r := rules[name+" "+strings.ToUpper(args[1])]; r != nil {
@@ -210,6 +219,108 @@ func shape(_ []string, r reply) reply {
 	return r
 }
 
+// pending drops how long entries have been idle.
+func pending(_ []string, r reply) reply {
+	for i, e := range r.Elems {
+		if len(e.Elems) == 4 && e.Elems[2].Kind == respconn.Integer {
+			r.Elems[i].Elems[2] = shape(nil, e.Elems[2])
+		}
+	}
+	return r
+}
+
+// without drops fields of a map, and keeps of others only the type.
+func without(r reply, drop, keep []string) reply {
+	var elems []reply
+	for i := 0; i+1 < len(r.Elems); i += 2 {
+		name, value := r.Elems[i], r.Elems[i+1]
+		switch {
+		case slices.Contains(drop, name.Text):
+			continue
+		case slices.Contains(keep, name.Text):
+			value = shape(nil, value)
+		}
+		elems = append(elems, name, value)
+	}
+	r.Elems = elems
+	return r
+}
+
+// eachAnyOrder sorts every list and set within the reply.
+func eachAnyOrder(_ []string, r reply) reply {
+	for i, e := range r.Elems {
+		r.Elems[i] = eachAnyOrder(nil, e)
+	}
+	if r.Kind == respconn.Set || r.Kind == respconn.Array && !flatMap(r) {
+		return anyOrder(nil, r)
+	}
+	return r
+}
+
+// flatMap reports whether an array of RESP2 is names and values.
+func flatMap(r reply) bool {
+	if len(r.Elems)%2 != 0 || len(r.Elems) == 0 {
+		return false
+	}
+	for i := 0; i < len(r.Elems); i += 2 {
+		if r.Elems[i].Kind != respconn.Bulk {
+			return false
+		}
+	}
+	return true
+}
+
+// groups drops how many consumers there are: since 7.2 one is made when it asks, even if it gets nothing.
+func groups(_ []string, r reply) reply {
+	for i, e := range r.Elems {
+		r.Elems[i] = without(e, nil, []string{"consumers"})
+	}
+	return r
+}
+
+// consumers drops the clock, and consumers that have nothing, which 7.2 makes more often; "inactive" is of 7.2.
+func consumers(_ []string, r reply) reply {
+	var with []reply
+	for _, e := range r.Elems {
+		if n, ok := e.Field("pending"); ok && n.Text == "0" {
+			continue
+		}
+		with = append(with, without(e, []string{"inactive"}, []string{"idle"}))
+	}
+	r.Elems = with
+	return r
+}
+
+// streamInfo drops clocks, which XINFO STREAM FULL has in the groups and their consumers; "active-time" is of 7.2.
+func streamInfo(_ []string, r reply) reply {
+	field := func(r reply, name string) []reply {
+		f, _ := r.Field(name)
+		return f.Elems
+	}
+	found := field(r, "groups")
+	for at, group := range found {
+		for i, e := range field(group, "pending") {
+			field(group, "pending")[i].Elems[2] = shape(nil, e.Elems[2])
+		}
+		var all []reply
+		for _, consumer := range field(group, "consumers") {
+			if n, _ := consumer.Field("pel-count"); n.Text == "0" {
+				continue // see consumers
+			}
+			for j, e := range field(consumer, "pending") {
+				field(consumer, "pending")[j].Elems[1] = shape(nil, e.Elems[1])
+			}
+			all = append(all, without(consumer, []string{"active-time"}, []string{"seen-time"}))
+		}
+		for i := 0; i+1 < len(group.Elems); i += 2 {
+			if group.Elems[i].Text == "consumers" {
+				found[at].Elems[i+1].Elems = all
+			}
+		}
+	}
+	return r
+}
+
 // kindOnly keeps the type of the reply, and all of an error.
 func kindOnly(_ []string, r reply) reply {
 	if r.Err() == nil {
@@ -243,5 +354,5 @@ func paged(args []string) (cursor int, ok bool) {
 		return 0, false
 	}
 	n, err := strconv.Atoi(args[cursor])
-	return cursor, err == nil && n == 0
+	return cursor, err == nil && n == 0 || args[cursor] == ""
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"cobble/tests/proc"
@@ -51,6 +53,12 @@ func start(t *testing.T) *servers {
 	}
 	o.Program = proc.Redis
 	all := append(proc.StartServers(t, 2, o).Servers, subject)
+	for _, s := range all[:2] {
+		s.Do("CONFIG", "SET", "hz", "500") // how finely it sees that a wait is over
+	}
+	for _, s := range all {
+		s.Do("DEBUG", "SET-ACTIVE-EXPIRE", "0") // what has lapsed is there until somebody looks
+	}
 	if !o.Standalone {
 		for _, s := range all {
 			s.Do("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
@@ -100,61 +108,100 @@ func (p *pair) lacks(t *testing.T) func(name string) bool {
 func sequence(f *family, seed uint64, commands int) []step {
 	g := &generator{rand: rand.New(rand.NewPCG(seed, 7)), family: f}
 	steps := make([]step, commands)
+	session := 0
 	for i := range steps {
-		steps[i] = step{session: g.rand.IntN(max(1, f.sessions)), args: g.command()}
+		if i == 0 || g.rand.IntN(3) == 0 {
+			session = g.rand.IntN(max(1, f.sessions))
+		}
+		args := g.command()
+		steps[i] = step{session: session, args: args, lapse: f.lapses && shortLived(args)}
 	}
 	return steps
 }
 
-func (p *pair) checkFamily(t *testing.T, f *family, seeds, commands int) {
-	t.Helper()
-	failures := 0
-	first, last := uint64(1), uint64(seeds)
-	if only := envInt(t, "COBBLE_SEED", 0); only > 0 {
-		first, last = uint64(only), uint64(only)
-	}
-	for seed := first; seed <= last; seed++ {
-		protocol := 2 + int(seed%2)
-		steps := sequence(f, seed, commands)
-		d, err := p.run(steps, protocol)
-		if err != nil {
-			t.Fatalf("%s, seed %d: %v", f.name, seed, err)
-		}
-		if d == nil || p.repeated(d) {
-			continue
-		}
-		steps, d = shrink(steps, d, func(candidate []step) *difference {
-			d, err := p.run(candidate, protocol)
-			if err != nil {
-				t.Fatalf("%s, seed %d, shrinking: %v", f.name, seed, err)
-			}
-			return d
-		})
-		var lines []string
-		for _, s := range steps {
-			lines = append(lines, "    "+s.String())
-		}
-		t.Errorf("%s, RESP%d; again: COBBLE_SEED=%d COBBLE_COMMANDS=%d go test ./tests/differential -run '%s'\n%s\n  differs at %s",
-			f.name, protocol, seed, commands, t.Name(), strings.Join(lines, "\n"), d)
-		if failures++; failures >= envInt(t, "COBBLE_FAILURES", 10) {
-			t.Logf("%s: stopped at seed %d after %d failures", f.name, seed, failures)
-			return
-		}
-	}
+// failures bounds how many differences of one family are shown.
+type failures struct {
+	left atomic.Int64
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+func newFailures(t *testing.T) *failures {
+	f := &failures{seen: map[string]bool{}}
+	f.left.Store(int64(envInt(t, "COBBLE_FAILURES", 10)))
+	return f
 }
 
 // repeated reports whether a difference looks like one that was reported already, so that a single mistake in the
 // subject fills one page and not a hundred.
-func (p *pair) repeated(d *difference) bool {
+func (f *failures) repeated(d *difference) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	sign := d.signature()
-	if p.reported[sign] {
-		return true
+	was := f.seen[sign]
+	f.seen[sign] = true
+	return was
+}
+
+// checkFamily runs sequences of a family, each worker on servers of its own.
+func checkFamily(t *testing.T, workers []*pair, f *family, seeds, commands int) {
+	t.Helper()
+	first, last := uint64(1), uint64(seeds)
+	if only := envInt(t, "COBBLE_SEED", 0); only > 0 {
+		first, last = uint64(only), uint64(only)
+	} else if from := envInt(t, "COBBLE_FROM", 1); from > 1 {
+		first, last = uint64(from), uint64(from+seeds-1)
 	}
-	if p.reported == nil {
-		p.reported = map[string]bool{}
+	var next atomic.Uint64
+	next.Store(first)
+	seen := newFailures(t)
+	var all sync.WaitGroup
+	for _, p := range workers {
+		all.Go(func() {
+			for seed := next.Add(1) - 1; seed <= last && seen.left.Load() > 0; seed = next.Add(1) - 1 {
+				if err := p.checkSeed(t, f, seed, commands, seen); err != nil {
+					t.Errorf("%s, seed %d: %v", f.name, seed, err)
+					return
+				}
+			}
+		})
 	}
-	p.reported[sign] = true
-	return false
+	all.Wait()
+	if seen.left.Load() <= 0 {
+		t.Logf("%s: stopped after so many failures, before seed %d", f.name, next.Load())
+	}
+}
+
+func (p *pair) checkSeed(t *testing.T, f *family, seed uint64, commands int, seen *failures) error {
+	protocol := 2 + int(seed%2)
+	p.lapses = f.lapses
+	p.setup, p.carries = f.setup, seed%16 < 2
+	steps := sequence(f, seed, commands)
+	d, err := p.run(steps, protocol)
+	if d == nil || err != nil || seen.repeated(d) {
+		return err
+	}
+	tally := p.tally
+	p.tally = nil
+	defer func() { p.tally = tally }()
+	steps, d = shrink(steps, d, func(candidate []step) *difference {
+		d, e := p.run(candidate, protocol)
+		if e != nil {
+			err = e
+		}
+		return d
+	})
+	if err != nil {
+		return fmt.Errorf("shrinking: %w", err)
+	}
+	var lines []string
+	for _, s := range steps {
+		lines = append(lines, "    "+s.String())
+	}
+	t.Errorf("%s, RESP%d; again: COBBLE_SEED=%d COBBLE_COMMANDS=%d go test ./tests/differential -run '%s'\n%s\n  differs at %s",
+		f.name, protocol, seed, commands, t.Name(), strings.Join(lines, "\n"), d)
+	seen.left.Add(-1)
+	return nil
 }
 
 func (p *pair) report(t *testing.T) {
@@ -165,29 +212,82 @@ func (p *pair) report(t *testing.T) {
 
 func TestReplies(t *testing.T) {
 	s := start(t)
+	workers := []*pair{s.versus(t, s.subject)}
+	for len(workers) < envInt(t, "COBBLE_WORKERS", 1) {
+		more := start(t)
+		workers = append(workers, more.versus(t, more.subject))
+	}
 	t.Run("itself", s.testItself)
 	t.Run("shrink", s.testShrink)
 	t.Run("arity", s.testArity)
 	t.Run("raw", s.testRaw)
-	p := s.versus(t, s.subject)
-	lacks := p.lacks(t)
-	for _, f := range families {
+	lacks := workers[0].lacks(t)
+	count := newTally(workers[0].shared(t, lacks))
+	for _, p := range workers {
+		p.tally = count
+	}
+	for _, f := range append(slices.Clone(families), workers[0].syntax(t, lacks)) {
 		t.Run(f.name, func(t *testing.T) {
 			f, missing := f.without(lacks)
 			if len(missing) > 0 {
 				t.Logf("not compared, the subject has no %s", strings.Join(missing, ", "))
 			}
-			p.checkFamily(t, f, envInt(t, "COBBLE_SEEDS", 20), envInt(t, "COBBLE_COMMANDS", 80))
+			count.family = f.name
+			seeds, commands := envInt(t, "COBBLE_SEEDS", 20), envInt(t, "COBBLE_COMMANDS", 80)
+			checkFamily(t, workers, f, max(1, seeds*f.share()/100), commands)
 		})
 	}
-	p.report(t)
+	for _, p := range workers {
+		p.report(t)
+	}
+	t.Logf("commands run:\n%s", count)
+}
+
+// syntax makes the family of what the oracle's manuals say.
+func (p *pair) syntax(t *testing.T, lacks func(string) bool) *family {
+	t.Helper()
+	c, err := respconn.Dial(p.oracle.addr, replyTimeout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	f, err := syntaxFamily(c, lacks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// shared names the commands that both servers have: "get", "client|kill".
+func (p *pair) shared(t *testing.T, lacks func(string) bool) map[string]bool {
+	t.Helper()
+	c, err := respconn.Dial(p.oracle.addr, replyTimeout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r, err := c.Do("COMMAND", "LIST")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := r.Strs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := map[string]bool{}
+	for _, n := range names {
+		if up := strings.ToUpper(n); !lacks(up) && (strings.Contains(n, "|") || lacks(up+"|")) {
+			both[n] = true
+		}
+	}
+	return both
 }
 
 // The comparison must be sound: a server agrees with itself.
 func (s *servers) testItself(t *testing.T) {
 	p := s.versus(t, s.twin)
 	for _, f := range families {
-		p.checkFamily(t, f, min(5, envInt(t, "COBBLE_SEEDS", 5)), 80)
+		checkFamily(t, []*pair{p}, f, min(5, envInt(t, "COBBLE_SEEDS", 5)), 80)
 	}
 	if len(p.seen) > 0 {
 		t.Errorf("known differences between a server and itself: %v", p.seen)

@@ -31,7 +31,7 @@ var families = prepared(
 	}},
 	&family{name: "lists", commands: []string{
 		"6 LPUSH key value...", "6 RPUSH key (value)...", "LPUSHX key value", "RPUSHX key value value", "4 RPUSH key number number number",
-		"3 LPOP key [small]", "3 RPOP key [small]", "2 LLEN key", "3 LINDEX key index", "4 LSET key index value",
+		"3 LPOP key [small]", "3 RPOP key [small]", "2 LLEN key", "3 LINDEX key index", "4 LSET key near value",
 		"4 LRANGE key index index", "2 LTRIM key index index", "2 LREM key int value", "LREM key small number",
 		"3 LINSERT key (BEFORE | AFTER | word) value value", "3 LINSERT key BEFORE number number",
 		"3 LPOS key value [RANK int] [COUNT small] [MAXLEN small]", "LPOS key number COUNT 0",
@@ -53,10 +53,10 @@ var families = prepared(
 		"SET key value", "DEL key", "TYPE key", "EXISTS key", "OBJECT ENCODING key", "EXPIRE key seconds", "TTL key", "COPY key key [REPLACE]", "RENAME key key",
 	}},
 	&family{name: "sorts", commands: []string{
-		"6 RPUSH key number number number", "3 RPUSH key member member", "SET key value",
-		"8 SORT key [BY word] [LIMIT small small] [ASC | DESC] [ALPHA]", "4 SORT key (ALPHA | DESC | ASC | LIMIT small small | BY word | word | STORE key)...",
-		"4 SORT key [LIMIT small small] [DESC] [ALPHA] STORE key", "2 SORT_RO key [LIMIT small small] [DESC] [ALPHA]", "SORT_RO key STORE key", "SORT key BY pattern", "SORT key GET pattern",
-		"DEL key", "TYPE key", "2 LRANGE key 0 -1", "SORT key STORE otherkey", "COMMAND GETKEYS SORT key (BY word | LIMIT small small | STORE key | GET pattern)...",
+		"6 RPUSH list number number number", "3 RPUSH list member member", "SET list value",
+		"8 SORT list [BY word] [LIMIT small small] [ASC | DESC] [ALPHA]", "4 SORT list (ALPHA | DESC | ASC | LIMIT small small | BY word | word | STORE list)...",
+		"4 SORT list [LIMIT small small] [DESC] [ALPHA] STORE list", "2 SORT_RO list [LIMIT small small] [DESC] [ALPHA]", "SORT_RO list STORE list", "SORT list BY pattern", "SORT list GET pattern",
+		"DEL list", "TYPE list", "2 LRANGE list 0 -1", "SORT list STORE otherkey", "COMMAND GETKEYS SORT list (BY word | LIMIT small small | STORE list | GET pattern)...",
 	}},
 	&family{name: "sketches", commands: []string{
 		"8 PFADD key member...", "2 PFADD key", "4 PFCOUNT key", "2 PFCOUNT key...", "3 PFMERGE key key...", "3 GET key", "PFDEBUG ENCODING key", "PFDEBUG DECODE key",
@@ -80,7 +80,7 @@ var families = prepared(
 		"4 ZADD lexkey (0 member)...", "2 ZREM lexkey member", "2 ZRANGEBYLEX lexkey lexbound lexbound [LIMIT small small]", "2 ZREVRANGEBYLEX lexkey lexbound lexbound [LIMIT small small]",
 		"2 ZLEXCOUNT lexkey lexbound lexbound", "ZREMRANGEBYLEX lexkey lexbound lexbound", "2 ZRANGE lexkey lexbound lexbound BYLEX [REV] [LIMIT small small]",
 		"ZREMRANGEBYRANK key index index", "ZREMRANGEBYSCORE key scorebound scorebound", "2 ZRANGESTORE key key index index [REV]", "ZRANGESTORE key key scorebound scorebound BYSCORE [REV] [LIMIT small small]",
-		"2 ZPOPMIN key [small]", "2 ZPOPMAX key [small]", "2 ZMPOP 2 key key (MIN | MAX) [COUNT small]", "ZMPOP small key key word",
+		"BZPOPMIN key key 0.001", "BZPOPMAX key key 0.001", "BZMPOP 0.001 2 key key (MIN | MAX | word) [COUNT small]", "2 ZPOPMIN key [small]", "2 ZPOPMAX key [small]", "2 ZMPOP 2 key key (MIN | MAX) [COUNT small]", "ZMPOP small key key word",
 		"2 ZUNION 2 key key [WEIGHTS score score] [AGGREGATE (SUM | MIN | MAX)] [WITHSCORES]", "2 ZINTER 2 key key [WEIGHTS score score] [AGGREGATE (SUM | MIN | MAX)] [WITHSCORES]",
 		"2 ZDIFF 2 key key [WITHSCORES]", "ZUNIONSTORE key 3 key key key [WEIGHTS score score score] [AGGREGATE (SUM | MIN | MAX | word)]", "ZINTERSTORE key 2 key key [WEIGHTS score score]",
 		"ZDIFFSTORE key 2 key key", "2 ZINTERCARD 2 key key [LIMIT small]", "ZUNION int key key", "3 ZRANDMEMBER key [count [WITHSCORES]]", "3 ZSCAN key 0 [MATCH pattern] [COUNT small]", "ZSCAN key word",
@@ -126,6 +126,7 @@ var families = prepared(
 		"MONITOR word", "SUBSTR word", "DEBUG SLEEP 0", "CLIENT KILL word", "CLIENT KILL ID word", "CLIENT LIST word",
 		"CLIENT UNPAUSE", "CLIENT TRACKING word", "CLIENT CACHING word", "CLIENT GETREDIR", "CLIENT TRACKINGINFO", "CLIENT UNBLOCK word",
 	}},
+	scriptFamily, groupFamily, lifetimeFamily, administration,
 )
 
 func prepared(all ...*family) []*family {

@@ -128,7 +128,7 @@ func (p *parser) alternatives(end string) node {
 }
 
 func (p *parser) word(w string) node {
-	if w != strings.ToLower(w) || strings.ToUpper(w) == w {
+	if w != strings.ToLower(w) || strings.ToUpper(w) == w || strings.ContainsAny(w, "{.0123456789") && kinds[w] == nil {
 		return literal(w)
 	}
 	if kinds[w] == nil {
@@ -149,6 +149,12 @@ type family struct {
 	// commands are lines of the grammar, name first; a number before the name is its weight, else 1.
 	commands []string
 	sessions int // how many connections take part; 1 when 0
+	// setup runs before each sequence, on both servers.
+	setup [][]string
+	// lapses lets keys expire: a command with a lifetime of a few milliseconds is followed by a wait.
+	lapses bool
+	// percent is how many sequences there are in proportion to other families; 100 when 0.
+	percent int
 
 	rows  []row
 	total int
@@ -158,6 +164,13 @@ type row struct {
 	name   string
 	weight int
 	args   node
+}
+
+func (f *family) share() int {
+	if f.percent == 0 {
+		return 100
+	}
+	return f.percent
 }
 
 func (f *family) prepare() {
@@ -176,7 +189,7 @@ func (f *family) prepare() {
 
 // without gives the family without the commands that one of the servers lacks, and those commands' names.
 func (f *family) without(lacks func(name string) bool) (*family, []string) {
-	kept := &family{name: f.name, sessions: f.sessions}
+	kept := &family{name: f.name, sessions: f.sessions, setup: f.setup, lapses: f.lapses, percent: f.percent}
 	var missing []string
 	for _, r := range f.rows {
 		name := r.name
@@ -217,7 +230,7 @@ func (g *generator) command() []string {
 		if g.rand.IntN(8) == 0 {
 			args = g.spoil(args)
 		}
-		if !unfit(args) {
+		if !unfit(args, g.family.lapses) {
 			return args
 		}
 	}

@@ -51,7 +51,7 @@ func TestSequencesAreReproducible(t *testing.T) {
 			if a[i].String() != b[i].String() {
 				t.Fatalf("%s: step %d is %s, then %s", f.name, i, a[i], b[i])
 			}
-			if unfit(a[i].args) {
+			if unfit(a[i].args, f.lapses) {
 				t.Errorf("%s: unfit: %s", f.name, a[i])
 			}
 		}

@@ -1,6 +1,8 @@
 package differential
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 
 	"cobble/tools/respconn"
@@ -13,6 +15,7 @@ type known struct {
 	commands []string // upper case; empty means any
 	why      string
 	applies  func(args []string, oracle, subject reply) bool
+	ends     bool // what the servers hold differs from here on: the sequence is over
 }
 
 // newer are the differences between Redis 7.0 (the oracle) and 7.2 (the target).
@@ -26,7 +29,7 @@ var newer = []known{
 	},
 	{
 		name: "short scores", commands: []string{"ZADD", "ZINCRBY", "ZSCORE", "ZMSCORE", "ZRANGE", "ZREVRANGE", "ZRANGEBYSCORE", "ZREVRANGEBYSCORE",
-			"ZPOPMIN", "ZPOPMAX", "ZMPOP", "ZUNION", "ZINTER", "ZDIFF"},
+			"ZPOPMIN", "ZPOPMAX", "ZMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP", "ZUNION", "ZINTER", "ZDIFF", "EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO", "ZRANDMEMBER"},
 		why:     "7.2 prints the shortest digits that read back as the same number, 7.0 seventeen",
 		applies: func(_ []string, oracle, subject reply) bool { return sameScores(oracle, subject) },
 	},
@@ -38,10 +41,35 @@ var newer = []known{
 		},
 	},
 	{
+		name: "lag behind deleted entries", commands: []string{"XINFO"},
+		why: "7.0 takes no notice of deleted entries that a group has yet to read",
+		applies: func(args []string, oracle, subject reply) bool {
+			counts := []string{"lag", "entries-read"}
+			a, b := clone(oracle), clone(subject)
+			for _, r := range []reply{a, b} {
+				groups := r.Elems
+				if found, ok := r.Field("groups"); ok {
+					groups = found.Elems
+				}
+				for i := range groups {
+					groups[i] = without(groups[i], counts, nil)
+				}
+			}
+			return same(args, nil, a, b)
+		},
+	},
+	{
+		name: "slots of a command in a script", commands: []string{"EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"},
+		why: "newer versions name the command whose keys are in several slots",
+		applies: func(_ []string, oracle, subject reply) bool {
+			return strings.Contains(oracle.String(), "Script attempted to access a non local key") && strings.Contains(subject.String(), "in script attempted to access keys that don't hash to the same slot")
+		},
+	},
+	{
 		name: "nonsense before STREAMS", commands: []string{"XREAD", "XREADGROUP"},
 		why: "keys are found by the key specification, behind the word STREAMS, whatever stands before it",
 		applies: func(_ []string, oracle, subject reply) bool {
-			return oracle.Text == "ERR syntax error" && strings.HasPrefix(subject.Text, "CROSSSLOT")
+			return oracle.Err() != nil && strings.HasPrefix(subject.Text, "CROSSSLOT") || strings.HasPrefix(oracle.Text, "CROSSSLOT") && subject.Err() != nil
 		},
 	},
 	{
@@ -114,10 +142,46 @@ var deliberate = []known{
 		},
 	},
 	{
-		name: "GEORADIUS that stores twice, or too early", commands: []string{"GEORADIUS", "GEORADIUSBYMEMBER"},
-		why: "Redis looks for the key of a malformed command in another place than its key specification says; both are errors",
+		name: "GEORADIUS that stores twice, or too early", commands: []string{"GEORADIUS", "GEORADIUSBYMEMBER"}, ends: true,
+		why: "Redis takes the last STORE of several, and looks for the key of a malformed command in another place than its key specification says",
+		applies: func(args []string, oracle, subject reply) bool {
+			stores := 0
+			for _, a := range args {
+				if strings.EqualFold(a, "STORE") || strings.EqualFold(a, "STOREDIST") {
+					stores++
+				}
+			}
+			return strings.HasPrefix(oracle.Text, "CROSSSLOT") && subject.Err() != nil || strings.HasPrefix(subject.Text, "CROSSSLOT") && oracle.Err() != nil ||
+				stores > 1 && subject.Err() != nil
+		},
+	},
+	{
+		name: "sorting changes nothing", commands: []string{"OBJECT"},
+		why: "Redis turns a sorted set into a skiplist when it is sorted by SORT; Cobble's SORT only reads",
+		applies: func(args []string, oracle, subject reply) bool {
+			return isEncoding(args) && oracle.Text == "skiplist" && subject.Text == "listpack" && len(args) > 2 && typed.MatchString(args[2])
+		},
+	},
+	{
+		name: "half a number of keys", commands: []string{"EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO", "ZUNION", "ZINTER", "ZDIFF", "ZUNIONSTORE", "ZINTERSTORE",
+			"ZDIFFSTORE", "ZINTERCARD", "SINTERCARD", "LMPOP", "BLMPOP", "ZMPOP", "BZMPOP"},
+		why: "Redis counts keys by the digits that a number begins with, to say CROSSSLOT of a command that is wrong anyway",
 		applies: func(_ []string, oracle, subject reply) bool {
 			return strings.HasPrefix(oracle.Text, "CROSSSLOT") && subject.Err() != nil
+		},
+	},
+	{
+		name: "an old overflow", commands: []string{"SORT", "SORT_RO"}, ends: true,
+		why: "Redis takes a number for too large if one that came before was, in whatever command",
+		applies: func(_ []string, oracle, subject reply) bool {
+			return oracle.Text == "ERR One or more scores can't be converted into double" && subject.Err() == nil
+		},
+	},
+	{
+		name: "after the last ID", commands: []string{"XREADGROUP"}, ends: true,
+		why: "Redis begins again with the first entry; Cobble knows that there is none",
+		applies: func(args []string, _, subject reply) bool {
+			return slices.Contains(args, "18446744073709551615-18446744073709551615") && subject.Err() == nil
 		},
 	},
 	{
@@ -126,16 +190,31 @@ var deliberate = []known{
 		applies: func(_ []string, oracle, subject reply) bool { return subject.Err() == nil },
 	},
 	{
+		name: "Lua's words", commands: []string{"EVAL", "EVAL_RO", "SCRIPT", "FUNCTION"},
+		why: "syntax errors are those of the interpreter, which is not Lua's own",
+		applies: func(_ []string, oracle, subject reply) bool {
+			at := strings.Index(oracle.Text, "user_script:")
+			if at < 0 {
+				at = strings.Index(oracle.Text, "user_function:")
+			}
+			return at > 0 && strings.HasPrefix(subject.Text, oracle.Text[:at])
+		},
+	},
+	{
 		name: "whole error texts",
-		why:  "Redis cuts an error message at a NUL byte of an argument that it quotes; Cobble shows the argument whole",
+		why:  "Redis cuts an error message, and a status of a script, at a NUL byte of an argument that it quotes; Cobble shows the argument whole",
 		applies: func(args []string, oracle, subject reply) bool {
 			whole := subject.Text
 			at := strings.IndexByte(whole, 0)
-			return oracle.Err() != nil && subject.Err() != nil && at >= 0 && strings.HasPrefix(oracle.Text, whole[:at]) &&
+			plain := oracle.Err() != nil && subject.Err() != nil || oracle.Kind == respconn.Simple && subject.Kind == respconn.Simple
+			return plain && at >= 0 && strings.HasPrefix(oracle.Text, whole[:at]) &&
 				strings.IndexByte(strings.Join(args, " "), 0) >= 0
 		},
 	},
 }
+
+// typed are the keys of the syntax family, the only one that sorts sorted sets.
+var typed = regexp.MustCompile(`^{t}[a-z-]+[0-2]$`)
 
 func isEncoding(args []string) bool { return len(args) > 1 && strings.EqualFold(args[1], "ENCODING") }
 

@@ -1,8 +1,18 @@
 package differential
 
+// maxRuns bounds how often a sequence is run again to make it shorter.
+const maxRuns = 600
+
 // shrink makes a failing sequence as short as it can while it fails, and then its arguments as plain. fails runs a
 // candidate and gives its difference, nil when there is none.
-func shrink(steps []step, d *difference, fails func([]step) *difference) ([]step, *difference) {
+func shrink(steps []step, d *difference, runs func([]step) *difference) ([]step, *difference) {
+	left := maxRuns
+	fails := func(candidate []step) *difference {
+		if left--; left < 0 {
+			return nil
+		}
+		return runs(candidate)
+	}
 	if d.at < len(steps) {
 		steps = steps[:d.at+1]
 	}
@@ -31,11 +41,11 @@ func dropSteps(steps []step, d *difference, fails func([]step) *difference) ([]s
 // simplify tries to drop arguments of one step, and to put plainer ones in their place.
 func simplify(steps []step, i int, d *difference, fails func([]step) *difference) ([]step, *difference) {
 	try := func(args []string) bool {
-		if unfit(args) {
+		if unfit(args, steps[i].lapse) {
 			return false
 		}
 		changed := append([]step(nil), steps...)
-		changed[i] = step{session: steps[i].session, args: args}
+		changed[i] = step{session: steps[i].session, args: args, lapse: steps[i].lapse}
 		e := fails(changed)
 		if e != nil {
 			steps, d = changed, e

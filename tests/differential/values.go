@@ -2,7 +2,7 @@ package differential
 
 import (
 	"fmt"
-	"math"
+	"maps"
 	"strconv"
 	"strings"
 )
@@ -59,7 +59,7 @@ func makeKinds() map[string]func(*generator) string {
 		"0x10", "0x1p3", ".5", "5.", "+5", "1e", "1\x00", "--1", "1_000", "1,5", "1e308", "1.7976931348623157e308")
 	key := func(g *generator) string { return fmt.Sprintf("{t}%c", 'a'+rune(g.rand.IntN(6))) }
 	field := func(g *generator) string { return fmt.Sprintf("f%d", g.rand.IntN(8)) }
-	return map[string]func(*generator) string{
+	all := map[string]func(*generator) string{
 		"key":      mixed(key, key, key, key, key, oneOf("{t}", "{t}\x00\r\n", "{t}"+long, "{t}missing")),
 		"otherkey": oneOf("elsewhere", "{u}a", "", "{}x"),
 		"value":    mixed(text, numbers),
@@ -102,90 +102,34 @@ func makeKinds() map[string]func(*generator) string {
 		"word":     oneOf("hello", "", "a b", "ünï", "x\r\ny", "nothing"),
 		"name":     oneOf("alice", "a b", "", "bob\n", "x", "é"),
 	}
+	maps.Copy(all, moreKinds())
+	return all
 }
 
-// unfit says that a command must not be run: it would expire something while the servers are compared, or make one of
-// them allocate or answer with something huge.
-func unfit(args []string) bool {
-	name := strings.ToUpper(args[0])
-	number := func(i int) (int64, bool) {
-		if i < 0 || i >= len(args) {
-			return 0, false
-		}
-		n, err := strconv.ParseInt(strings.TrimPrefix(args[i], "#"), 10, 64)
-		return n, err == nil
+// moreKinds are those of families_more.go and syntax.go.
+func moreKinds() map[string]func(*generator) string {
+	return map[string]func(*generator) string{
+		"fcall":         oneOf("call"),
+		"flook":         oneOf("look"),
+		"fecho":         oneOf("echo"),
+		"callscript":    oneOf(scripts[:8]...),
+		"script":        oneOf(scripts...),
+		"hash":          func(g *generator) string { return hashOf(scripts[g.rand.IntN(9)]) },
+		"librarytext":   oneOf(others...),
+		"list":          mixed(oneOf("{t}list0", "{t}list1", "{t}list2", "{t}list3"), oneOf("{t}list4", "{t}list missing")),
+		"libraryname":   mixed(oneOf("lib1", "lib2", "lib*", "LIB1"), oneOf("", "*", "nosuch")),
+		"payload":       mixed(oneOf(payloads...), oneOf("", "x", payloads[0][:10], payloads[5]+"x")),
+		"stream":        mixed(oneOf("{t}s1", "{t}s2"), oneOf("{t}s3", "{t}a")),
+		"smallid":       func(g *generator) string { return fmt.Sprintf("%d-*", 20+g.rand.IntN(3)) },
+		"setting":       oneOf("maxmemory", "hash-max-*", "list-max-listpack-size", "zset-max-listpack-value", "set-max-intset-entries", "nosuch", "maxmemory-policy", "timeout", "hz?", ""),
+		"slot":          mixed(between(0, 16383), oneOf("-1", "16384", "x", "")),
+		"badslot":       oneOf("-1", "16384", "x", "", "99999999999"),
+		"zero":          mixed(oneOf("0"), oneOf("0", "word", "-1", "")),
+		"wait":          oneOf("0.001", "1", "0.001", "0.002", "1", "-1", "x"),
+		"group":         mixed(oneOf("g1", "g2"), oneOf("g3", "")),
+		"consumer":      oneOf("c1", "c2", "c3"),
+		"min-idle-time": mixed(oneOf("0"), oneOf("100000000", "-1", "x")),
+		"near":          mixed(between(-3, 3), between(-12, 12)),
+		"soon":          oneOf("1", "2"),
 	}
-	soon := func(i int, second int64) bool {
-		n, ok := number(i)
-		return ok && n > 0 && n <= 100*second
-	}
-	switch name {
-	case "EXPIRE", "SETEX":
-		if soon(2, 1) {
-			return true
-		}
-	case "PEXPIRE", "PSETEX", "RESTORE":
-		if soon(2, 1000) {
-			return true
-		}
-	case "SETRANGE", "SETBIT", "BITFIELD":
-		for i := range args {
-			if n, ok := number(i); ok && n > 100000 && n < 1<<32 && !(name == "SETRANGE" && n >= 512<<20 && i == 2) {
-				return true
-			}
-		}
-	case "HRANDFIELD", "SRANDMEMBER", "ZRANDMEMBER":
-		if n, ok := number(2); ok && n < -1000 && n != math.MinInt64 && (len(args) == 3 || n > math.MinInt64/2) {
-			return true
-		}
-	case "SPOP": // what it leaves is left to chance
-		if n, ok := number(2); len(args) == 2 || ok && n > 0 && len(args) == 3 {
-			return true
-		}
-	}
-	return unfitAdmin(name, args, number) || unfitLifetime(args, soon)
-}
-
-// unfitAdmin says so of commands on which a server waits, ends, or tells what is its own.
-func unfitAdmin(name string, args []string, number func(int) (int64, bool)) bool {
-	switch name {
-	case "WAIT":
-		if n, ok := number(1); ok && n > 0 {
-			return true
-		}
-	case "DEBUG":
-		if len(args) > 2 && strings.EqualFold(args[1], "SLEEP") && args[2] != "0" {
-			return true
-		}
-	case "SHUTDOWN", "MONITOR": // the end, and a stream with the time in it
-		if len(args) == 1 {
-			return true
-		}
-	case "SCAN", "HSCAN", "SSCAN", "ZSCAN": // a cursor that the server did not give may say anything
-		at := 1
-		if name != "SCAN" {
-			at = 2
-		}
-		if n, ok := number(at); ok && n != 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// unfitLifetime looks for options that make something expire soon.
-func unfitLifetime(args []string, soon func(i int, second int64) bool) bool {
-	for i, a := range args {
-		switch strings.ToUpper(a) {
-		case "EX":
-			if soon(i+1, 1) {
-				return true
-			}
-		case "PX":
-			if soon(i+1, 1000) {
-				return true
-			}
-		}
-	}
-	return false
 }
