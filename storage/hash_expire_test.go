@@ -427,7 +427,7 @@ func runFields(seed uint64, steps int, mutant mutants) (layouts [3]int, err erro
 // layouts, over restarts and crashes, copies and payloads; what is filed is exactly what there is.
 func TestFieldsExpireAgainstMap(t *testing.T) {
 	var all [3]int
-	for seed := range testSeeds(t, 30) {
+	for seed := range testSeeds(t, 15) {
 		layouts, err := runFields(seed, 300, mutants{})
 		if err != nil {
 			t.Fatal(err)
@@ -538,3 +538,55 @@ func TestFollowerKeepsExpiredFields(t *testing.T) {
 		}
 	}
 }
+
+// A field of a large hash is found without the others, and so is what is due.
+func TestFieldsExpireOneByOne(t *testing.T) {
+	fs := vfs.NewMem()
+	e := openTest(t, smallOptions(fs))
+	const fields = 5000
+	update(t, e, "h", func(tx *Tx) error {
+		h, err := tx.Hash([]byte("h"))
+		for i := 0; i < fields && err == nil; i++ {
+			_, err = h.SetUntil(fmt.Append(nil, i), []byte("v"), testNow+1000+int64(i))
+		}
+		h.Save()
+		return err
+	})
+	if err := errors.Join(e.Flush(), e.Close()); err != nil {
+		t.Fatal(err)
+	}
+	e = openTest(t, smallOptions(fs)) // every row is cold now
+	defer e.Close()
+	loads := e.Stats().Loads
+	update(t, e, "h", func(tx *Tx) error {
+		h, err := tx.Hash([]byte("h"))
+		if err == nil {
+			_, err = h.ExpireField([]byte("4000"), testNow+500, ExpireAlways)
+		}
+		h.Save()
+		return err
+	})
+	if n := e.Stats().Loads - loads; n > 6 {
+		t.Errorf("a deadline of one field needed %d rows", n)
+	}
+	loads = e.Stats().Loads
+	var told []string
+	e.Observe(changes(func(keys [][]byte) { told = append(told, fmt.Sprintf("%s", keys)) }))
+	for _, now := range []int64{testNow + 501, testNow + 1003} { // one field, and three
+		if _, err := e.SweepExpired(now, 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := e.Stats().Loads - loads; n > 12 {
+		t.Errorf("four fields were removed by way of %d rows", n)
+	}
+	if e.ExpiredFields() != 4 || fmt.Sprint(told) != "[[h] [h]]" {
+		t.Errorf("%d fields were removed, changes told of %q", e.ExpiredFields(), told)
+	}
+}
+
+// changes is an Observer that hears of keys.
+type changes func(keys [][]byte)
+
+func (f changes) Changed(_ uint64, keys [][]byte) { f(keys) }
+func (f changes) Emptied(*slots.Set)              {}

@@ -85,7 +85,7 @@ func tellFields(c *Call, tx *storage.Tx, changes []storage.Change) {
 }
 
 // fieldsFrom returns the fields that stand after the word FIELDS at a place and their
-// number, which is said to be wrong by count. short is what an absent word is.
+// number, which is said to be wrong by count.
 func (c *Call) fieldsFrom(at int, count error) ([][]byte, error) {
 	if at+2 > len(c.Args) {
 		return nil, c.wrongArity()
@@ -160,15 +160,35 @@ func hexpire(c *Call, tx *storage.Tx) error {
 	if err != nil {
 		return err
 	}
+	if err := c.beginFields(&h, fields); err != nil {
+		return err
+	}
 	return c.eachField(&h, fields, func(field []byte) (storage.DeadlineResult, error) { return h.ExpireField(field, at, cond) })
+}
+
+// fieldsOf returns the hash and the fields of a command that has no options, and begins
+// a reply of one element for each.
+func (c *Call) fieldsOf(tx *storage.Tx) (h storage.Hash, fields [][]byte, err error) {
+	if h, err = tx.Hash(c.Args[1]); err != nil {
+		return h, nil, err
+	}
+	if fields, err = c.fieldsFrom(2, errFieldsNumber); err != nil {
+		return h, nil, err
+	}
+	return h, fields, c.beginFields(&h, fields)
+}
+
+// beginFields begins a reply of one element for each field.
+func (c *Call) beginFields(h *storage.Hash, fields [][]byte) error {
+	err := h.Prefetch(fields, 1)
+	if err == nil {
+		c.Out.Array(len(fields))
+	}
+	return err
 }
 
 // eachField replies what a change does to each field, and saves the hash.
 func (c *Call) eachField(h *storage.Hash, fields [][]byte, change func(field []byte) (storage.DeadlineResult, error)) error {
-	if err := h.Prefetch(fields, 1); err != nil {
-		return err
-	}
-	c.Out.Array(len(fields))
 	for _, field := range fields {
 		done, err := change(field)
 		if err != nil {
@@ -192,11 +212,7 @@ func (c *Call) did(done storage.DeadlineResult, change didFields) {
 }
 
 func hpersist(c *Call, tx *storage.Tx) error {
-	h, err := tx.Hash(c.Args[1])
-	if err != nil {
-		return err
-	}
-	fields, err := c.fieldsFrom(2, errFieldsNumber)
+	h, fields, err := c.fieldsOf(tx)
 	if err != nil {
 		return err
 	}
@@ -205,18 +221,10 @@ func hpersist(c *Call, tx *storage.Tx) error {
 
 // httl is HTTL, HPTTL, HEXPIRETIME and HPEXPIRETIME.
 func httl(c *Call, tx *storage.Tx) error {
-	h, err := tx.Hash(c.Args[1])
+	h, fields, err := c.fieldsOf(tx)
 	if err != nil {
 		return err
 	}
-	fields, err := c.fieldsFrom(2, errFieldsNumber)
-	if err != nil {
-		return err
-	}
-	if err := h.Prefetch(fields, 1); err != nil {
-		return err
-	}
-	c.Out.Array(len(fields))
 	for _, field := range fields {
 		n, ok, err := h.Deadline(field)
 		switch {
@@ -259,10 +267,9 @@ func hgetex(c *Call, tx *storage.Tx) error {
 	if err != nil {
 		return err
 	}
-	if err := h.Prefetch(fields, 1); err != nil {
+	if err := c.beginFields(&h, fields); err != nil {
 		return err
 	}
-	c.Out.Array(len(fields))
 	for _, field := range fields {
 		value, ok, err := h.Get(field)
 		if err != nil {
@@ -286,18 +293,10 @@ func hgetex(c *Call, tx *storage.Tx) error {
 }
 
 func hgetdel(c *Call, tx *storage.Tx) error {
-	h, err := tx.Hash(c.Args[1])
+	h, fields, err := c.fieldsOf(tx)
 	if err != nil {
 		return err
 	}
-	fields, err := c.fieldsFrom(2, errFieldsNumber)
-	if err != nil {
-		return err
-	}
-	if err := h.Prefetch(fields, 1); err != nil {
-		return err
-	}
-	c.Out.Array(len(fields))
 	for _, field := range fields {
 		value, ok, err := h.Get(field)
 		if err != nil {

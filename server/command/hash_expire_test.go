@@ -163,3 +163,47 @@ func TestHashFieldsExpireForOthers(t *testing.T) {
 		}
 	}
 }
+
+// A hash all of whose fields have expired is empty to whoever reads it, before anybody
+// has removed them, and new to whoever writes.
+func TestHashOfExpiredFields(t *testing.T) {
+	for _, fields := range []int{2, 200} { // in both layouts
+		c, do := newRunner(t)
+		fill := func() {
+			for i := range fields {
+				do("HSETEX", "h", "PX", "10", "FIELDS", "1", fmt.Sprint("f", i), "5")
+			}
+			c.Now += 11
+		}
+		fill()
+		for _, line := range strings.Split(strings.TrimSpace(`
+			HLEN h => :0
+			HGETALL h => *0
+			HKEYS h => *0
+			HGET h f1 => $-1
+			HMGET h f0 none => *2|$-1|$-1
+			HEXISTS h f1 => :0
+			HSTRLEN h f1 => :0
+			HSCAN h 0 COUNT 1000 => *2|$1|0|*0
+			HRANDFIELD h => $-1
+			HRANDFIELD h 2 => *0
+			HRANDFIELD h -2 WITHVALUES => *0
+			HTTL h FIELDS 1 f1 => *1|:-2
+			HPERSIST h FIELDS 1 f1 => *1|:-2
+			HEXPIRE h 10 FIELDS 1 f1 => *1|:-2
+			HGETEX h FIELDS 1 f1 => *1|$-1
+			HGETDEL h FIELDS 1 f1 => *1|$-1
+			HDEL h f1 => :0
+			HSETEX h FXX FIELDS 1 f1 v => :0
+			DUMP h => $-1
+			HSETNX h f0 new => :1
+			HINCRBY h f1 1 => :1
+			HTTL h FIELDS 2 f0 f1 => *2|:-1|:-1
+			HLEN h => :2`), "\n") {
+			command, want, _ := strings.Cut(strings.TrimSpace(line), " => ")
+			if got := do(strings.Fields(command)...); got != strings.ReplaceAll(want, "|", "\r\n")+"\r\n" {
+				t.Errorf("%d fields, %s: %q, want %s", fields, command, got, want)
+			}
+		}
+	}
+}

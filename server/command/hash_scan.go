@@ -84,7 +84,7 @@ func hrandfield(c *Call, tx *storage.Tx) error {
 	if err != nil {
 		return err
 	}
-	if !h.Live() || count == 0 {
+	if h.Len() == 0 || count == 0 {
 		c.Out.Array(0)
 		return nil
 	}
@@ -105,7 +105,7 @@ func hrandfieldOne(c *Call, tx *storage.Tx) error {
 	if err != nil {
 		return err
 	}
-	if !h.Live() {
+	if h.Len() == 0 {
 		c.Out.Null()
 		return nil
 	}
