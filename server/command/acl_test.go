@@ -860,3 +860,59 @@ func TestACLQuestionsAreWithinTheArguments(t *testing.T) {
 		}
 	}
 }
+
+// Random users at work: plainly, in transactions during which they change, and in scripts.
+func TestACLRandomUsersAtWork(t *testing.T) {
+	n := 15
+	if s, err := strconv.Atoi(os.Getenv("COBBLE_SEEDS")); err == nil {
+		n = s
+	}
+	p := newACLPair(t)
+	commands := []string{"GET %k", "SET %k v", "SET %k v GET", "DEL %k %k", "COPY %k %k", "MGET %k %k", "MSET %k 1 %k 2", "PUBLISH %k m", "LPUSH l%k x", "LMOVE l%k l%k LEFT RIGHT", "STRLEN %k",
+		"HSET h%k f v", "HGET h%k f", "SUNIONSTORE s%k s%k s%k", "ZADD z%k 1 m", "ZUNIONSTORE z%k 2 z%k z%k", "SORT l%k ALPHA STORE l%k", "BITFIELD %k GET u8 0", "BITFIELD %k SET u8 0 1",
+		"OBJECT ENCODING %k", "EXPIRE %k 100", "PING", "ECHO x", "DBSIZE", "TYPE %k", "RENAME %k %k", "GETDEL %k", "EXISTS %k %k", "APPEND %k x", "PFADD p%k a", "PFMERGE p%k p%k"}
+	for seed := range n {
+		r := rand.New(rand.NewPCG(uint64(seed), 11))
+		pick := func(all ...string) string { return all[r.IntN(len(all))] }
+		command := func() string {
+			line := pick(commands...)
+			for strings.Contains(line, "%k") {
+				line = strings.Replace(line, "%k", pick("a", "b", "ab", "d"), 1)
+			}
+			return line
+		}
+		change := func() string {
+			rule := randomACLRule(r)
+			for strings.ContainsAny(rule, "()") || strings.Contains(rule, "nosuch") || rule == "off" || strings.HasSuffix(rule, "pass") || rule == "reset" {
+				rule = randomACLRule(r)
+			}
+			return "ACL SETUSER u " + rule
+		}
+		p.lines("ACL SETUSER u reset on nopass +@all -@admin ~a* %R~*b %W~z* (+@read ~s* ~h*)\n@u AUTH u x")
+		for range 25 {
+			switch r.IntN(4) {
+			case 0:
+				p.same(change())
+			case 1:
+				p.same("@u " + command())
+			case 2:
+				p.same("ACL SETUSER u " + pick("allkeys", "allkeys allchannels +@all -@admin", "+@all -@admin", "allchannels"))
+				p.same("@u MULTI")
+				for range 1 + r.IntN(4) {
+					p.same("@u " + command())
+				}
+				p.same("ACL SETUSER u " + pick("resetkeys", "resetkeys ~a", "resetkeys %R~*", "-@write", "-@read", "-@string", "-set", "resetchannels", "allkeys"))
+				if got := p.same("@u EXEC"); strings.HasPrefix(got, "-NOPERM") || strings.HasPrefix(got, "-ERR") {
+					p.same("@u DISCARD")
+				}
+			case 3:
+				line := strings.Fields(command())
+				p.sameArgs("u", append([]string{"EVAL", "return redis." + pick("call", "pcall") + "(unpack(ARGV))", "0"}, line...)...)
+			}
+		}
+		p.lines("@u RESET\nACL LOG 100\nACL LOG RESET\nDBSIZE\nFLUSHALL")
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
