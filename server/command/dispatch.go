@@ -18,7 +18,7 @@ func (c *Call) Execute(args [][]byte) {
 		c.finish()
 		return
 	}
-	if c.Env.Broker.watched.Load() != 0 {
+	if c.monitored() {
 		c.showMonitors()
 	}
 	if c.Env.Pause.active.Load() && c.paused() {

@@ -65,7 +65,7 @@ var eventsOf = map[string]keyEvent{
 	"zdiffstore": {tell: tellStore(eventZSet, "zdiffstore")}, "zrangestore": {tell: tellStore(eventZSet, "zrangestore")},
 	"geosearchstore": {tell: tellStore(eventZSet, "geosearchstore")}, "georadius": {tell: tellStore(eventZSet, "georadiusstore")},
 	"georadiusbymember": {tell: tellStore(eventZSet, "georadiusstore")},
-	"xreadgroup":        {tell: tellNothing}, "xack": {tell: tellNothing}, "xclaim": {tell: tellNothing}, "xautoclaim": {tell: tellNothing},
+	"xadd":              {tell: tellXAdd}, "xreadgroup": {tell: tellNothing}, "xack": {tell: tellNothing}, "xclaim": {tell: tellNothing}, "xautoclaim": {tell: tellNothing},
 }
 
 // eventClasses are those of the groups of commands.
@@ -269,6 +269,16 @@ func tellZAdd(c *Call, tx *storage.Tx, changes []storage.Change) {
 	}
 	for _, change := range changes {
 		tellChange(tx, change, eventZSet, name)
+	}
+}
+
+// tellXAdd: the entry is told of before what it pushed out.
+func tellXAdd(c *Call, tx *storage.Tx, changes []storage.Change) {
+	for _, change := range changes {
+		tellChange(tx, change, eventStream, "xadd")
+		if c.trimmed && change.After {
+			tx.Note(eventStream, "xtrim", change.Key)
+		}
 	}
 }
 

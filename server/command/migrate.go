@@ -289,8 +289,12 @@ func (m *migration) remove() error {
 			return errMigrateTorn
 		}
 		for _, key := range m.acked {
-			if _, err := tx.Delete(key); err != nil {
+			gone, err := tx.Delete(key)
+			if err != nil {
 				return err
+			}
+			if gone {
+				tx.Note(eventGeneric, "del", key)
 			}
 		}
 		return nil

@@ -213,22 +213,34 @@ func monitor(c *Call) error {
 	return nil
 }
 
-// showMonitors tells monitors of the command that is about to run.
+// showMonitors tells monitors of the command that is about to run. What is queued is shown at EXEC, with EXEC behind it.
 func (c *Call) showMonitors() {
-	if c.Cmd.Flags&Admin != 0 || c.Cmd.Flags&SkipMonitor != 0 && !c.Cmd.script {
+	if c.Client.multi.on && (c.Cmd.Flags&runsInMulti == 0 || c.Cmd.Name == "exec") {
 		return
 	}
+	c.Env.Broker.feed(c.monitorLine(nil, c.Client.Addr, c.Cmd, c.Args))
+}
+
+// monitored reports whether anybody has said MONITOR.
+func (c *Call) monitored() bool { return c.Env.Broker.watched.Load() != 0 }
+
+// monitorLine appends what a monitor sees of a command, nothing for those that are not shown. Commands of scripts come
+// from "lua".
+func (c *Call) monitorLine(line []byte, from string, cmd *Command, args [][]byte) []byte {
+	if cmd.Flags&Admin != 0 || cmd.Flags&SkipMonitor != 0 && !cmd.script {
+		return line
+	}
 	micros := c.Env.Process.Micros()
-	line := fmt.Appendf(nil, "+%d.%06d [0 %s]", micros/1_000_000, micros%1_000_000, c.Client.Addr)
-	secret := c.Cmd.Name == "auth" || c.Cmd.Name == "hello"
-	for i, arg := range c.Args {
+	line = fmt.Appendf(line, "+%d.%06d [0 %s]", micros/1_000_000, micros%1_000_000, from)
+	secret := cmd.Name == "auth" || cmd.Name == "hello"
+	for i, arg := range args {
 		if secret && i > 0 {
 			arg = []byte("(redacted)")
 		}
 		line = append(line, ' ')
 		line = appendQuoted(line, arg)
 	}
-	c.Env.Broker.feed(append(line, '\r', '\n'))
+	return append(line, '\r', '\n')
 }
 
 // appendQuoted quotes a string as Redis does in MONITOR.

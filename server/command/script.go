@@ -71,6 +71,7 @@ type scripted struct {
 	wanted   [][]byte     // to be run while nothing is locked
 	prepared []prepared
 	rounds   int
+	shown    []byte // what monitors see of the commands of the last try
 }
 
 // prepared is the reply of a command that ran before its script was tried again.
@@ -184,7 +185,7 @@ func (c *Call) waitForScripts() error {
 const scriptPatience = 2
 
 // runScript runs EVAL, FCALL and their kin: as often as slots, rows or answers turn out to be needed.
-func (c *Call) runScript() error {
+func (c *Call) runScript() (err error) {
 	keys, err := c.Cmd.AppendKeys(c.keys[:0], c.Args)
 	c.keys = keys
 	if err != nil {
@@ -199,7 +200,12 @@ func (c *Call) runScript() error {
 	}
 	s := &scripted{}
 	c.script = s
-	defer func() { c.script = nil }()
+	defer func() {
+		c.script = nil
+		if err == nil && len(s.shown) > 0 {
+			c.Env.Broker.feed(s.shown)
+		}
+	}()
 	if err := c.findScript(s); err != nil {
 		return err
 	}
@@ -432,6 +438,7 @@ func (c *Call) findNested(args [][]byte) *Command {
 // script itself are its reply: what it wrote before them stays written, as in Redis.
 func (c *Call) evalIn(tx *storage.Tx, locked []slots.Slot) error {
 	s := c.script
+	s.shown = nil
 	numKeys, _ := strconv.Atoi(string(c.Args[2]))
 	run := &script.Run{Keys: c.Args[3 : 3+numKeys], Args: c.Args[3+numKeys:]}
 	host := &scriptHost{call: c, tx: tx, locked: locked}

@@ -34,6 +34,7 @@ func (h *scriptHost) Command(args [][]byte, proto int) ([]byte, error) {
 		return errorReply(err), nil
 	}
 	if cmd.Run == nil {
+		h.show(cmd, args)
 		return h.serve(cmd, args, proto)
 	}
 	keys, err := cmd.AppendKeys(c.keys[:0], args)
@@ -51,7 +52,15 @@ func (h *scriptHost) Command(args [][]byte, proto int) ([]byte, error) {
 		}
 		return errorReply(err), nil
 	}
+	h.show(cmd, args)
 	return h.keyed(cmd, args, proto)
+}
+
+// show keeps what monitors are to see of a command.
+func (h *scriptHost) show(cmd *Command, args [][]byte) {
+	if c := h.call; c.monitored() {
+		c.script.shown = c.monitorLine(c.script.shown, "lua", cmd, args)
+	}
 }
 
 // admit makes the checks that come before a command's turn.

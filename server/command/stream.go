@@ -296,9 +296,11 @@ func xadd(c *Call, tx *storage.Tx) error {
 		return errStreamTop
 	}
 	s.Add(id, fields)
-	if _, err := t.apply(c, s); err != nil {
+	cut, err := t.apply(c, s)
+	if err != nil {
 		return err
 	}
+	c.trimmed = cut > 0
 	s.Save()
 	c.streamID(id)
 	return nil

@@ -189,8 +189,12 @@ func execMulti(c *Call) error {
 	}
 	cmd, args := c.Cmd, c.Args
 	again := false
+	var shown []byte // what monitors see of the queue
 	defer func() {
 		if !again {
+			if c.monitored() {
+				c.Env.Broker.feed(c.monitorLine(shown, c.Client.Addr, cmd, args))
+			}
 			c.discard()
 		}
 		c.Cmd, c.Args, c.inExec = cmd, args, false
@@ -226,12 +230,18 @@ func execMulti(c *Call) error {
 				c.Out.NullArray()
 				return nil
 			}
+			if c.monitored() {
+				shown = run.show(shown)
+			}
 			rest = rest[n:]
 			continue
 		}
 		if refused := c.execRefusal(rest[0]); refused != "" {
 			c.Out.Error(refused)
 		} else {
+			if c.monitored() {
+				shown = c.monitorLine(shown, c.Client.Addr, rest[0].cmd, rest[0].args)
+			}
 			c.serveQueued(rest[0])
 		}
 		rest = rest[1:]
@@ -332,6 +342,20 @@ func (x *execution) segment(queue []queued) error {
 	}
 	x.watch = false
 	return nil
+}
+
+// show appends what monitors see of the segment that has run.
+func (x *execution) show(lines []byte) []byte {
+	for i, q := range x.queue {
+		if x.refused[i] != "" {
+			continue
+		}
+		lines = x.call.monitorLine(lines, x.call.Client.Addr, q.cmd, q.args)
+		if s := x.scripts[i]; s != nil {
+			lines = append(lines, s.shown...)
+		}
+	}
+	return lines
 }
 
 // attempt runs the segment once, or as often as the engine finds rows cold.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cobble/tests/proc"
+	"cobble/tools/respconn"
 )
 
 // eventful are commands whose events are compared, one after the other.
@@ -186,8 +187,15 @@ XGROUP SETID x grp 0
 XGROUP DELCONSUMER x grp me
 XGROUP DESTROY x grp
 XSETID x 9-1
-XDEL x 1-1
-XDEL x 1-1
+XADD x MAXLEN 2 10-1 f v
+XADD x MAXLEN 2 10-2 f v
+XADD x MAXLEN 5 10-3 f v
+XADD x MINID 10-3 10-4 f v
+XADD x MAXLEN 0 10-5 f v
+XADD x 11-1 f v
+XADD x 12-1 f v
+XDEL x 11-1
+XDEL x 11-1
 XTRIM x MAXLEN 1
 XTRIM x MAXLEN 1
 SET gone v PX 1
@@ -259,5 +267,47 @@ func events(t *testing.T, s *proc.Server, classes string) string {
 			return strings.Join(heard, "\n")
 		}
 		heard = append(heard, strings.Join(words[2:], " "))
+	}
+}
+
+// What MIGRATE has moved is told as deleted, and created where it went.
+func TestMigrateIsTold(t *testing.T) {
+	told := func(program proc.Program) string {
+		from, to := proc.Start(t, proc.Options{Program: program, Standalone: true}), proc.Start(t, proc.Options{Program: program, Standalone: true})
+		var heard []string
+		for _, key := range []string{"a", "b"} {
+			from.Do("SET", key, "v")
+		}
+		var listeners []*respconn.Conn
+		for _, s := range []*proc.Server{from, to} {
+			s.Do("CONFIG", "SET", "notify-keyspace-events", "EAn")
+			l := s.Conn()
+			if _, err := l.Do("PSUBSCRIBE", "__keyevent@0__:*"); err != nil {
+				t.Fatal(err)
+			}
+			listeners = append(listeners, l)
+		}
+		from.Do("MIGRATE", "127.0.0.1", fmt.Sprint(to.Port), "a", "0", "5000", "COPY")
+		from.Do("MIGRATE", "127.0.0.1", fmt.Sprint(to.Port), "", "0", "5000", "REPLACE", "KEYS", "a", "nosuch", "b")
+		from.Do("SET", "finish", "")
+		to.Do("SET", "finish", "")
+		for _, l := range listeners {
+			for last := ""; last != "finish"; {
+				message, err := l.ReceiveAny()
+				if err != nil {
+					t.Fatal(err)
+				}
+				words, err := message.Strs()
+				if err != nil {
+					t.Fatal(message, err)
+				}
+				last = words[3]
+				heard = append(heard, strings.Join(words[2:], " "))
+			}
+		}
+		return strings.Join(heard, "\n")
+	}
+	if got, want := told(proc.Cobble), told(proc.Redis); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

@@ -187,6 +187,20 @@ func compare(t *testing.T, proto, script string) {
 	}
 }
 
+// monitored are commands that a monitor looks at.
+var monitored = [][]string{
+	{"SET", "k", "a \"b\"\n\x00\xff"}, {"get", "k"}, {"EVAL", "return 1", "0"}, {"PING"}, {"CONFIG", "GET", "x"},
+	{"MULTI"}, {"SET", "a", "1"}, {"GET", "a"}, {"DISCARD"},
+	{"MULTI"}, {"SET", "a", "1"}, {"NOSUCH"}, {"EXEC"},
+	{"MULTI"}, {"SET", "a", "1"}, {"LPUSH", "a", "x"}, {"CONFIG", "GET", "port"},
+	{"EVAL", "redis.call('set', KEYS[1], 'x') return redis.pcall('lpush', KEYS[1], 'x')", "1", "k"}, {"PING"}, {"GET", "a"}, {"EXEC"},
+	{"WATCH", "a"}, {"SET", "a", "9"}, {"MULTI"}, {"GET", "a"}, {"EXEC"},
+	{"EVAL", "redis.call('SET', KEYS[1], 'x') redis.pcall('nosuch') redis.pcall('config', 'get', 'x') redis.call('ping') return redis.call('get', KEYS[1])", "1", "k"},
+	{"EVAL", "syntax(", "0"}, {"EVALSHA", "abc", "0"}, {"SET"}, {"EXEC"}, {"DISCARD"},
+	{"FUNCTION", "LOAD", "#!lua name=f\nredis.register_function('ff', function(k, a) return redis.call('incr', k[1]) end)"}, {"FCALL", "ff", "1", "n"},
+	{"BLPOP", "none", "0.01"}, {"ECHO", "end"},
+}
+
 // TestMonitor: a monitor sees what others say, as redis-server shows it but for time and address.
 func TestMonitor(t *testing.T) {
 	shown := func(program proc.Program) (lines []string) {
@@ -195,7 +209,7 @@ func TestMonitor(t *testing.T) {
 		if _, err := m.Do("MONITOR"); err != nil {
 			t.Fatal(err)
 		}
-		for _, args := range [][]string{{"SET", "k", "a \"b\"\n\x00\xff"}, {"get", "k"}, {"EVAL", "return 1", "0"}, {"PING"}, {"CONFIG", "GET", "x"}, {"ECHO", "end"}} {
+		for _, args := range monitored {
 			if _, err := c.Do(args...); err != nil {
 				t.Fatal(err)
 			}
@@ -206,8 +220,11 @@ func TestMonitor(t *testing.T) {
 				t.Fatal(err)
 			}
 			text, _ := reply.Str()
-			_, text, _ = strings.Cut(text, "] ")
-			lines = append(lines, text)
+			who, text, _ := strings.Cut(text, "] ")
+			if !strings.HasSuffix(who, "[0 lua") {
+				who = "client"
+			}
+			lines = append(lines, who[max(0, len(who)-6):]+" "+text)
 		}
 		return lines
 	}
