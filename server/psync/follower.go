@@ -139,6 +139,7 @@ func (f *follower) listen() {
 		if err != nil {
 			return
 		}
+		f.heard.Store(time.Now().UnixNano()) // one that loads its file sends newlines only
 		f.In.Filled(n)
 		for {
 			args, err := f.In.Next()
@@ -167,7 +168,6 @@ func (f *follower) hear(args [][]byte) {
 		if !ok {
 			return
 		}
-		f.heard.Store(time.Now().UnixNano())
 		if offset > f.acked.Load() {
 			f.acked.Store(offset)
 			if lsn, ok := f.marks.upTo(offset); ok {

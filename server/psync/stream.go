@@ -132,7 +132,10 @@ func (st *stream) await(ctx context.Context, f *follower, last *time.Time) (*log
 		return entry, err
 	}
 	*last = time.Now()
-	return nil, st.send(f, []byte(ping))
+	if st.send(f, []byte(ping)) != nil {
+		return nil, context.Canceled // the connection has ended, not the stream
+	}
+	return nil, nil
 }
 
 // send sends bytes of the stream, which then ends where the reader is.
