@@ -23,7 +23,7 @@ const (
 	// the budget says: without slack the collector would run without end.
 	heapSlack = 16 << 20
 	// heapGarbage is how much garbage a heap may gather where the budget has room.
-	heapGarbage = 64 << 20
+	heapGarbage = 24 << 20
 )
 
 // govern adapts the collector to what rows hold now, in bytes.

@@ -30,15 +30,20 @@ func shareOf(budget int64) share {
 	return share{table: rest / 100 * 66, blocks: rest / 100 * 14}
 }
 
-// smallCache is what the block cache has while the table has room for every row that
-// is read: filters and indexes of some ten million keys, and blocks for scans.
-const smallCache = 128 << 20
+// What the block cache has while the table has room for every row that is read: blocks
+// for scans, and the filters and indexes of all keys, which take less than two bytes a
+// key where DataBytes counts seventy for the smallest.
+const (
+	smallCache  = 16 << 20
+	filterShare = 48
+)
 
-// cacheFor is the block cache's size when the table holds so many bytes of rows. A
-// table that is not full has evicted nothing, so that a block is hardly asked twice.
-func (s share) cacheFor(rows int64) int64 {
+// cacheFor is the block cache's size when the table holds so many bytes of rows and the
+// store so many of data. A table that is not full has evicted nothing, so that a block
+// is hardly asked twice, but every look for a key that is not there asks the filters.
+func (s share) cacheFor(rows, data int64) int64 {
 	if rows < s.table/10*8 {
-		return min(s.blocks, max(smallCache, s.blocks/8))
+		return min(s.blocks, max(smallCache, data/filterShare))
 	}
 	return s.blocks
 }
@@ -46,7 +51,7 @@ func (s share) cacheFor(rows int64) int64 {
 // AdaptCache gives the block cache the size that fits what the table holds now. It is
 // to be called now and then.
 func (e *Engine) AdaptCache() {
-	e.blocks.resize(shareOf(e.limits.budget.Load()).cacheFor(e.RowBytes()))
+	e.blocks.resize(shareOf(e.limits.budget.Load()).cacheFor(e.RowBytes(), e.DataBytes()))
 }
 
 // SetBudget changes Options.Budget. More memory is used as it is needed; what
@@ -68,7 +73,7 @@ func (e *Engine) SetBudget(budget int64) {
 	if e.table != nil {
 		rows = e.RowBytes()
 	}
-	e.blocks.resize(s.cacheFor(rows))
+	e.blocks.resize(s.cacheFor(rows, e.DataBytes()))
 	if e.table != nil {
 		e.table.SetMaxBytes(s.table)
 		e.unthrottle()

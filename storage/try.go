@@ -31,7 +31,10 @@ func (e *Engine) try(now int64, slot slots.Slot, op Op, writable bool) (LSN, err
 	tx.hurried = true
 	lsn, err := e.tryOnce(tx, slot, op)
 	if err == ErrWouldBlock && e.loadAtOnce(tx) {
-		lsn, err = e.tryOnce(tx, slot, op)
+		return e.tryOnce(tx, slot, op)
+	}
+	if len(tx.loaded) > 0 { // only now: making room moves rows that the operation may have had in hand
+		e.admit(tx, tx.loaded)
 	}
 	return lsn, err
 }
@@ -137,11 +140,20 @@ func (d *diskReads) note(missed bool) {
 	}
 }
 
+// few is how many rows a caller that must not wait has looked up in the store.
+const few = 4
+
+// looksAtOnce reports whether a transaction has a cold row looked up where it stands, as
+// long as such looks are answered from memory: an absent key costs only bloom filters,
+// less than to run the operation a second time. Its slot is locked meanwhile; who could
+// wait for it would wait for this caller as well.
+func (e *Engine) looksAtOnce(tx *Tx) bool {
+	return tx.hurried && tx.attempts == 0 && len(tx.cold) == 0 && len(tx.loaded) < few && e.disk.score.Load() <= missLimit
+}
+
 // loadAtOnce looks up the few rows that a transaction found cold, and prepares it
-// to run again. An absent key costs only bloom filters that are in the cache; when
-// the disk begins to be asked it declines. No lock is held.
+// to run again. When the disk begins to be asked it declines. No lock is held.
 func (e *Engine) loadAtOnce(tx *Tx) bool {
-	const few = 4
 	if tx.blocked != nil || len(tx.cold) == 0 || len(tx.cold) > few || e.disk.score.Load() > missLimit {
 		return false
 	}
