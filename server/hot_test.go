@@ -8,6 +8,7 @@ import (
 
 	"cobble/server/command"
 	"cobble/server/resp"
+	"cobble/slots"
 )
 
 // The commands that make up most traffic must not feed the garbage collector: parser,
@@ -57,6 +58,30 @@ func TestPipelinesDoNotAllocate(t *testing.T) {
 		}
 		if n := testing.AllocsPerRun(50, func() { run(input) }); n > 1 {
 			t.Errorf("%s: %v allocations for %d commands", line, n, depth)
+		}
+	}
+}
+
+// The slot of a key that was read ahead belongs to what then stood in the buffer, not
+// to what comes to stand there.
+func TestSlotsOfWhatWasReadAhead(t *testing.T) {
+	n := start(t, "--appendonly", "no")
+	s := session{srv: n.Server, client: &command.Client{Kill: func() {}}}
+	s.call = command.NewCall(n.Env(), s.client)
+	n.Env().Clients.Add(s.client, n.Env())
+	for _, names := range [][]string{{"a1", "a2"}, {"b1", "b2"}, {"c2", "c1"}, {"d1"}, {"e1", "e1"}} {
+		var input []byte
+		for _, name := range names {
+			input = fmt.Appendf(input, "*3\r\n$3\r\nSET\r\n$2\r\n%s\r\n$1\r\nv\r\n", name)
+		}
+		s.in.Filled(copy(s.in.Space(), input))
+		if next := s.advance(time.Now().UnixMilli()); next != stepInput {
+			t.Fatalf("step %d", next)
+		}
+		for _, name := range names {
+			if slot := slots.Of([]byte(name)); n.Env().Engine.KeysIn(slot) != 1 {
+				t.Errorf("after SET %s there are %d keys in its slot", name, n.Env().Engine.KeysIn(slot))
+			}
 		}
 	}
 }
