@@ -69,7 +69,7 @@ diff: need ## replies compared with a real redis-server, SEEDS=n COMMANDS=n
 
 .PHONY: processes
 processes: need ## tests with real server processes: clusters, faults, clients
-	COBBLE_PROCESSES=full $(GO) test -count=1 -timeout 30m $$($(GO) list ./tests/... | grep -E '/(proc|cluster|pubsub|faults|clients|clientstate|connections|migrate|metamorphic)$$')
+	COBBLE_PROCESSES=full $(GO) test -count=1 -timeout 30m $$($(GO) list ./tests/... | grep -E '/(proc|cluster|pubsub|psync|faults|clients|clientstate|connections|migrate|metamorphic)$$')
 
 .PHONY: soak
 soak: ## full-speed writes beyond the memory budget: nothing may grow; MINUTES=n (25 s)

@@ -77,6 +77,7 @@ func (r *replication) becomePrimary(b cluster.BecomePrimary) {
 		}
 		return
 	}
+	r.srv.env.Followers.CutAll("this node has become a primary")
 	r.mu.Lock()
 	if r.isDeposed() {
 		r.deposed = make(chan struct{})
@@ -113,6 +114,7 @@ func (r *replication) becomeReplica(b cluster.BecomeReplica) {
 	r.endFollowing()
 	r.term.Store(0)
 	r.source.DisconnectAll()
+	r.srv.env.Followers.CutAll("this node has become a replica")
 	r.srv.env.Engine.SetFollower(true)
 	r.node.lost = slots.Set{} // the data is the primary's from now on
 	r.srv.env.EndWaits()

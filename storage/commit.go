@@ -106,8 +106,8 @@ func (tx *Tx) fillRecord(rec *log.Record) {
 	}
 	rec.LSN, rec.TimeMS, rec.Kind, rec.Cmd, rec.Essential = 0, tx.now, log.KindBatch, nil, !grows
 	rec.Deltas, rec.Payload = deltas, tx.writes.payload()
-	if tx.notes != nil {
-		rec.Cmd = tx.appendNotes(nil)
+	if len(tx.notes) > 0 {
+		rec.Cmd = tx.noteText
 	}
 }
 

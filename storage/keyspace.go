@@ -46,7 +46,7 @@ func (tx *Tx) Rename(from, to []byte, ifAbsent bool) (bool, error) {
 	tx.detach(&source)
 	tx.save(&target)
 	if target.Meta.Layout != format.Inline {
-		tx.explain(mark, "RENAME", string(from), string(to))
+		tx.explain(mark, []byte("RENAME"), from, to)
 	}
 	return true, nil
 }

@@ -1,8 +1,6 @@
 package storage
 
 import (
-	"strconv"
-
 	"cobble/storage/format"
 	"cobble/storage/listpack"
 )
@@ -253,7 +251,7 @@ func (l *List) Set(i int64, value []byte) (bool, error) {
 	l.less(uint64(listpack.ElementSize(at.value)))
 	mark := l.tx.Mark()
 	l.tx.putRow(l.rowKey(at.pos), value)
-	l.tx.explain(mark, "LSET", string(l.e.Key), strconv.FormatInt(i, 10), string(value))
+	l.tx.explain(mark, []byte("LSET"), l.e.Key, decimal(i), value)
 	return true, l.shrink()
 }
 

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"bytes"
-	"strconv"
 
 	"cobble/storage/format"
 	"cobble/storage/listpack"
@@ -188,7 +187,7 @@ func (l *List) cutRange(end End, n int64) error {
 	l.tx.delRange(
 		format.AppendListElement(nil, uint16(l.e.Slot), m.OID, from),
 		format.AppendListElement(nil, uint16(l.e.Slot), m.OID, to))
-	l.tx.explain(mark, command, string(l.e.Key), strconv.FormatInt(n, 10))
+	l.tx.explain(mark, []byte(command), l.e.Key, decimal(n))
 	m.Count = uint64(kept)
 	l.endAt(end, next, false)
 	return nil
@@ -263,7 +262,7 @@ func (l *List) Insert(pivot, value []byte, before bool) (found bool, err error) 
 		where = "BEFORE"
 	}
 	err = l.insertRow(i, value)
-	l.tx.explain(mark, "LINSERT", string(l.e.Key), where, string(pivot), string(value))
+	l.tx.explain(mark, []byte("LINSERT"), l.e.Key, []byte(where), pivot, value)
 	return true, err
 }
 
@@ -382,9 +381,9 @@ func (l *List) removeRows(end End, value []byte, count int64) (removed int64, er
 		}
 	}
 	if end == Tail {
-		l.tx.explain(mark, "LREM", string(l.e.Key), strconv.FormatInt(-removed, 10), string(value))
+		l.tx.explain(mark, []byte("LREM"), l.e.Key, decimal(-removed), value)
 	} else {
-		l.tx.explain(mark, "LREM", string(l.e.Key), strconv.FormatInt(removed, 10), string(value))
+		l.tx.explain(mark, []byte("LREM"), l.e.Key, decimal(removed), value)
 	}
 	l.endAt(end, r.first, true)
 	if whole {

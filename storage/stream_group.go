@@ -2,7 +2,6 @@ package storage
 
 import (
 	"bytes"
-	"strconv"
 
 	"cobble/storage/format"
 )
@@ -54,7 +53,7 @@ func (s *Stream) AddGroup(name []byte, last StreamID, read int64) *Group {
 	s.info.Groups++
 	mark := s.tx.Mark()
 	g.Save()
-	s.tx.explain(mark, "XGROUP", "CREATE", string(s.e.Key), string(name), last.String(), "ENTRIESREAD", strconv.FormatInt(read, 10))
+	s.tx.explain(mark, []byte("XGROUP"), []byte("CREATE"), s.e.Key, name, []byte(last.String()), []byte("ENTRIESREAD"), decimal(read))
 	return g
 }
 
@@ -236,8 +235,8 @@ func (g *Group) Again(c *Consumer, p Pending) {
 	tx := g.s.tx
 	mark := tx.Mark()
 	g.Give(p, p.CID, true)
-	tx.explain(mark, "XCLAIM", string(g.s.e.Key), string(g.Name), string(c.Name), "0", p.ID.String(),
-		"TIME", strconv.FormatUint(p.Time, 10), "RETRYCOUNT", strconv.FormatUint(p.Count, 10), "FORCE", "JUSTID")
+	tx.explain(mark, []byte("XCLAIM"), g.s.e.Key, g.Name, c.Name, []byte("0"), []byte(p.ID.String()),
+		[]byte("TIME"), decimal(int64(p.Time)), []byte("RETRYCOUNT"), decimal(int64(p.Count)), []byte("FORCE"), []byte("JUSTID"))
 }
 
 // Take ends that an entry is pending. Counts of consumers and group are the caller's.

@@ -51,6 +51,7 @@ type Tx struct {
 	by         uint64      // see By
 	events     []Event     // see Note
 	notes      []note      // see explain
+	noteText   []byte      // of the notes
 	leafUndo   []leafUndo  // changes of leaf directories, for undoLeaves
 	scored     []Scored    // members of small sorted sets
 	texts      []byte      // and the texts of those that are integers
@@ -71,7 +72,10 @@ func (tx *Tx) restart() {
 	tx.writes.reset()
 	tx.deltas, tx.cold, tx.err, tx.expired, tx.subExpired = tx.deltas[:0], tx.cold[:0], nil, 0, 0
 	tx.untouch, tx.hits, tx.misses, tx.warm = false, 0, 0, nil
-	tx.by, tx.events, tx.notes = 0, nil, nil
+	tx.by, tx.events, tx.notes = 0, nil, tx.notes[:0]
+	if cap(tx.noteText) > maxKeptArena {
+		tx.noteText = nil
+	}
 	tx.scored, tx.texts = tx.scored[:0], tx.texts[:0]
 	tx.stream.tx = nil
 }
@@ -230,5 +234,6 @@ func (tx *Tx) RollbackTo(s Savepoint) {
 	tx.writes.cut(s.writes)
 	tx.deltas = append(tx.deltas[:0], s.deltas...)
 	tx.expired = s.expired
-	tx.events, tx.notes = tx.events[:s.events], tx.notes[:s.notes]
+	tx.events = tx.events[:s.events]
+	tx.forgetNotes(s.notes)
 }

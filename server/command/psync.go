@@ -68,7 +68,7 @@ func replconf(c *Call) error {
 }
 
 // maxPeerName is the length of a host name that a replica may say it has.
-const maxPeerName = 63
+const maxPeerName = 255
 
 // syncCommand is SYNC and PSYNC: the connection leaves the session.
 func syncCommand(c *Call) error {
@@ -110,6 +110,14 @@ func syncCommand(c *Call) error {
 func (e *Env) StartFollowers(o psync.Options) {
 	o.Engine, o.Version, o.Shared, o.Codes = e.Engine, RedisVersion, sharedFunctions, libraryCodes
 	e.Followers = psync.NewSource(o)
+}
+
+// syncs counts full copies, and requests to continue that were granted and refused.
+func (e *Env) syncs() (full, partial, refused int64) {
+	if e.Followers == nil {
+		return 0, 0, 0
+	}
+	return e.Followers.Counts()
 }
 
 // withFollowers adds the Redis replicas of this node to what INFO and ROLE tell. They count for nothing else: neither

@@ -243,5 +243,6 @@ func (s *Source) forget(st *stream) {
 	if st.user == nil && s.streams[st.id] == st {
 		delete(s.streams, st.id)
 		st.close()
+		s.Logf('*', "Replication backlog freed after %d seconds without its replica.", s.settings().BacklogTTL/time.Second)
 	}
 }

@@ -22,6 +22,7 @@ type object struct {
 	meta format.Meta
 	live bool // a key has it
 	said bool // a follower has it
+	told bool // a note has said what happened, of which no row is left to say
 	ops  []operation
 }
 
@@ -70,8 +71,8 @@ func (t *Translator) object(id objectID) *object {
 func (t *Translator) tell(o *object) error {
 	fresh := t.isNew(o.id) && !o.said
 	o.said = true
-	ops := o.ops
-	o.ops = nil
+	ops, told := o.ops, o.told
+	o.ops, o.told = nil, false
 	var err error
 	switch o.meta.Type {
 	case format.String:
@@ -96,7 +97,7 @@ func (t *Translator) tell(o *object) error {
 		if fresh {
 			return t.wholeStream(o, ops)
 		}
-		err = t.stream(o, ops)
+		err = t.stream(o, ops, told)
 	default:
 		err = resync("a value of type %d", o.meta.Type)
 	}

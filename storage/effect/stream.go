@@ -107,7 +107,7 @@ func (c *streamChange) add(r row) error {
 
 // stream is a stream that a follower has, in other rows: entries are added before they are given to consumers, and given
 // before they go.
-func (t *Translator) stream(o *object, ops []operation) error {
+func (t *Translator) stream(o *object, ops []operation, told bool) error {
 	var info format.StreamExtra
 	if err := info.Decode(o.meta.Extra); err != nil {
 		return err
@@ -145,7 +145,7 @@ func (t *Translator) stream(o *object, ops []operation) error {
 			t.command(word("XGROUP"), word("DESTROY"), o.key, r.key)
 		}
 	}
-	if removed || len(ops) == 0 { // no rows: XSETID, if not a change of the expiry
+	if removed || len(ops) == 0 && !told { // no rows: XSETID, if not a change of the expiry
 		t.setID(o, &info)
 	}
 	return nil

@@ -31,6 +31,7 @@ type Translator struct {
 	notes    []format.Note
 	objects  map[objectID]*object
 	holders  map[string]*object // of the record's keys
+	lost     map[uint16]bool    // slots of whose keys some may have lost their expiry; nil: not known yet
 }
 
 // slotState is what has to be known of a slot at the position of the log.
@@ -169,10 +170,14 @@ func (t *Translator) batch() error {
 	}
 	clear(t.objects)
 	clear(t.holders)
+	t.lost = nil
 	for i := 0; i < len(t.ops); {
 		if n := t.note(i); n != nil {
 			for _, op := range t.ops[n.First:n.End] {
 				t.register(op)
+				if id, ok := objectOf(op.key); ok {
+					t.object(id).told = true
+				}
 			}
 			if len(n.Args) > 0 {
 				t.command(n.Args...)
@@ -325,19 +330,22 @@ func (t *Translator) expiry(o *object, fresh bool) {
 // mayHaveLost reports whether a key of a slot may have lost its expiry with the record: their number tells, unless
 // another has got one.
 func (t *Translator) mayHaveLost(slot uint16) bool {
-	for i := range t.rec.Deltas {
-		if d := &t.rec.Deltas[i]; uint16(d.Slot) == slot && d.Expires != 0 {
-			return true
+	if t.lost == nil {
+		t.lost = map[uint16]bool{}
+		for i := range t.rec.Deltas {
+			if d := &t.rec.Deltas[i]; d.Expires != 0 {
+				t.lost[uint16(d.Slot)] = true
+			}
+		}
+		var m format.Meta
+		for _, op := range t.ops {
+			s, _, _, _, ok := format.SplitMetaKey(op.key)
+			if ok && op.op == format.OpSet && m.Decode(op.value) == nil && m.ExpireAt != 0 {
+				t.lost[s] = true
+			}
 		}
 	}
-	var m format.Meta
-	for _, op := range t.ops {
-		s, _, _, _, ok := format.SplitMetaKey(op.key)
-		if ok && s == slot && op.op == format.OpSet && m.Decode(op.value) == nil && m.ExpireAt != 0 {
-			return true
-		}
-	}
-	return false
+	return t.lost[slot]
 }
 
 func word(s string) []byte { return []byte(s) }

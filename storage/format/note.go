@@ -15,7 +15,7 @@ import "encoding/binary"
 func AppendNotesHeader(dst []byte) []byte { return append(dst, Version) }
 
 // AppendNote appends a note on the operations first ≤ i < end.
-func AppendNote(dst []byte, first, end int, args []string) []byte {
+func AppendNote[T ~string | ~[]byte](dst []byte, first, end int, args []T) []byte {
 	dst = appendNumbers(dst, uint64(first), uint64(end-first), uint64(len(args)))
 	for _, arg := range args {
 		dst = append(binary.AppendUvarint(dst, uint64(len(arg))), arg...)

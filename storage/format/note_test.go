@@ -10,7 +10,7 @@ import (
 func sampleNotes() []byte {
 	b := AppendNotesHeader(nil)
 	b = AppendNote(b, 0, 2, []string{"RENAME", "a", "b"})
-	b = AppendNote(b, 299, 300, nil)
+	b = AppendNote[string](b, 299, 300, nil)
 	return AppendNote(b, 300, 301, []string{"LSET", "k", "0", ""})
 }
 
