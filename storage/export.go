@@ -3,9 +3,7 @@ package storage
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -32,32 +30,45 @@ func (s *Snapshot) Shared(name string) ([]byte, error) {
 	return values[name], err
 }
 
-// FieldsExpire reports whether fields of hashes expire, which servers before Redis 7.4 have no form for.
-func (s *Snapshot) FieldsExpire() (bool, error) {
-	x := exporter{snap: s, w: rdb.NewWriter(io.Discard, false)}
-	defer x.close()
-	for slot := range slots.Slot(slots.Count) {
-		if c, err := s.Counters(slot); err != nil {
-			return false, err
-		} else if c.Keys == 0 {
+// AllCounters returns the counters of all slots as of LSN, in one scan.
+func (s *Snapshot) AllCounters() ([]Counters, error) {
+	all := make([]Counters, slots.Count)
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.engine.stores.RUnlock()
+	it, err := s.snap.NewIter(&pebble.IterOptions{LowerBound: format.AppendHeaderKey(nil, 0), UpperBound: format.SharedKey()})
+	if err != nil {
+		return nil, s.engine.storeError(err)
+	}
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		slot, isHeader := format.SplitHeaderKey(it.Key())
+		if !isHeader || slot >= slots.Count {
 			continue
 		}
-		err := x.each(format.AppendKind(nil, uint16(slot), format.KindExpiry), nil, func(key, _ []byte) error {
-			if _, _, what, _, _, ok := format.SplitExpiryKey(key); ok && what == format.ExpiresField {
-				return errFound
-			}
-			return nil
-		})
-		if err == errFound {
-			return true, nil
-		} else if err != nil {
-			return false, err
+		var value []byte
+		var h format.Header
+		if value, err = it.ValueAndErr(); err == nil {
+			err = h.Decode(value)
 		}
+		all[slot] = Counters{LSN: LSN(h.LSN), Keys: int64(h.Keys), Expires: uint32(h.Expires), SubExpires: uint32(h.SubExpires), Bytes: int64(h.Bytes), NextOID: h.NextOID}
 	}
-	return false, nil
+	if e := it.Close(); err == nil {
+		err = e
+	}
+	return all, s.engine.storeError(err)
 }
 
-var errFound = errors.New("storage: found")
+// FieldsExpire reports whether fields of hashes expire, which servers before Redis 7.4 have no form for.
+func (s *Snapshot) FieldsExpire() (bool, error) {
+	all, err := s.AllCounters()
+	for i := range all {
+		if all[i].SubExpires > 0 {
+			return true, err
+		}
+	}
+	return false, err
+}
 
 // Export writes the keys of all slots as of LSN, those included whose time has come and that were not removed yet. It
 // holds no lock while it writes, and no value of any size in memory but one element, or a node of a stream. It ends with
@@ -65,11 +76,11 @@ var errFound = errors.New("storage: found")
 // with their deadlines only if the writer may.
 func (s *Snapshot) Export(w *rdb.Writer) error {
 	var keys, expires uint64
-	for slot := range slots.Slot(slots.Count) {
-		c, err := s.Counters(slot)
-		if err != nil {
-			return err
-		}
+	all, err := s.AllCounters()
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
 		keys, expires = keys+uint64(c.Keys), expires+uint64(c.Expires)
 	}
 	if keys == 0 {
@@ -79,6 +90,9 @@ func (s *Snapshot) Export(w *rdb.Writer) error {
 	x := exporter{snap: s, w: w}
 	defer x.close()
 	for slot := range slots.Slot(slots.Count) {
+		if all[slot].Keys == 0 {
+			continue
+		}
 		if err := x.slot(slot); err != nil {
 			return fmt.Errorf("slot %d: %w", slot, err)
 		}
@@ -111,9 +125,6 @@ func (x *exporter) open(lo, hi []byte) (*pebble.Iterator, error) {
 }
 
 func (x *exporter) slot(slot slots.Slot) error {
-	if c, err := x.snap.Counters(slot); err != nil || c.Keys == 0 {
-		return err
-	}
 	x.close() // it keeps old tables from being dropped
 	it, err := x.open(format.AppendKind(nil, uint16(slot), format.KindMeta), format.AppendKind(nil, uint16(slot), format.KindMeta+1))
 	if err != nil {

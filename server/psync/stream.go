@@ -30,9 +30,12 @@ type stream struct {
 
 // newStream begins a stream at the position of a view.
 func (s *Source) newStream(id string, snap *storage.Snapshot) (*stream, error) {
+	all, err := snap.AllCounters()
+	if err != nil {
+		return nil, err
+	}
 	tr, err := effect.New(s.Shared, s.Codes, func(slot slots.Slot) (int64, uint64, error) {
-		c, err := snap.Counters(slot)
-		return c.Keys, c.NextOID, err
+		return all[slot].Keys, all[slot].NextOID, nil
 	})
 	if err != nil {
 		return nil, err
