@@ -142,7 +142,7 @@ func aclCat(c *Call) error {
 	case 3:
 		category := strings.ToLower(string(c.Args[2]))
 		if !slices.Contains(acl.Categories, category) {
-			return Error(fmt.Sprintf("ERR Unknown category '%s'", c.Args[2]))
+			return Error(fmt.Sprintf("ERR Unknown category '%.128s'", c.Args[2]))
 		}
 		for _, cmd := range c.Env.Table.all {
 			if slices.Contains(cmd.AllCategories(), "@"+category) {

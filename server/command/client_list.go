@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"cobble/server/acl"
+
+	"cobble/storage"
 )
 
 // describe prints a client as ACL LOG does.
@@ -120,8 +122,8 @@ func clientList(c *Call) error {
 	case len(c.Args) > 3 && equalFold(c.Args[2], "id"):
 		ids := map[uint64]bool{}
 		for _, arg := range c.Args[3:] {
-			id, err := strconv.ParseInt(string(arg), 10, 64)
-			if err != nil {
+			id, ok := storage.ParseInt(arg)
+			if !ok {
 				return Error("ERR Invalid client ID")
 			}
 			ids[uint64(id)] = true

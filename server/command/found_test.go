@@ -32,6 +32,7 @@ func TestFoundBySequences(t *testing.T) {
 		CLIENT PAUSE 1 a a
 		CLIENT PAUSE "" a
 		CLIENT LIST ID 0
+		CLIENT LIST ID 007
 		DEBUG `+strings.Repeat("x", 200)+`
 		SETBIT b 5 1
 		BITPOS b 0 0 x 9
@@ -66,6 +67,7 @@ func TestScriptsFoundBySequences(t *testing.T) {
 		EVALSHA 0123456789012345678901234567890123456789 x
 		FUNCTION LOAD "#!lua name=lib1\nredis.register_function('call', function(keys, args) return 1 end)"
 		FUNCTION LOAD "#!lua NAME=lib2\nredis.register_function('CALL', function(keys, args) return 1 end)"
+		FUNCTION LOAD "#!lua name=lib1\nthis does not compile"
 		FCALL CalL 0
 		FCALL CalL 1
 		FCALL none x

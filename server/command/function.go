@@ -155,6 +155,11 @@ func functionLoad(c *Call) error {
 		}
 		replace = true
 	}
+	if name, err := script.LibraryName(c.Args[at]); err == nil && !replace { // which is told before what does not compile
+		if libs, err := c.Env.functions(); err == nil && libs.Library(name) != nil {
+			return Error("ERR Library '" + name + "' already exists")
+		}
+	}
 	lib, err := script.LoadLibrary(c.Args[at], c.limitLoad())
 	if err != nil {
 		return err

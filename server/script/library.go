@@ -99,6 +99,13 @@ func validName(s string) bool {
 	return true
 }
 
+// LibraryName reads the name that the text of a library gives it. The error is the reply.
+func LibraryName(code []byte) (string, error) {
+	lib := &Library{Code: string(code)}
+	_, err := lib.header()
+	return lib.Name, err
+}
+
 // LoadLibrary compiles the text of a library and runs it once, to see what it registers. watch, if not nil, is given
 // the run before it begins, to end it with Stop if it takes too long. The error is the reply.
 func LoadLibrary(code []byte, watch func(*Run)) (*Library, error) {

@@ -131,11 +131,11 @@ var deliberate = []known{
 		why: "Redis lets them wrap or saturate; Cobble refuses",
 		applies: func(args []string, oracle, subject reply) bool {
 			return oracle.Text == "OK" && strings.HasSuffix(subject.Text, "argument must be a memory value") &&
-				len(args) > 3 && len(args[3]) > 18
+				len(args) > 3 && (len(args[3]) > 18 || strings.HasPrefix(args[3], "\x00"))
 		},
 	},
 	{
-		name: "RESTORE of an overflowing lifetime", commands: []string{"RESTORE"},
+		name: "RESTORE of an overflowing lifetime", commands: []string{"RESTORE", "RESTORE-ASKING"}, ends: true,
 		why: "Redis adds the lifetime to the time without looking, and the key is long dead; Cobble refuses",
 		applies: func(args []string, _, subject reply) bool {
 			return len(args) > 2 && len(args[2]) == 19 && subject.Text == "ERR Invalid TTL value, must be >= 0"
@@ -168,6 +168,13 @@ var deliberate = []known{
 		why: "Redis counts keys by the digits that a number begins with, to say CROSSSLOT of a command that is wrong anyway",
 		applies: func(_ []string, oracle, subject reply) bool {
 			return strings.HasPrefix(oracle.Text, "CROSSSLOT") && subject.Err() != nil
+		},
+	},
+	{
+		name: "line ends at the end", commands: []string{"FUNCTION"},
+		why: "Cobble drops line ends at the end of every error; Redis makes spaces of those in some",
+		applies: func(args []string, oracle, subject reply) bool {
+			return oracle.Err() != nil && subject.Err() != nil && strings.TrimRight(oracle.Text, " ") == strings.TrimRight(subject.Text, " ") && strings.ContainsAny(strings.Join(args, ""), "\r\n")
 		},
 	},
 	{
