@@ -167,8 +167,8 @@ func (f *clientFilter) parse(args [][]byte, users *acl.Users) error {
 		value := string(args[1])
 		switch strings.ToLower(string(args[0])) {
 		case "id":
-			id, err := strconv.ParseInt(value, 10, 64)
-			if err != nil || id < 1 {
+			id, ok := storage.ParseInt([]byte(value))
+			if !ok || id < 1 {
 				return Error("ERR client-id should be greater than 0")
 			}
 			f.id = uint64(id)

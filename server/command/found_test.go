@@ -33,6 +33,7 @@ func TestFoundBySequences(t *testing.T) {
 		CLIENT PAUSE "" a
 		CLIENT LIST ID 0
 		CLIENT LIST ID 007
+		CLIENT KILL ID +5
 		DEBUG `+strings.Repeat("x", 200)+`
 		SETBIT b 5 1
 		BITPOS b 0 0 x 9

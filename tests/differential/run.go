@@ -57,11 +57,10 @@ type pair struct {
 	oracle, subject side
 	setup           [][]string     // runs before each sequence
 	seen            map[string]int // known differences that were met, by name
-	reported        map[string]bool
-	tally           *tally // counts what is run, if not nil
-	parted          bool   // a known difference has made the data differ
-	lapses          bool   // keys may have lapsed that nobody looked at
-	carries         bool   // values are carried over to the other server in the end
+	tally           *tally         // counts what is run, if not nil
+	parted          bool           // a known difference has made the data differ
+	lapses          bool           // keys may have lapsed that nobody looked at
+	carries         bool           // values are carried over to the other server in the end
 }
 
 // closed stands for the reply of a server that hung up.
