@@ -53,6 +53,7 @@ type Engine struct {
 	dataBytes  atomic.Int64 // see DataBytes
 	sweepFrom  atomic.Int64 // the slot where SweepExpired goes on
 	sweepPlace atomic.Pointer[sweepPlace]
+	sweepRow   atomic.Pointer[dueRow]
 
 	encodings encodingLimits
 	holds     holdTable

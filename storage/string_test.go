@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 
@@ -156,6 +157,43 @@ func TestSweeperRefilesWhatWasPutOff(t *testing.T) {
 	}
 	if e.ExpiredKeys() != keys {
 		t.Errorf("%d expired", e.ExpiredKeys())
+	}
+}
+
+// A sweep goes on behind the rows that it has removed, and still finds one that came to
+// stand before that place in between.
+func TestSweeperGoesOn(t *testing.T) {
+	e := newStringEngine(t)
+	slot := slots.Of([]byte("k"))
+	set := func(key string, at int64) {
+		t.Helper()
+		if _, err := e.Update(1, []slots.Slot{slot}, OpFunc(func(tx *Tx) error {
+			_, err := tx.StringSet([]byte(key), []byte("v"), SetOptions{ExpireAt: at})
+			return err
+		})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep := func(left int64) {
+		t.Helper()
+		if _, err := e.SweepExpired(200, sweepRows); err != nil || e.KeysIn(slot) != left {
+			t.Fatalf("%d keys left, want %d (%v)", e.KeysIn(slot), left, err)
+		}
+	}
+	for i := range 3 * sweepRows {
+		set(fmt.Sprintf("{k}%04d", i), 100)
+	}
+	sweep(2 * sweepRows)
+	if e.sweepRow.Load() == nil {
+		t.Fatal("the next sweep begins again")
+	}
+	set("{k}another", 100)
+	set("{k}before", 50)
+	sweep(sweepRows + 2)
+	sweep(2)
+	sweep(0)
+	if place := e.sweepRow.Load(); place != nil || e.NextExpiry(slot) != 0 {
+		t.Fatalf("after all: %+v, next %d", place, e.NextExpiry(slot))
 	}
 }
 

@@ -57,7 +57,22 @@ func (e *Engine) sweepSlot(now int64, slot slots.Slot, limit int) (int, error) {
 		}))
 		return len(op.due), err
 	}
+	if op.more {
+		e.sweepRow.Store(&dueRow{slot, op.due[len(op.due)-1]})
+	} else {
+		e.sweepRow.Store(nil)
+	}
 	return max(len(op.due), op.fields), nil
+}
+
+// dueRow is the last row of a slot's expiry index that a sweep acted on when it was not
+// through with the slot. The next one goes on there: what was removed before it would
+// be stepped over again each time, which is quadratic where very many keys expire
+// together. A row that came to stand before it in the meantime is seen by the look
+// from the beginning that ends the sweep of a slot.
+type dueRow struct {
+	slot slots.Slot
+	row  []byte
 }
 
 // sweepOp removes or files again what the first due rows of a slot's expiry index name.
@@ -65,7 +80,8 @@ type sweepOp struct {
 	slot   slots.Slot
 	limit  int
 	due    [][]byte
-	fields int // that were removed
+	fields int  // that were removed
+	more   bool // rows that are due were left
 }
 
 func (op *sweepOp) Run(tx *Tx) error {
@@ -73,7 +89,7 @@ func (op *sweepOp) Run(tx *Tx) error {
 	if err != nil {
 		return err
 	}
-	op.fields = 0
+	op.fields, op.more = 0, len(op.due) == op.limit
 	for i, row := range op.due {
 		enough := op.fields >= tx.engine.opts.sweepFields // for one hold of the lock
 		again := false
@@ -86,7 +102,7 @@ func (op *sweepOp) Run(tx *Tx) error {
 			next = ms
 		}
 		if enough {
-			op.due = op.due[:i]
+			op.due, op.more = op.due[:i], i > 0
 			break
 		}
 	}
@@ -97,9 +113,17 @@ func (op *sweepOp) Run(tx *Tx) error {
 // collect copies the rows that are due and returns the time of the first row that
 // is left, 0 for none.
 func (op *sweepOp) collect(tx *Tx) (next int64, err error) {
+	if place := tx.engine.sweepRow.Load(); place != nil && place.slot == op.slot {
+		if next, err = op.collectFrom(tx, place.row); err != nil || len(op.due) == op.limit {
+			return next, err
+		}
+	}
+	return op.collectFrom(tx, format.AppendKind(nil, uint16(op.slot), format.KindExpiry))
+}
+
+func (op *sweepOp) collectFrom(tx *Tx, from []byte) (next int64, err error) {
 	op.due = op.due[:0]
-	it := tx.iter(format.AppendKind(nil, uint16(op.slot), format.KindExpiry),
-		format.AppendKind(nil, uint16(op.slot), format.KindExpiry+1))
+	it := tx.iter(from, format.AppendKind(nil, uint16(op.slot), format.KindExpiry+1))
 	for ok := it.First(); ok; ok = it.Next() {
 		_, ms, _, _, _, isExpiry := format.SplitExpiryKey(it.Key())
 		if !isExpiry {
