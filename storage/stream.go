@@ -64,7 +64,7 @@ func (s *Stream) Set(last, deleted StreamID, added uint64) {
 
 // Create makes sure that the key exists.
 func (s *Stream) Create() {
-	if (!s.e.Live || s.e.Meta.OID == 0) && !s.made { // one that is restored over another value is live, and has no object yet
+	if !s.e.Live && !s.made {
 		s.e.Meta.OID, s.made = s.tx.newOID(s.e.Slot), true
 	}
 	s.changed = true

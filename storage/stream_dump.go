@@ -58,6 +58,7 @@ func dumpGroup(g *Group) (dump.StreamGroup, error) {
 func (tx *Tx) restoreStream(e *Entry, v *dump.Stream) error {
 	e.Meta.Type, e.Meta.Enc, e.Meta.Layout = format.Stream, format.EncStream, format.Rows
 	s := &Stream{tx: tx, e: *e}
+	s.e.Meta.OID, s.made = tx.newOID(e.Slot), true // the key may hold another value, with an object of its own
 	s.Create()
 	for i := range v.Entries {
 		s.Add(v.Entries[i].ID, v.Entries[i].Fields)
