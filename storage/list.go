@@ -113,8 +113,10 @@ func (l *List) pushRow(end End, value []byte) error {
 	m := &l.e.Meta
 	pos := uint64(format.ListMiddle)
 	switch {
-	case m.Count == 0:
+	case m.Count == 0 && l.x.High == 0:
 		l.x = format.ListExtra{Head: pos, Tail: pos, Low: pos, High: pos}
+	case m.Count == 0: // the last element went in this command, its object and what may be left around it did not
+		l.x.Head, l.x.Tail, l.x.Low, l.x.High = pos, pos, min(pos, l.x.Low), max(pos, l.x.High)
 	case end == Tail:
 		pos = l.x.Tail + format.ListStride
 		if err := l.clear(l.x.Tail+1, min(pos, l.x.High)); err != nil {

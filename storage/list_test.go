@@ -520,3 +520,29 @@ func TestListMiddleIsNear(t *testing.T) {
 }
 
 func model20(model []string) []byte { return []byte(model[20]) }
+
+// Nor does it when the list loses its last element and gets another in one command.
+func TestListRowsAroundTheOnlyElement(t *testing.T) {
+	e := openTest(t, smallOptions(vfs.NewMem()))
+	growList(t, e, 2000)
+	changeList(t, e, func(l *List) error {
+		_, err := l.Insert([]byte("0"), []byte("between"), false)
+		return err
+	})
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	changeList(t, e, func(l *List) error { return l.Pop(Head, 2000, func([]byte) {}) })
+	update(t, e, "l", func(tx *Tx) error {
+		_, _, err := tx.ListMove([]byte("l"), []byte("l"), Head, Tail)
+		return err
+	})
+	changeList(t, e, func(l *List) error { return l.Push(Tail, []byte("last")) })
+	if got, want := listTexts(t, e, "l"), []string{"1999", "last"}; !slices.Equal(got, want) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	checkSlot(t, e, "l")
+}
