@@ -52,7 +52,7 @@ func (f *follower) follow(st *stream, first []byte) error {
 		err = st.run(f)
 	}
 	end := (*endError)(nil)
-	f.src.leave(st, errors.As(err, &end))
+	f.src.leave(st, errors.As(err, &end) || !f.Partial) // who said SYNC was told no id to come back with
 	return err
 }
 

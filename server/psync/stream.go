@@ -25,6 +25,7 @@ type stream struct {
 	kept   backlog
 	user   *follower     // who is sent it; guarded by src.mu
 	idle   chan struct{} // closed when user has left; guarded by src.mu
+	left   time.Time     // when user has left; guarded by src.mu
 	expire func() bool   // stops the timer of a stream without user; guarded by src.mu
 }
 
@@ -45,7 +46,12 @@ func (s *Source) newStream(id string, snap *storage.Snapshot) (*stream, error) {
 	return st, err
 }
 
+// close gives up the log. src.mu is held.
 func (st *stream) close() {
+	if st.expire != nil {
+		st.expire()
+		st.expire = nil
+	}
 	st.reader.Close()
 	st.pin.Release()
 }
@@ -221,6 +227,9 @@ func (s *Source) keep(st *stream, f *follower) {
 	st.take(f)
 }
 
+// maxWaiting is how many streams wait for their followers: each holds the log, and a backlog.
+const maxWaiting = 16
+
 // leave ends the use of a stream. Unless it has ended for good it waits for its follower to come back.
 func (s *Source) leave(st *stream, ended bool) {
 	s.mu.Lock()
@@ -234,8 +243,28 @@ func (s *Source) leave(st *stream, ended bool) {
 		st.close()
 		return
 	}
+	st.left = time.Now()
+	s.limit()
 	if ttl := s.settings().BacklogTTL; ttl > 0 {
 		st.expire = time.AfterFunc(ttl, func() { s.forget(st) }).Stop
+	}
+}
+
+// limit gives up the stream that has waited longest, if too many wait. mu is held.
+func (s *Source) limit() {
+	waiting, oldest := 0, (*stream)(nil)
+	for _, st := range s.streams {
+		if st.user != nil {
+			continue
+		}
+		waiting++
+		if oldest == nil || st.left.Before(oldest.left) {
+			oldest = st
+		}
+	}
+	if waiting > maxWaiting {
+		delete(s.streams, oldest.id)
+		oldest.close()
 	}
 }
 

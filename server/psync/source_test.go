@@ -1,0 +1,89 @@
+package psync
+
+import (
+	"bufio"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"cobble/server/resp"
+	"cobble/storage"
+)
+
+func newSource(t *testing.T) *Source {
+	t.Helper()
+	e, err := storage.Open(storage.Options{Dir: t.TempDir(), Now: time.Now, Logf: t.Logf, OnFatal: func(error) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	s := NewSource(Options{
+		Engine: e, Dir: t.TempDir(), Version: "7.2.0", Shared: "functions",
+		Codes:    func([]byte) ([]string, error) { return nil, nil },
+		Settings: func() Settings { return Settings{Timeout: time.Minute, Ping: time.Second, Backlog: 1 << 20} },
+		Logf:     func(byte, string, ...any) {},
+	})
+	t.Cleanup(s.Close)
+	return s
+}
+
+// visit follows until the stream has begun, and breaks the connection.
+func visit(t *testing.T, s *Source, partial bool) {
+	t.Helper()
+	here, there := net.Pipe()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		s.Serve(Request{Conn: there, In: &resp.Reader{}, Addr: "127.0.0.1:1", Partial: partial, ID: "?", Stop: make(chan struct{})})
+	}()
+	in := bufio.NewReader(here)
+	for line := ""; !strings.HasSuffix(line, "SELECT\r\n"); {
+		var err error
+		if line, err = in.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = here.Close()
+	<-served
+}
+
+// A stream holds the log and a file of it: only those wait that a follower can come back to, and not any number.
+func TestStreamsThatWait(t *testing.T) {
+	t.Parallel()
+	s := newSource(t)
+	waiting := func() map[string]*stream {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		out := map[string]*stream{}
+		for id, st := range s.streams {
+			out[id] = st
+		}
+		return out
+	}
+	visit(t, s, false)
+	if n := len(waiting()); n != 0 {
+		t.Fatalf("%d streams wait for one that was told no id", n)
+	}
+	visit(t, s, true)
+	first := waiting()
+	if len(first) != 1 {
+		t.Fatalf("%d streams wait for one that was told its id", len(first))
+	}
+	for range maxWaiting {
+		visit(t, s, true)
+	}
+	now := waiting()
+	if len(now) != maxWaiting {
+		t.Errorf("%d streams wait, where at most %d may", len(now), maxWaiting)
+	}
+	for id := range first {
+		if now[id] != nil {
+			t.Error("the stream that has waited longest was kept")
+		}
+	}
+	s.CutAll("test")
+	if n := len(waiting()); n != 0 {
+		t.Errorf("%d streams wait after all were cut off", n)
+	}
+}
