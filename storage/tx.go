@@ -90,6 +90,10 @@ type delta struct {
 // Now is the time of the transaction, Unix milliseconds.
 func (tx *Tx) Now() int64 { return tx.now }
 
+// Delay says that it has become later, if it has, while the operation waited for its turn. An operation may do so
+// before anything else.
+func (tx *Tx) Delay(now int64) { tx.now = max(tx.now, now) }
+
 // Incomplete reports whether a row was needed that is not in memory: whatever the
 // operation has concluded, it will run again.
 func (tx *Tx) Incomplete() bool { return len(tx.cold) > 0 || tx.err == ErrWouldBlock }

@@ -204,6 +204,7 @@ type keyedOp Call
 func (op *keyedOp) Run(tx *storage.Tx) error {
 	c := (*Call)(op)
 	c.Out.CutTo(c.start)
+	c.takeTurn(tx)
 	c.wider = c.wider[:0]
 	c.unblock()
 	if c.Warm != nil {
@@ -228,6 +229,16 @@ func (op *keyedOp) Run(tx *storage.Tx) error {
 		c.hits, c.misses = tx.Lookups()
 	}
 	return err
+}
+
+// takeTurn has a command that may have waited for its slots, or for the disk, happen now that it has them: what it
+// stores for a second lives for one, and it sees what another command, run meanwhile, saw to have expired.
+func (c *Call) takeTurn(tx *storage.Tx) {
+	if c.NoWait {
+		return
+	}
+	c.Now = max(c.Now, c.Env.Process.Micros()/1000)
+	tx.Delay(c.Now)
 }
 
 // view is who serves which slot, to route by. Once ServeUntil is past it says that

@@ -320,6 +320,9 @@ func (c *Call) tryScript(s *scripted) (storage.LSN, error) {
 func (c *Call) scriptOp(locked []slots.Slot) storage.OpFunc {
 	return func(tx *storage.Tx) error {
 		c.Out.CutTo(c.start)
+		if tx != nil {
+			c.takeTurn(tx)
+		}
 		if tx != nil && len(c.keys) > 0 {
 			if err := c.routeKeys(tx); err != nil {
 				return err

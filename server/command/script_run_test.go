@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -185,6 +186,26 @@ func TestScriptOnTheLoop(t *testing.T) {
 		}
 		if got := string(c.Out.Bytes()); got != line.want {
 			t.Errorf("%s: %q, want %q", line.script, got, line.want)
+		}
+	}
+}
+
+// TestTimeOfWhatWaited: a command that may have had to wait, for a script that holds its slot or for the disk, happens
+// when it has its turn: what it stores for a while lives that long from then on. So do a script and a transaction.
+func TestTimeOfWhatWaited(t *testing.T) {
+	for _, lines := range [][][]string{
+		{{"SET", "k", "v", "PX", "1000"}},
+		{{"EVAL", "return redis.call('set',KEYS[1],'v','px',1000)", "1", "k"}},
+		{{"MULTI"}, {"SET", "k", "v", "PX", "1000"}, {"EXEC"}},
+	} {
+		c, do := newRunner(t)
+		turn := c.Now + 5000
+		c.Env.Process.Micros = func() int64 { return turn * 1000 }
+		for _, line := range lines {
+			do(line...)
+		}
+		if got, want := do("PEXPIRETIME", "k"), fmt.Sprintf(":%d\r\n", turn+1000); got != want {
+			t.Errorf("%v: expires at %q, want %q", lines, got, want)
 		}
 	}
 }

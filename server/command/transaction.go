@@ -419,6 +419,9 @@ func (x *execution) plan() error {
 func (x *execution) Run(tx *storage.Tx) error {
 	c := x.call
 	c.Out.CutTo(x.reply)
+	if tx != nil {
+		c.takeTurn(tx)
+	}
 	if x.watch {
 		t := &c.Client.multi
 		x.failed = t.watch.Dirty()
