@@ -178,6 +178,11 @@ func (f *follower) hear(args [][]byte) {
 	}
 }
 
+// silent reports whether nothing was heard for the time-out.
+func (f *follower) silent() bool {
+	return time.Duration(time.Now().UnixNano()-f.heard.Load()) > f.src.settings().Timeout
+}
+
 // sleep waits until something ends the follower, or for the time.
 func (f *follower) sleep(d time.Duration) error {
 	t := time.NewTimer(d)

@@ -64,9 +64,12 @@ func (f *follower) copy() (*stream, error) {
 		_, _ = fmt.Fprintf(f, "-ERR The full copy failed: %v\r\n", err)
 		return nil, err
 	}
-	st, err := f.sendCopy(snap)
+	st, marked, err := f.sendCopy(snap)
 	if e := snap.Close(); err == nil {
 		err = e
+	}
+	if err == nil && st != nil && marked { // the end of the file is found where nothing comes after it
+		err = f.awaitOnline(st)
 	}
 	switch {
 	case err != nil && st != nil:
@@ -81,14 +84,13 @@ func (f *follower) copy() (*stream, error) {
 	return st, nil
 }
 
-// sendCopy sends the file of a view. The stream from there on is begun before, for it holds the log.
-func (f *follower) sendCopy(snap *storage.Snapshot) (*stream, error) {
+// sendCopy sends the file of a view, and reports whether there is a mark behind it. The stream from there on is begun
+// before, for it holds the log.
+func (f *follower) sendCopy(snap *storage.Snapshot) (st *stream, marked bool, err error) {
 	id := newID()
-	var st *stream
 	if !f.FileOnly {
-		var err error
 		if st, err = f.src.newStream(id, snap); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		f.src.keep(st, f)
 		f.lsn.Store(uint64(snap.LSN))
@@ -96,19 +98,35 @@ func (f *follower) sendCopy(snap *storage.Snapshot) (*stream, error) {
 	}
 	if f.Partial {
 		if _, err := fmt.Fprintf(f, "+FULLRESYNC %s %d\r\n", id, snap.LSN); err != nil {
-			return st, err
+			return st, false, err
 		}
 	}
-	marked, err := f.sendFile(snap, id)
-	if err != nil || st == nil || !marked {
-		return st, err
-	}
-	select { // the end of the file is found where nothing comes after it
-	case <-f.online:
-		return st, nil
-	case <-f.gone:
-		return st, errGone
-	case <-f.Stop:
-		return st, errStopped
+	marked, err = f.sendFile(snap, id)
+	return st, marked, err
+}
+
+// awaitOnline waits until the follower acknowledges that it has its file. One that is silent for the time-out is cut off,
+// as by Redis, unless it said SYNC; and any that falls behind the log that is kept.
+func (f *follower) awaitOnline(st *stream) error {
+	f.heard.Store(time.Now().UnixNano())
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-f.online:
+			return nil
+		case <-f.gone:
+			return errGone
+		case <-f.Stop:
+			return errStopped
+		case <-st.pin.Broken():
+			f.end("it is too far behind: its part of the log is more than repl-log-max")
+			return errGone
+		case <-tick.C:
+		}
+		if f.Partial && f.silent() {
+			f.end("it has said nothing for repl-timeout")
+			return errGone
+		}
 	}
 }

@@ -2,6 +2,7 @@ package psync
 
 import (
 	"bufio"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -11,7 +12,7 @@ import (
 	"cobble/storage"
 )
 
-func newSource(t *testing.T) *Source {
+func newSource(t *testing.T, timeout time.Duration) *Source {
 	t.Helper()
 	e, err := storage.Open(storage.Options{Dir: t.TempDir(), Now: time.Now, Logf: t.Logf, OnFatal: func(error) {}})
 	if err != nil {
@@ -20,9 +21,11 @@ func newSource(t *testing.T) *Source {
 	t.Cleanup(func() { _ = e.Close() })
 	s := NewSource(Options{
 		Engine: e, Dir: t.TempDir(), Version: "7.2.0", Shared: "functions",
-		Codes:    func([]byte) ([]string, error) { return nil, nil },
-		Settings: func() Settings { return Settings{Timeout: time.Minute, Ping: time.Second, Backlog: 1 << 20} },
-		Logf:     func(byte, string, ...any) {},
+		Codes: func([]byte) ([]string, error) { return nil, nil },
+		Settings: func() Settings {
+			return Settings{Timeout: timeout, Ping: time.Second, Backlog: 1 << 20, Diskless: true}
+		},
+		Logf: func(byte, string, ...any) {},
 	})
 	t.Cleanup(s.Close)
 	return s
@@ -51,7 +54,7 @@ func visit(t *testing.T, s *Source, partial bool) {
 // A stream holds the log and a file of it: only those wait that a follower can come back to, and not any number.
 func TestStreamsThatWait(t *testing.T) {
 	t.Parallel()
-	s := newSource(t)
+	s := newSource(t, time.Minute)
 	waiting := func() map[string]*stream {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -85,5 +88,29 @@ func TestStreamsThatWait(t *testing.T) {
 	s.CutAll("test")
 	if n := len(waiting()); n != 0 {
 		t.Errorf("%d streams wait after all were cut off", n)
+	}
+}
+
+// One that takes its file, whose end is marked, and then never says that it has it does not hold the log for ever.
+func TestSilentAfterTheFile(t *testing.T) {
+	t.Parallel()
+	s := newSource(t, 50*time.Millisecond)
+	here, there := net.Pipe()
+	defer here.Close()
+	go func() { _, _ = io.Copy(io.Discard, here) }()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		s.Serve(Request{Peer: Peer{EOF: true}, Conn: there, In: &resp.Reader{}, Addr: "127.0.0.1:1", Partial: true, ID: "?", Stop: make(chan struct{})})
+	}()
+	select {
+	case <-served:
+	case <-time.After(30 * time.Second):
+		t.Fatal("it is served still")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.streams) != 0 {
+		t.Errorf("%d streams wait for one that did not get its copy", len(s.streams))
 	}
 }

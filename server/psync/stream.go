@@ -130,7 +130,7 @@ func (e *endError) Error() string { return e.reason.Error() }
 // await waits for the next record, for the time of a ping at most. It cuts off a follower that is silent for too long.
 func (st *stream) await(ctx context.Context, f *follower, last *time.Time) (*log.Entry, error) {
 	set := f.src.settings()
-	if silent := time.Now().UnixNano() - f.heard.Load(); f.Partial && time.Duration(silent) > set.Timeout { // who said SYNC may never say more
+	if f.Partial && f.silent() { // who said SYNC may never say more
 		f.end("it has said nothing for repl-timeout")
 		return nil, context.Canceled
 	}
