@@ -309,9 +309,6 @@ func (h *Hash) listDue(limit int) (list []dueField, err error) {
 		list = list[:0]
 		err = h.eachDeadline(h.e.Meta.FieldsAt, h.hideBefore, add)
 	}
-	if n := len(list); err == nil && n > 0 && !h.inline() {
-		h.tx.engine.sweepPlace.Store(&sweepPlace{h.e.Slot, h.e.Meta.OID, list[n-1]})
-	}
 	return list, err
 }
 
@@ -333,6 +330,9 @@ func (h *Hash) removeDue(limit int) (n int, err error) {
 		}
 		if len(h.tx.cold) > 0 {
 			return 0, errCold
+		}
+		if n := len(list); n > 0 { // not before: what was read is for the next run of this sweep
+			h.tx.engine.sweepPlace.Store(&sweepPlace{h.e.Slot, h.e.Meta.OID, list[n-1]})
 		}
 	}
 	for i := range list {

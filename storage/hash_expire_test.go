@@ -590,3 +590,32 @@ type changes func(keys [][]byte)
 
 func (f changes) Changed(_ uint64, keys [][]byte) { f(keys) }
 func (f changes) Emptied(*slots.Set)              {}
+
+// A sweep of fields that are cold reads what it removes and nothing else.
+func TestSweepOfColdFields(t *testing.T) {
+	fs := vfs.NewMem()
+	e := openTest(t, smallOptions(fs))
+	const fields = 5000
+	update(t, e, "h", func(tx *Tx) error {
+		h, err := tx.Hash([]byte("h"))
+		for i := 0; i < fields && err == nil; i++ {
+			_, err = h.SetUntil(fmt.Append(nil, i), []byte("v"), testNow+1000)
+		}
+		h.Save()
+		return err
+	})
+	if err := errors.Join(e.Flush(), e.Close()); err != nil {
+		t.Fatal(err)
+	}
+	e = openTest(t, smallOptions(fs))
+	defer e.Close()
+	loads := e.Stats().Loads
+	for i := range 3 {
+		if _, err := e.SweepExpired(testNow+2000, 1); err != nil {
+			t.Fatal(err)
+		}
+		if removed, read := e.ExpiredFields(), e.Stats().Loads-loads; removed != int64(i+1)*defaultSweepFields || read > uint64(removed)+8 {
+			t.Errorf("after %d sweeps %d fields are removed, %d rows were read", i+1, removed, read)
+		}
+	}
+}

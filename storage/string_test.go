@@ -270,3 +270,29 @@ func TestKeyLivesInItsLastMillisecond(t *testing.T) {
 		t.Error("SET with an expiry of this very millisecond: the key is gone before it is over")
 	}
 }
+
+// What came to stand before the place of a sweep is found also if as many rows are due from that place on as a sweep looks at.
+func TestSweeperLooksBeforeItsPlace(t *testing.T) {
+	e := newStringEngine(t)
+	slot := slots.Of([]byte("k"))
+	set := func(key string, at int64) {
+		update(t, e, "k", func(tx *Tx) error {
+			_, err := tx.StringSet([]byte(key), []byte("v"), SetOptions{ExpireAt: at})
+			return err
+		})
+	}
+	for i := range 2 * sweepRows {
+		set(fmt.Sprintf("{k}%04d", i), testNow+100)
+	}
+	for _, left := range []int64{sweepRows + 1, 1, 0} {
+		if _, err := e.SweepExpired(testNow+200, sweepRows); err != nil {
+			t.Fatal(err)
+		}
+		if left > sweepRows {
+			set("{k}before", testNow+50)
+		}
+		if n := e.KeysIn(slot); n != left {
+			t.Errorf("%d keys left, want %d", n, left)
+		}
+	}
+}

@@ -114,8 +114,12 @@ func (op *sweepOp) Run(tx *Tx) error {
 // is left, 0 for none.
 func (op *sweepOp) collect(tx *Tx) (next int64, err error) {
 	if place := tx.engine.sweepRow.Load(); place != nil && place.slot == op.slot {
-		if next, err = op.collectFrom(tx, place.row); err != nil || len(op.due) == op.limit {
-			return next, err
+		if _, err = op.collectFrom(tx, place.row); err != nil {
+			return 0, err
+		}
+		if len(op.due) == op.limit { // whether a row that is due stands before them, the next sweep sees
+			_, next, _, _, _, _ = format.SplitExpiryKey(place.row)
+			return next, nil
 		}
 	}
 	return op.collectFrom(tx, format.AppendKind(nil, uint16(op.slot), format.KindExpiry))
