@@ -214,15 +214,11 @@ func (m *Machine) stand(primary *node, forced bool) {
 			}
 		}
 	}
-	claims := new(slots.Set)
-	*claims = primary.owned
 	m.note('#', "Starting a failover election for shard "+own.Shard.String())
 	m.propose(&proposal{
 		why: forElection, cluster: e.Cluster, key: own.Shard,
 		deadline: m.now.After(max(2*m.config.NodeTimeout, 2000)),
-		election: &Election{
-			Primary: primary.id(), Term: own.Term, Forced: forced, Epoch: primary.record.ConfigEpoch, Slots: claims,
-		},
+		election: m.renewClaims(&Election{Primary: primary.id(), Term: own.Term, Forced: forced}),
 	})
 }
 

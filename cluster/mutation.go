@@ -29,6 +29,7 @@ const (
 	MutateResumeEarly                         // a replaced primary lets held writes in before it is a replica
 	MutateResumeUnproved                      // after a manual failover that came to nothing, writes go on unproved
 	MutateKeepSeat                            // an elector that can never copy its registers stays one
+	MutateStaleClaims                         // a candidate that was refused for claims that have moved on repeats them
 
 	mutations = iota
 )
@@ -40,7 +41,7 @@ var mutationNames = [Mutations]string{
 	"ignore-ban", "fail-alone", "promise-unsaved", "accept-lower", "count-twice", "small-majority", "any-version",
 	"smaller-epoch", "merge-both-ways", "amnesiac", "blind-change", "serve-early", "no-freeze", "keep-term",
 	"unsaved-claims", "reuse-boot", "short-log", "no-step-down", "import-over",
-	"lazy-members", "resume-early", "resume-unproved", "keep-seat",
+	"lazy-members", "resume-early", "resume-unproved", "keep-seat", "stale-claims",
 }
 
 // String names a single planted bug.

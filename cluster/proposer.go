@@ -1,5 +1,7 @@
 package cluster
 
+import "cobble/slots"
+
 // paxos is the memory of the registers, as acceptor and as proposer.
 type paxos struct {
 	domains       []*domain // ascending by cluster
@@ -77,6 +79,9 @@ func (m *Machine) attempt(p *proposal) {
 	if p.set == nil || !p.set.Into.IsZero() {
 		return
 	}
+	if p.why == forElection && !m.mutated(MutateStaleClaims) {
+		p.election = m.renewClaims(p.election)
+	}
 	m.rounds++
 	token := Token(0)
 	if m.rounds > m.reserved {
@@ -90,6 +95,19 @@ func (m *Machine) attempt(p *proposal) {
 			Cluster: p.cluster, ElectorVer: p.set.Ver, Key: p.key, Ballot: p.ballot, Election: p.election,
 		})
 	}
+}
+
+// renewClaims returns e with the claims that this node knows by now to be the
+// primary's: an elector that refuses stale ones says who has the slots.
+func (m *Machine) renewClaims(e *Election) *Election {
+	primary := m.find(e.Primary)
+	if primary == nil {
+		return e
+	}
+	renewed, claims := *e, new(slots.Set)
+	*claims = primary.owned
+	renewed.Epoch, renewed.Slots = primary.record.ConfigEpoch, claims
+	return &renewed
 }
 
 // again retries p after a short random pause.

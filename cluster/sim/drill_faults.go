@@ -354,3 +354,32 @@ func drillLateRecord(w *World) {
 		w.fail("not settled: %s", w.unsettled())
 	}
 }
+
+// drillStaleClaims: a replica that missed that a slot of its primary was taken is told to
+// take over. The electors refuse what it claims and say why; with that it wins.
+func drillStaleClaims(w *World) {
+	primary, replica := w.Hosts[0], w.Hosts[2]
+	slot, _ := primary.view.Myself().Slots.Next(0)
+	w.lose = func(from, to *Host, body cluster.Body) bool {
+		switch body.(type) {
+		case cluster.Promise, cluster.Accepted, cluster.Refused, cluster.Committed, cluster.ManualOffset:
+			return false
+		}
+		return to == replica
+	}
+	w.Do(1, cluster.SetSlotImporting{Slot: slot, From: primary.id()})
+	w.Do(1, cluster.SetSlotNode{Slot: slot, ID: w.Hosts[1].id()})
+	w.Run(200)
+	if owner := replica.view.Owner(slot); owner == nil || owner.ID != primary.id() {
+		return // it heard of it all the same
+	}
+	w.Do(replica.index, cluster.Failover{})
+	if !w.RunUntil(4000, func() bool { return replica.primary }) {
+		w.fail("n2 does not get beyond claims that have moved on")
+		return
+	}
+	w.lose = nil
+	if !w.RunUntil(10_000, w.settled) {
+		w.fail("not settled after a candidacy with stale claims: %s", w.unsettled())
+	}
+}
