@@ -145,13 +145,13 @@ func clusterMeet(c *Call) error {
 		return c.badSubcommand()
 	}
 	host := string(c.Args[2])
-	port, err := strconv.ParseInt(string(c.Args[3]), 10, 64)
-	if err != nil {
+	port, ok := storage.ParseInt(c.Args[3])
+	if !ok {
 		return Error("ERR Invalid TCP base port specified: " + string(c.Args[3]))
 	}
 	bus := port + 10000
 	if len(c.Args) == 5 {
-		if bus, err = strconv.ParseInt(string(c.Args[4]), 10, 64); err != nil {
+		if bus, ok = storage.ParseInt(c.Args[4]); !ok {
 			return Error("ERR Invalid TCP bus port specified: " + string(c.Args[4]))
 		}
 	}

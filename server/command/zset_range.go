@@ -88,8 +88,11 @@ func parseRange(form zrangeQuery, args [][]byte, store bool) (q zrangeQuery, err
 	if q.by == 0 {
 		q.by = byRank
 	}
-	if q.limit != -1 && q.by == byRank {
-		return q, errLimitByRank
+	if q.by == byRank {
+		if q.limit != -1 {
+			return q, errLimitByRank
+		}
+		q.offset = 0 // as Redis: LIMIT n -1 is as good as none
 	}
 	if q.withScores && q.by == byLex {
 		return q, errScoresByLex

@@ -88,6 +88,9 @@ func TestZSetRepliesAreRedis(t *testing.T) {
 		ZRANGE z 1 x
 		ZRANGE z 0 -1 LIMIT 0 1
 		ZRANGE z 0 -1 LIMIT 0 -1
+		ZRANGE z 0 -1 LIMIT 1 -1
+		ZRANGE z 0 1 REV LIMIT -1 -1
+		ZRANGESTORE limited z 0 1 LIMIT 1 -1
 		ZRANGE z 0 -1 LIMIT 0
 		ZRANGE z 0 -1 WITHSCORE
 		ZRANGE z 0 -1 REV REV
