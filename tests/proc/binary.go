@@ -66,7 +66,7 @@ func build() (string, error) {
 	}
 	path := filepath.Join(dir, "cobble")
 	args := []string{"build", "-o", path}
-	if raceEnabled {
+	if RaceEnabled {
 		path += "-race"
 		args = []string{"build", "-race", "-o", path}
 	}

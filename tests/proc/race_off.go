@@ -2,4 +2,5 @@
 
 package proc
 
-const raceEnabled = false
+// RaceEnabled says that the servers are built with the race detector: what they hold and use says nothing.
+const RaceEnabled = false

@@ -2,4 +2,5 @@
 
 package proc
 
-const raceEnabled = true
+// RaceEnabled says that the servers are built with the race detector: what they hold and use says nothing.
+const RaceEnabled = true
