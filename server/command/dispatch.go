@@ -59,7 +59,7 @@ func (c *Call) perform() {
 		c.Later = func(<-chan struct{}) {
 			c.resume()
 			c.NoWait = false
-			c.perform()
+			c.performLate()
 			c.NoWait = true
 		}
 		return
