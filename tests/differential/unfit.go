@@ -187,6 +187,13 @@ func unfitOrder(name string, args []string) bool {
 		by, ok := sortedBy(args)
 		return ok && !strings.Contains(by, "*") && !strings.HasPrefix(args[1], "{t}list") && has(args, "LIMIT")
 	}
+	if name == "ZADD" && len(args) > 1 && strings.HasPrefix(args[1], "{t}lex") { // their scores are equal, for the commands that go by that
+		for i := 2; i < len(args); i += 2 {
+			if args[i] != "0" {
+				return true
+			}
+		}
+	}
 	if lex := strings.Contains(name, "LEX") || has(args, "BYLEX"); lex && !slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "{t}lex") }) {
 		return slices.ContainsFunc(args, func(a string) bool { return typed.MatchString(a) }) // scores that differ leave the order open
 	}
