@@ -72,6 +72,9 @@ func build() (string, error) {
 	}
 	cmd := exec.Command("go", append(args, "./cmd/cobble")...)
 	cmd.Dir = root
+	if !RaceEnabled {
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is released: Pebble's memory is Go's, under its limit
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building cobble: %v\n%s", err, out)
 	}
