@@ -219,13 +219,28 @@ var deliberate = []known{
 		name: "whole error texts",
 		why:  "Redis cuts an error message, and a status of a script, at a NUL byte of an argument that it quotes; Cobble shows the argument whole",
 		applies: func(args []string, oracle, subject reply) bool {
-			whole := subject.Text
-			at := strings.IndexByte(whole, 0)
-			plain := oracle.Err() != nil && subject.Err() != nil || oracle.Kind == respconn.Simple && subject.Kind == respconn.Simple
-			return plain && at >= 0 && strings.HasPrefix(oracle.Text, whole[:at]) &&
-				strings.IndexByte(strings.Join(args, " "), 0) >= 0
+			if strings.EqualFold(args[0], "EXEC") && len(oracle.Elems) == len(subject.Elems) {
+				differ := false
+				for i, o := range oracle.Elems {
+					if o.String() != subject.Elems[i].String() {
+						differ = true
+						if !cutAtNUL(o, subject.Elems[i]) {
+							return false
+						}
+					}
+				}
+				return differ
+			}
+			return cutAtNUL(oracle, subject) && strings.IndexByte(strings.Join(args, " "), 0) >= 0
 		},
 	},
+}
+
+// cutAtNUL reports whether oracle is an error or a status that says what subject says up to a NUL byte.
+func cutAtNUL(oracle, subject reply) bool {
+	at := strings.IndexByte(subject.Text, 0)
+	plain := oracle.Err() != nil && subject.Err() != nil || oracle.Kind == respconn.Simple && subject.Kind == respconn.Simple
+	return plain && at >= 0 && strings.HasPrefix(oracle.Text, subject.Text[:at])
 }
 
 // words are the elements of a reply, in order.
