@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 
+	"cobble/slots"
 	"cobble/storage/format"
 )
 
@@ -34,7 +35,7 @@ const (
 
 // objectOf returns the object of an element row.
 func objectOf(row []byte) (objectID, bool) {
-	if len(row) < objectKey || row[2] != format.KindElement {
+	if len(row) < objectKey || row[2] != format.KindElement || format.SlotOf(row) >= slots.Count {
 		return objectID{}, false
 	}
 	return objectID{format.SlotOf(row), binary.BigEndian.Uint64(row[3:])}, true

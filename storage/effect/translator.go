@@ -171,6 +171,11 @@ func (t *Translator) batch() error {
 	clear(t.objects)
 	clear(t.holders)
 	t.lost = nil
+	for _, op := range t.ops {
+		if slot, _, _, _, isMeta := format.SplitMetaKey(op.key); isMeta && slot >= slots.Count {
+			return format.ErrCorrupt
+		}
+	}
 	for i := 0; i < len(t.ops); {
 		if n := t.note(i); n != nil {
 			for _, op := range t.ops[n.First:n.End] {
