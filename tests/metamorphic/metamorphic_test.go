@@ -83,11 +83,9 @@ func (r *run) contents(t *testing.T) map[string]string {
 		slot := slots.Of([]byte(r.plan.tags[g]))
 		for i := range keysPerGroup {
 			key := r.plan.key(g, i)
-			for _, name := range []string{"GET", "HGETALL", "LRANGE", "SMEMBERS"} {
-				args := []string{name, key}
-				if name == "LRANGE" {
-					args = append(args, "0", "-1")
-				}
+			for _, read := range []string{"GET", "HGETALL", "LRANGE 0 -1", "SMEMBERS", "ZRANGE 0 -1 WITHSCORES", "XRANGE - +", "XPENDING g"} {
+				words := strings.Fields(read)
+				name, args := words[0], append([]string{words[0], key}, words[1:]...)
 				replies, err := r.client.read(slot, args...)
 				if err != nil {
 					t.Fatal(err)

@@ -25,6 +25,7 @@ type step struct {
 type plan struct {
 	rng  *rand.Rand
 	name string // part of its keys
+	ids  int    // of stream entries, so far
 	tags [groups]string
 }
 
@@ -194,6 +195,32 @@ ZDIFFSTORE $key 2 $key $key
 ZINTERCARD 2 $key $key
 GEOADD $key 13.36 38.11 $field 2.35 48.86 $field
 GEOSEARCH $key FROMLONLAT 10 45 BYRADIUS 800 km ASC WITHDIST
+XADD $key $id $field $text
+XADD $key $id $field $small $field $text
+XADD $key MAXLEN = 30 $id $field $small
+XADD $key NOMKSTREAM $id $field $field
+XDEL $key $seen $seen
+XTRIM $key MINID $seen
+XLEN $key
+XRANGE $key $seen + COUNT 5
+XREVRANGE $key + - COUNT 3
+XREAD COUNT 4 STREAMS $key $seen
+XGROUP CREATE $key g 0
+XGROUP SETID $key g $seen
+XGROUP CREATECONSUMER $key g c2
+XGROUP DELCONSUMER $key g c2
+XREADGROUP GROUP g c1 COUNT 3 STREAMS $key >
+XREADGROUP GROUP g c2 COUNT 2 NOACK STREAMS $key >
+XREADGROUP GROUP g c1 COUNT 5 STREAMS $key 0
+XACK $key g $seen $seen $seen
+XPENDING $key g
+XCLAIM $key g c2 0 $seen $seen JUSTID
+XAUTOCLAIM $key g c1 0 - COUNT 2 JUSTID
+EVAL return{redis.call('SET',KEYS[1],ARGV[1]),redis.call('STRLEN',KEYS[1]),redis.call('EXISTS',KEYS[2])} 2 $key $key $text
+EVAL for~i=1,10~do~redis.call('HINCRBY',KEYS[1],'f'..i,i)end~return~redis.call('HLEN',KEYS[1]) 1 $key
+EVAL local~n=redis.call('INCR',KEYS[1])redis.call('RPUSH',KEYS[2],n)return~n 2 $key $key
+EVAL local~e=redis.pcall('LPUSH',KEYS[1],ARGV[1])if~e.err~then~return~redis.call('DEL',KEYS[1])end~return~e 1 $key $text
+EVAL_RO return{redis.call('TYPE',KEYS[1]),redis.call('EXISTS',KEYS[2])} 2 $key $key
 `), "\n")
 
 // lists are the commands of lists, which mostly meet each other's keys.
@@ -211,6 +238,9 @@ var sets = map[string]bool{
 func (p *plan) command(group int) []string {
 	words := strings.Fields(templates[p.rng.IntN(len(templates))])
 	for i, w := range words {
+		if i == 1 && strings.HasPrefix(words[0], "EVAL") {
+			words[1] = strings.ReplaceAll(w, "~", " ") // which stands for a space in a script
+		}
 		switch w {
 		case "$key":
 			// Commands of a type mostly meet keys of that type.
@@ -221,6 +251,8 @@ func (p *plan) command(group int) []string {
 				k = p.rng.IntN(2)
 			case words[0][0] == 'Z' || words[0][0] == 'G' && words[0][1] == 'E' && words[0][2] == 'O':
 				k = 4 - 3*p.rng.IntN(2)
+			case words[0][0] == 'X':
+				k = 0
 			case lists[words[0]]:
 				k = 2 + p.rng.IntN(2)
 			case sets[words[0]]:
@@ -229,6 +261,11 @@ func (p *plan) command(group int) []string {
 			words[i] = p.key(group, k)
 		case "$text":
 			words[i] = p.text()
+		case "$id":
+			p.ids++
+			words[i] = fmt.Sprint(p.ids, "-", p.rng.IntN(3))
+		case "$seen":
+			words[i] = fmt.Sprint(max(1, p.ids-p.rng.IntN(200)), "-", p.rng.IntN(3))
 		case "$field":
 			words[i] = p.field()
 		case "$small":
