@@ -90,17 +90,11 @@ func measureCollection(s *settings, typ *bigType) (string, error) {
 	line("### %s\n\n| server | filled in s | CPU s | RSS MiB | peak MiB | longest PING ms |\n|---|---|---|---|---|---|\n", typ.name)
 	var servers []*process
 	for _, name := range []string{"redis", "cobble"} {
-		p, err := newProcess(s, name, "everysec")
+		p, err := s.startEmpty(name, "everysec")
 		if err != nil {
 			return "", err
 		}
 		defer p.remove()
-		if err := p.start(); err != nil {
-			return "", err
-		}
-		if err := p.join(); err != nil {
-			return "", err
-		}
 		text, err := fillCollection(p, typ, s.collections)
 		if err != nil {
 			return "", err

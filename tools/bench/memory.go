@@ -76,17 +76,11 @@ func measureMemory(s *settings) (string, error) {
 }
 
 func memoryOf(s *settings, name string) (string, error) {
-	p, err := newProcess(s, name, "everysec")
+	p, err := s.startEmpty(name, "everysec")
 	if err != nil {
 		return "", err
 	}
 	defer p.remove()
-	if err := p.start(); err != nil {
-		return "", err
-	}
-	if err := p.join(); err != nil {
-		return "", err
-	}
 	begin := time.Now()
 	if err := p.load(s.memoryKeys, keyPattern, fixedValue); err != nil {
 		return "", err

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// startLoaded starts a server with keys in it.
-func (s *settings) startLoaded(name, durability string, keys int, args ...string) (*process, error) {
+// startEmpty starts a server that owns all slots.
+func (s *settings) startEmpty(name, durability string, args ...string) (*process, error) {
 	p, err := newProcess(s, name, durability)
 	if err != nil {
 		return nil, err
@@ -21,10 +21,20 @@ func (s *settings) startLoaded(name, durability string, keys int, args ...string
 	if err = p.start(); err == nil {
 		err = p.join()
 	}
-	if err == nil {
-		err = p.load(keys, keyPattern, randomValue())
-	}
 	if err != nil {
+		p.remove()
+		return nil, err
+	}
+	return p, nil
+}
+
+// startLoaded starts a server with keys in it.
+func (s *settings) startLoaded(name, durability string, keys int, args ...string) (*process, error) {
+	p, err := s.startEmpty(name, durability, args...)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.load(keys, keyPattern, randomValue()); err != nil {
 		p.remove()
 		return nil, err
 	}

@@ -61,17 +61,11 @@ func measureSmall(s *settings) (string, error) {
 	out.WriteString("| test | keys | P | durability | CPU efficiency (redis ÷ Cobble), median [range] | CPU µs/op redis / cobble | ops/s redis / cobble | p50 ms | p99 ms | RSS MiB |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	var servers []*process
 	for _, name := range []string{"redis", "cobble"} {
-		p, err := newProcess(s, name, "everysec")
+		p, err := s.startEmpty(name, "everysec")
 		if err != nil {
 			return "", err
 		}
 		defer p.remove()
-		if err := p.start(); err != nil {
-			return "", err
-		}
-		if err := p.join(); err != nil {
-			return "", err
-		}
 		if err := p.fillSmall(); err != nil {
 			return "", err
 		}
