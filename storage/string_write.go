@@ -12,6 +12,40 @@ type SetOptions struct {
 	ReturnOld           bool  // fail with ErrWrongType unless the old value is a string
 	KeepTTL             bool  // keep the expiry that the key has
 	ExpireAt            int64 // Unix milliseconds; 0 = never
+	If                  *Condition
+}
+
+// Condition is what the value of a key must be like, for a change to happen; a value
+// that is no string is ErrWrongType.
+type Condition struct {
+	Absent bool // there may be none
+	Holds  func(value []byte) bool
+}
+
+// holds reports whether the condition is met by the value of e; nil always is.
+func (tx *Tx) holds(c *Condition, e *Entry) (bool, error) {
+	if c == nil || !e.Live {
+		return c == nil || c.Absent, nil
+	}
+	if e.Meta.Type != format.String {
+		return false, ErrWrongType
+	}
+	value, err := tx.stringBytes(e)
+	return err == nil && c.Holds(value), err
+}
+
+// StringDelete deletes a key whose string value is as asked; it reports whether it did.
+func (tx *Tx) StringDelete(key []byte, c *Condition) (bool, error) {
+	e, err := tx.LookupType(key, format.String)
+	if err != nil || !e.Live {
+		return false, err
+	}
+	holds, err := tx.holds(c, &e)
+	if err != nil || !holds {
+		return false, err
+	}
+	tx.remove(&e)
+	return true, nil
 }
 
 // SetResult is what StringSet found and did.
@@ -38,6 +72,11 @@ func (tx *Tx) StringSet(key, value []byte, o SetOptions) (r SetResult, err error
 	}
 	if o.IfAbsent && e.Live || o.IfPresent && !e.Live {
 		return r, nil
+	}
+	if o.If != nil {
+		if holds, err := tx.holds(o.If, &e); err != nil || !holds {
+			return r, err
+		}
 	}
 	r.Done = true
 	if o.ExpireAt != 0 && o.ExpireAt < tx.now {

@@ -327,11 +327,12 @@ func (s *KeySpec) append(dst []int, args [][]byte) ([]int, error) {
 		}
 		n, ok := storage.ParseInt(args[at])
 		first := begin + s.FirstKey
-		if !ok || n < 0 || n > int64(len(args)-first) {
+		step := max(s.Step, 1)
+		if !ok || n < 0 || n > int64(len(args)-first)/int64(step) {
 			return dst, errInvalidKeys
 		}
 		for i := range int(n) {
-			dst = append(dst, first+i)
+			dst = append(dst, first+i*step)
 		}
 		return dst, nil
 	}

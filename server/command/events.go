@@ -42,7 +42,7 @@ type keyEvent struct {
 // their groups.
 var eventsOf = map[string]keyEvent{
 	"setnx": {eventString, "set", nil}, "getset": {eventString, "set", nil}, "mset": {eventString, "set", nil}, "msetnx": {eventString, "set", nil},
-	"set": {tell: tellSet}, "setex": {tell: tellSet}, "psetex": {tell: tellSet},
+	"set": {tell: tellSet}, "setex": {tell: tellSet}, "psetex": {tell: tellSet}, "msetex": {tell: tellMSetEx}, "delifeq": {}, "delex": {},
 	"incr": {eventString, "incrby", nil}, "decr": {eventString, "incrby", nil}, "decrby": {eventString, "incrby", nil},
 	"bitfield": {eventString, "setbit", nil}, "bitop": {tell: tellStore(eventString, "set")},
 	"pfadd": {eventString, "pfadd", nil}, "pfmerge": {eventString, "pfadd", nil}, "pfcount": {tell: tellNothing}, "pfdebug": {tell: tellNothing},
@@ -137,7 +137,16 @@ func (c *Call) hasWord(n int, words ...string) bool {
 }
 
 func tellSet(c *Call, tx *storage.Tx, changes []storage.Change) {
-	expires := c.Cmd.Name != "set" || c.hasWord(3, "EX", "PX", "EXAT", "PXAT")
+	expires := true
+	if c.Cmd.Name == "set" {
+		w, err := parseSetOptions(c.Args[3:], ofSet)
+		expires = err == nil && w.expiry != nil
+	}
+	tellSets(tx, changes, expires)
+}
+
+// tellSets is for strings that were set.
+func tellSets(tx *storage.Tx, changes []storage.Change, expires bool) {
 	for _, change := range changes {
 		tellChange(tx, change, eventString, "set")
 		if change.After && expires {

@@ -7,7 +7,7 @@ import (
 	"cobble/storage"
 )
 
-// The options of SET and GETEX, as bits, so that what excludes what is one mask.
+// The options of SET, GETEX and MSETEX, as bits, so that what excludes what is one mask.
 type setOption uint16
 
 const (
@@ -20,48 +20,76 @@ const (
 	optPX
 	optEXAT
 	optPXAT
+	optIfEq
+	optIfNe
+	optIfDigestEq
+	optIfDigestNe
 
-	optExpiry = optEX | optPX | optEXAT | optPXAT
+	optExpiry  = optEX | optPX | optEXAT | optPXAT
+	optCompare = optIfEq | optIfNe | optIfDigestEq | optIfDigestNe
 )
 
-// setOptions lists each option, what it may not stand with, and whether the
-// command SET or GETEX knows it. An expiry may be repeated: the last one counts.
+// The commands that know an option.
+const (
+	ofSet = 1 << iota
+	ofGetEx
+	ofMSetEx
+	ofDelEx
+)
+
+// setOptions lists each option, what it may not stand with, and which commands know
+// it. An expiry may be repeated: the last one counts.
 var setOptions = []struct {
-	name       string
-	bit, bars  setOption
-	set, getEx bool
+	name      string
+	bit, bars setOption
+	of        int
 }{
-	{"NX", optNX, optXX, true, false},
-	{"XX", optXX, optNX, true, false},
-	{"GET", optGet, 0, true, false},
-	{"KEEPTTL", optKeepTTL, optPersist | optExpiry, true, false},
-	{"PERSIST", optPersist, optKeepTTL | optExpiry, false, true},
-	{"EX", optEX, optKeepTTL | optPersist | optExpiry&^optEX, true, true},
-	{"PX", optPX, optKeepTTL | optPersist | optExpiry&^optPX, true, true},
-	{"EXAT", optEXAT, optKeepTTL | optPersist | optExpiry&^optEXAT, true, true},
-	{"PXAT", optPXAT, optKeepTTL | optPersist | optExpiry&^optPXAT, true, true},
+	{"NX", optNX, optXX | optCompare, ofSet | ofMSetEx},
+	{"XX", optXX, optNX | optCompare, ofSet | ofMSetEx},
+	{"GET", optGet, 0, ofSet},
+	{"KEEPTTL", optKeepTTL, optPersist | optExpiry, ofSet | ofMSetEx},
+	{"PERSIST", optPersist, optKeepTTL | optExpiry, ofGetEx},
+	{"EX", optEX, optKeepTTL | optPersist | optExpiry&^optEX, ofSet | ofGetEx | ofMSetEx},
+	{"PX", optPX, optKeepTTL | optPersist | optExpiry&^optPX, ofSet | ofGetEx | ofMSetEx},
+	{"EXAT", optEXAT, optKeepTTL | optPersist | optExpiry&^optEXAT, ofSet | ofGetEx | ofMSetEx},
+	{"PXAT", optPXAT, optKeepTTL | optPersist | optExpiry&^optPXAT, ofSet | ofGetEx | ofMSetEx},
+	{"IFEQ", optIfEq, optNX | optXX | optCompare, ofSet | ofDelEx},
+	{"IFNE", optIfNe, optNX | optXX | optCompare, ofSet | ofDelEx},
+	{"IFDEQ", optIfDigestEq, optNX | optXX | optCompare, ofSet | ofDelEx},
+	{"IFDNE", optIfDigestNe, optNX | optXX | optCompare, ofSet | ofDelEx},
 }
 
-// parseSetOptions reads the options of SET or GETEX; expiry is the argument of EX and its like.
-func parseSetOptions(args [][]byte, getEx bool) (options setOption, expiry []byte, err error) {
+// setWords are the options that stand behind a command.
+type setWords struct {
+	options setOption
+	expiry  []byte // the argument of EX and its like
+	compare []byte // that of IFEQ and its like
+}
+
+// parseSetOptions reads the options of a command.
+func parseSetOptions(args [][]byte, command int) (w setWords, err error) {
 next:
 	for i := 0; i < len(args); i++ {
 		for _, o := range setOptions {
-			if !(getEx && o.getEx || !getEx && o.set) || options&o.bars != 0 || !fold(args[i], o.name) {
+			if o.of&command == 0 || w.options&o.bars != 0 || !fold(args[i], o.name) {
 				continue
 			}
-			if o.bit&optExpiry != 0 {
+			if o.bit&(optExpiry|optCompare) != 0 {
 				if i++; i == len(args) {
-					return 0, nil, ErrSyntax
+					return w, ErrSyntax
 				}
-				expiry = args[i]
+				if o.bit&optExpiry != 0 {
+					w.expiry = args[i]
+				} else {
+					w.compare = args[i]
+				}
 			}
-			options |= o.bit
+			w.options |= o.bit
 			continue next
 		}
-		return 0, nil, ErrSyntax
+		return w, ErrSyntax
 	}
-	return options, expiry, nil
+	return w, nil
 }
 
 // fold reports whether an argument is the word, in any case.
@@ -104,17 +132,13 @@ func set(c *Call, tx *storage.Tx) error {
 		c.Out.OK()
 		return nil
 	}
-	options, expiry, err := parseSetOptions(c.Args[3:], false)
+	w, err := parseSetOptions(c.Args[3:], ofSet)
 	if err != nil {
 		return err
 	}
-	if expiry != nil {
-		if o.ExpireAt, err = c.expireTime(expiry, options); err != nil {
-			return err
-		}
+	if o, err = c.setOptions(w); err != nil {
+		return err
 	}
-	o.IfAbsent, o.IfPresent = options&optNX != 0, options&optXX != 0
-	o.ReturnOld, o.KeepTTL = options&optGet != 0, options&optKeepTTL != 0
 	r, err := tx.StringSet(c.Args[1], c.Args[2], o)
 	switch {
 	case err != nil:
@@ -127,6 +151,19 @@ func set(c *Call, tx *storage.Tx) error {
 		c.Out.Null()
 	}
 	return nil
+}
+
+// setOptions are what the words ask of the storage.
+func (c *Call) setOptions(w setWords) (o storage.SetOptions, err error) {
+	if w.expiry != nil {
+		if o.ExpireAt, err = c.expireTime(w.expiry, w.options); err != nil {
+			return o, err
+		}
+	}
+	o.If, err = w.condition()
+	o.IfAbsent, o.IfPresent = w.options&optNX != 0, w.options&optXX != 0
+	o.ReturnOld, o.KeepTTL = w.options&optGet != 0, w.options&optKeepTTL != 0
+	return o, err
 }
 
 func setNX(c *Call, tx *storage.Tx) error {
@@ -166,7 +203,7 @@ func getSet(c *Call, tx *storage.Tx) error {
 }
 
 func getEx(c *Call, tx *storage.Tx) error {
-	options, expiry, err := parseSetOptions(c.Args[2:], true)
+	w, err := parseSetOptions(c.Args[2:], ofGetEx)
 	if err != nil {
 		return err
 	}
@@ -176,15 +213,15 @@ func getEx(c *Call, tx *storage.Tx) error {
 		return err
 	}
 	switch {
-	case expiry != nil:
-		at, err := c.expireTime(expiry, options)
+	case w.expiry != nil:
+		at, err := c.expireTime(w.expiry, w.options)
 		if err != nil {
 			return err
 		}
 		if _, err := tx.Expire(c.Args[1], at, storage.ExpireAlways); err != nil {
 			return err
 		}
-	case options&optPersist != 0:
+	case w.options&optPersist != 0:
 		if _, err := tx.Persist(c.Args[1]); err != nil {
 			return err
 		}

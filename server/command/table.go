@@ -15,6 +15,7 @@ type Table struct {
 // families lists every family of commands; each is in a file of its own.
 var families = []func() []Command{
 	stringCommands,
+	stringCompareCommands,
 	genericCommands,
 	bitmapCommands,
 	hashCommands,

@@ -98,6 +98,12 @@ DECRBY $key $small
 INCRBYFLOAT $key 0.5
 MSET $key $text $key $text
 MSETNX $key $text $key $text
+SET $key $text IFEQ $text
+SET $key $text IFNE $text GET
+DELIFEQ $key $text
+DELEX $key IFNE $text
+DIGEST $key
+MSETEX 2 $key $text $key $text XX KEEPTTL
 MGET $key $key $key
 SETBIT $key $offset 1
 GETBIT $key $offset
