@@ -74,7 +74,9 @@ func (t *Table) Cut() {
 	if t.dirty[1-p].Load() != 0 {
 		panic("cache: a generation is cut while another one is being flushed")
 	}
+	t.cuts.Lock() // a sweep moves rows of what it takes for the active generation
 	t.parity.Store(1 - p)
+	t.cuts.Unlock()
 }
 
 // Frozen calls f for every row of the slot that belongs to the cut generation,

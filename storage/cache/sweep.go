@@ -57,8 +57,13 @@ func (t *Table) sparse() bool {
 // sweep walks one segment: unused clean rows are evicted and the rest is moved
 // together, so that the segment is free afterwards unless a busy slot or the
 // generation being flushed still holds something in it. With force used rows go
-// too; with keep nothing is evicted. It returns false if there was nothing to sweep.
+// too; with keep nothing is evicted. It returns false if there was nothing to sweep,
+// or a generation is about to be cut.
 func (t *Table) sweep(held slots.Slot, force, keep bool) bool {
+	if !t.cuts.TryRLock() {
+		return false
+	}
+	defer t.cuts.RUnlock()
 	id, length := t.arena.oldest(keep)
 	if id == 0 {
 		return false

@@ -55,6 +55,7 @@ type Table struct {
 	cfg    Config
 	arena  *arena
 	parity atomic.Uint32 // of the generation that takes changes
+	cuts   sync.RWMutex  // held by Cut, and shared by sweeps: reads sweep, too, and they keep no Cut off
 	dirty  [2]atomic.Int64
 	index  atomic.Int64 // bytes of all slots' indexes
 	max    atomic.Int64

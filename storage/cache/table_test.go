@@ -384,6 +384,10 @@ func TestParallel(t *testing.T) {
 					t.Errorf("row of worker %d holds %d", (g+1)%workers, v[0])
 				}
 				table.RUnlock(o.Slot)
+				read := metaKey(fmt.Sprintf("r%d:%d", g, rng.IntN(perWorker)))
+				table.Lock(read.Slot) // a read holds no Cut off
+				table.Admit(read, bytes.Repeat([]byte{byte(g)}, rng.IntN(120)), false, table.Epoch(read.Slot), uint32(i))
+				table.Unlock(read.Slot)
 			}
 		}()
 	}
@@ -416,6 +420,47 @@ func TestParallel(t *testing.T) {
 	wg.Wait()
 	close(stop)
 	<-done
+}
+
+// TestCutWaitsForSweep has a generation cut in the middle of a sweep that a read
+// began: the rows that the sweep moves must not be those that the flusher reads.
+func TestCutWaitsForSweep(t *testing.T) {
+	table := newTestTable(t, 16*segmentBytes)
+	cut := make(chan struct{})
+	began := false
+	locate := table.cfg.Layout.Locate
+	table.cfg.Layout.Locate = func(meta bool, stored []byte) (slots.Slot, uint32) {
+		if !began { // only a sweep asks
+			began = true
+			parity := table.parity.Load()
+			go func() { defer close(cut); table.Cut() }()
+			for table.parity.Load() == parity && table.cuts.TryRLock() {
+				table.cuts.RUnlock() // Cut has not come yet
+				runtime.Gosched()
+			}
+			for range 1000 {
+				runtime.Gosched()
+			}
+			if table.parity.Load() != parity {
+				t.Error("a generation was cut in the middle of a sweep")
+			}
+		}
+		return locate(meta, stored)
+	}
+	for i := 0; !began; i++ {
+		if i == 100_000 {
+			t.Fatal("nothing was swept")
+		}
+		k := metaKey(fmt.Sprintf("k%d", i))
+		table.Lock(k.Slot)
+		if i < 200 {
+			table.Put(k, make([]byte, 100), 1)
+		} else {
+			table.Admit(k, make([]byte, 100), false, table.Epoch(k.Slot), 1)
+		}
+		table.Unlock(k.Slot)
+	}
+	<-cut
 }
 
 // TestIndex compares the index with a map through growth, splits and removal.
