@@ -274,7 +274,7 @@ func (e *Engine) release(tx *Tx) {
 	tx.restart()
 	tx.record.Payload = nil // the write set's memory, which restart has let go of if it is large
 	tx.slots = tx.slots[:0]
-	tx.loaded = tx.loaded[:0]
+	tx.loaded.forget()
 	tx.attempts, tx.hurried = 0, false
 	e.pool.Put(tx)
 }

@@ -55,10 +55,8 @@ func (e *Engine) row(tx *Tx, key []byte) ([]byte, bool, error) {
 		return nil, false, nil
 	}
 	epoch := e.table.Epoch(slot)
-	for i := range tx.loaded {
-		if r := &tx.loaded[i]; r.epoch == epoch && bytes.Equal(r.key, key) {
-			return r.value, r.ok, nil
-		}
+	if r := tx.loaded.find(key, epoch); r != nil {
+		return r.value, r.ok, nil
 	}
 	if tx.engine.opts.mutant.warmStale && tx.warm != nil {
 		for i := range tx.warm.rows {
@@ -71,7 +69,7 @@ func (e *Engine) row(tx *Tx, key []byte) ([]byte, bool, error) {
 	cold := coldRow{bytes.Clone(key), epoch}
 	if e.looksAtOnce(tx) {
 		if rows, err := e.read([]coldRow{cold}); err == nil { // else whoever may wait meets the error again
-			tx.loaded = append(tx.loaded, rows[0])
+			tx.loaded.add(rows[0])
 			return rows[0].value, rows[0].ok, nil
 		}
 	}
@@ -83,7 +81,7 @@ func (e *Engine) row(tx *Tx, key []byte) ([]byte, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	tx.loaded = append(tx.loaded, rows[0])
+	tx.loaded.add(rows[0])
 	return rows[0].value, rows[0].ok, nil
 }
 
@@ -130,7 +128,7 @@ func (e *Engine) load(tx *Tx) error {
 	}
 	e.admit(tx, rows)
 	// The table may have no room for them, or lose them again before the next run.
-	tx.loaded = append(tx.loaded, rows...)
+	tx.loaded.add(rows...)
 	return nil
 }
 

@@ -33,8 +33,8 @@ func (e *Engine) try(now int64, slot slots.Slot, op Op, writable bool) (LSN, err
 	if err == ErrWouldBlock && e.loadAtOnce(tx) {
 		return e.tryOnce(tx, slot, op)
 	}
-	if len(tx.loaded) > 0 { // only now: making room moves rows that the operation may have had in hand
-		e.admit(tx, tx.loaded)
+	if len(tx.loaded.rows) > 0 { // only now: making room moves rows that the operation may have had in hand
+		e.admit(tx, tx.loaded.rows)
 	}
 	return lsn, err
 }
@@ -148,7 +148,7 @@ const few = 4
 // less than to run the operation a second time. Its slot is locked meanwhile; who could
 // wait for it would wait for this caller as well.
 func (e *Engine) looksAtOnce(tx *Tx) bool {
-	return tx.hurried && tx.attempts == 0 && len(tx.cold) == 0 && len(tx.loaded) < few && e.disk.score.Load() <= missLimit
+	return tx.hurried && tx.attempts == 0 && len(tx.cold) == 0 && len(tx.loaded.rows) < few && e.disk.score.Load() <= missLimit
 }
 
 // loadAtOnce looks up the few rows that a transaction found cold, and prepares it

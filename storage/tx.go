@@ -57,9 +57,9 @@ type Tx struct {
 	texts      []byte      // and the texts of those that are integers
 	stream     Stream      // the first that was looked up; its tx says that there is one
 
-	cold     []coldRow   // rows that must be loaded before Run can succeed
-	loaded   []loadedRow // rows loaded for earlier runs
-	warm     *Warm       // rows that were read ahead of it
+	cold     []coldRow  // rows that must be loaded before Run can succeed
+	loaded   loadedRows // rows loaded for earlier runs
+	warm     *Warm      // rows that were read ahead of it
 	attempts int
 	record   log.Record
 	through  *Hold         // the hold that does not stop this transaction

@@ -31,6 +31,10 @@ type settings struct {
 	collectionTypes string
 	small           bool
 	smallOnly       string
+
+	pauses     bool
+	pausesOnly string
+	elements   int
 }
 
 func main() {
@@ -59,7 +63,20 @@ func main() {
 	flag.StringVar(&s.collectionTypes, "types", "", "of these types only: list,hash,set,zset,stream")
 	flag.BoolVar(&s.small, "small", false, "instead, measure commands on small collections, and on one large one of each type")
 	flag.StringVar(&s.smallOnly, "small-only", "", "of these only those whose name has this in it")
+	flag.BoolVar(&s.pauses, "pauses", false, "instead, measure what other clients wait for while one does something big")
+	flag.StringVar(&s.pausesOnly, "pauses-only", "", "of these only those whose name has one of these words in it, separated by commas")
+	flag.IntVar(&s.elements, "elements", 3_000_000, "how many elements, or keys, -pauses works on")
+	probePort := flag.Int("probe", 0, "instead, be the probe of -pauses at this port")
+	probeKey := flag.String("probe-key", "", "and ask for this key")
+	probeWrite := flag.Bool("probe-write", false, "or set it")
 	flag.Parse()
+	if *probePort != 0 {
+		if err := runProbe(*probePort, *probeKey, *probeWrite, os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: probe:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	s.tests, s.durability = list(tests), list(durability)
 	for _, p := range strings.Split(pipelines, ",") {
 		var depth int
@@ -98,6 +115,10 @@ func run(s *settings) (string, error) {
 	page, err := header(s)
 	if err != nil {
 		return "", err
+	}
+	if s.pauses {
+		pauses, err := measurePauses(s)
+		return page + pauses, err
 	}
 	if s.collections > 0 || s.small {
 		return measureTypes(s, page)
