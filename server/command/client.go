@@ -56,6 +56,7 @@ type Client struct {
 // clientInfo is what CLIENT LIST prints of a client, as of its last round.
 type clientInfo struct {
 	name, libName, libVersion string
+	capa                      string // letters of CLIENT CAPA
 	noEvict                   bool
 	proto                     int
 	lastActive                int64 // Unix milliseconds

@@ -24,6 +24,7 @@ func clientCommands() []Command {
 		Summary: "A container for client connection commands.", Complexity: "Depends on subcommand.", Serve: needsSubcommand,
 		Sub: []Command{
 			sub("caching", 3, 0, "6.0.0", "Instructs the server whether to track the keys in the next request.", clientCaching),
+			sub("capa", -3, 0, "8.0.0", "Tells what the client is able to do.", clientCapa),
 			sub("getname", 2, 0, "2.6.9", "Returns the name of the connection.", clientGetName),
 			sub("getredir", 2, 0, "6.0.0", "Returns the client ID to which the connection's tracking notifications are redirected.", clientGetRedir),
 			sub("help", 2, 0, "5.0.0", "Returns helpful text about the different subcommands.", helpOf("CLIENT", clientHelp)).with(Loading | Stale),

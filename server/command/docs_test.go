@@ -47,7 +47,7 @@ func TestRowsAreRedis72(t *testing.T) {
 
 // beyond72 are commands of later versions, or of ours.
 var beyond72 = []string{"HEXPIRE", "HPEXPIRE", "HEXPIREAT", "HPEXPIREAT", "HPERSIST", "HTTL", "HPTTL", "HEXPIRETIME", "HPEXPIRETIME", "HGETEX", "HSETEX", "HGETDEL",
-	"DELIFEQ", "DELEX", "DIGEST", "MSETEX",
+	"DELIFEQ", "DELEX", "DIGEST", "MSETEX", "CLIENT CAPA",
 }
 
 func TestDocs(t *testing.T) {

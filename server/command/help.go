@@ -27,6 +27,10 @@ func (c Command) with(flags Flags) Command {
 const clientHelp = `
 CACHING (YES|NO)
     Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.
+CAPA <option> [options...]
+    The client claims its some capability options. Options are:
+    * REDIRECT
+      The client can handle redirection to another primary.
 GETREDIR
     Return the client ID we are redirecting to when tracking is enabled.
 GETNAME
@@ -49,14 +53,22 @@ KILL <option> <value> [<option> <value> [...]]
       Kill connections authenticated by <username>.
     * SKIPME (YES|NO)
       Skip killing current connection (default: yes).
-    * ID <client-id>
-      Kill connections by client id.
+    * ID <client-id> [<client-id>...]
+      Kill connections by client ids.
     * MAXAGE <maxage>
       Kill connections older than the specified age.
 LIST [options ...]
     Return information about client connections. Options:
     * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)
       Return clients of specified type.
+    * USER <username>, ADDR <ip:port>, LADDR <ip:port>, IP <ip>, NAME <name>,
+      ID <client-id> [<client-id>...], FLAGS <flags>, LIB-NAME <name>,
+      LIB-VER <version>, DB <db>, CAPA <capa>
+      Return clients of which that is true; with NOT- before it, the others.
+    * SKIPME (YES|NO)
+      Exclude the current client from the list (default: no).
+    * MAXAGE <maxage>, IDLE <seconds>
+      List connections older, or idle for longer, than the specified time.
 UNPAUSE
     Stop the current client pause, resuming traffic.
 PAUSE <timeout> [WRITE|ALL]
