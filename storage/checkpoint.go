@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -47,13 +48,14 @@ func (e *Engine) NextStoreDir() (string, error) {
 }
 
 func nextStore(name string) string {
-	n, _ := strconv.Atoi(strings.TrimPrefix(name, "rows-"))
-	return fmt.Sprintf("rows-%06d", n+1)
+	n, _ := strconv.Atoi(strings.TrimPrefix(name, storePrefix))
+	return fmt.Sprintf(storePrefix+"%06d", n+1)
 }
 
 // ReplaceWith makes the checkpoint in NextStoreDir the store, and lets the log
 // begin at its position, which is returned. All rows of before are gone. Until
-// the new store is open the old one is served; on an error it stays.
+// the new store is open the old one is served; on an error it stays. The files of
+// the old one go when the last view of it is closed.
 func (e *Engine) ReplaceWith() (LSN, error) {
 	if err := e.lockStore(); err != nil {
 		return 0, err
@@ -70,16 +72,37 @@ func (e *Engine) ReplaceWith() (LSN, error) {
 	if err != nil {
 		return 0, err
 	}
+	views := e.views
 	lsn, previous, err := e.swapStore(fresh, nextStore(old))
 	if err != nil {
 		return 0, err
 	}
-	err = previous.Close()
-	err = errors.Join(err, e.fs.RemoveAll(e.fs.PathJoin(e.opts.Dir, old)))
-	if err != nil {
-		e.opts.Logf("the replaced store is not wholly removed: %v", err)
-	}
+	e.views = new(sync.WaitGroup)
+	e.retired.Go(func() {
+		views.Wait()
+		err := errors.Join(previous.Close(), e.fs.RemoveAll(e.fs.PathJoin(e.opts.Dir, old)))
+		if err != nil {
+			e.opts.Logf("the replaced store is not wholly removed: %v", err)
+		}
+	})
 	return lsn, nil
+}
+
+// removeOldStores removes stores that were replaced, and not removed when the process
+// ended. The next one stays: it may be half fetched.
+func (e *Engine) removeOldStores(current string) error {
+	names, err := e.fs.List(e.opts.Dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if strings.HasPrefix(name, storePrefix) && name != current && name != nextStore(current) {
+			if err := e.fs.RemoveAll(e.fs.PathJoin(e.opts.Dir, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // swapStore changes the store while every slot is locked.
@@ -126,16 +149,19 @@ func (e *Engine) swapStore(fresh *pebble.DB, name string) (LSN, *pebble.DB, erro
 }
 
 // Snapshot is a view of some slots as the store has them at LSN. The log is pinned
-// there: the slots' records after LSN are what is missing.
+// there: the slots' records after LSN are what is missing. When the store is closed or
+// replaced, what goes on reading it ends soon, with ErrClosed.
 type Snapshot struct {
 	LSN    LSN
 	engine *Engine
 	store  *pebble.DB
 	snap   *pebble.EventuallyFileOnlySnapshot
 	pin    *log.Pin
+	views  *sync.WaitGroup // of the store
 }
 
-// Snapshot opens a view of the slots of set. It must be closed.
+// Snapshot opens a view of the slots of set. It must be closed: the store, and with it
+// the engine, is not closed before, for Pebble panics if a reader of it is left.
 func (e *Engine) Snapshot(set slots.Set) (*Snapshot, error) {
 	if err := e.lockStore(); err != nil {
 		return nil, err
@@ -151,7 +177,9 @@ func (e *Engine) Snapshot(set slots.Set) (*Snapshot, error) {
 	}
 	system := format.WatermarkKey()
 	spans = append(spans, pebble.KeyRange{Start: system, End: []byte{0xFF, 0xFF, 0xFF}})
-	return &Snapshot{LSN: LSN(e.position.LSN), engine: e, store: e.store, snap: e.store.NewEventuallyFileOnlySnapshot(spans), pin: pin}, nil
+	e.views.Add(1)
+	snap := e.store.NewEventuallyFileOnlySnapshot(spans)
+	return &Snapshot{LSN: LSN(e.position.LSN), engine: e, store: e.store, snap: snap, pin: pin, views: e.views}, nil
 }
 
 // Pin is the snapshot's hold on the log; Close releases it.
@@ -211,6 +239,7 @@ func (s *Snapshot) Each(slot slots.Slot, f func(key, value []byte) error) error 
 
 // Close releases the view and the pin.
 func (s *Snapshot) Close() error {
+	defer s.views.Done()
 	s.pin.Release()
 	return s.snap.Close()
 }

@@ -93,6 +93,8 @@ type Engine struct {
 	// stores guards the pointer: readers of cold rows hold no slot lock.
 	stores   sync.RWMutex
 	store    *pebble.DB
+	views    *sync.WaitGroup // snapshots of store; guarded by flushing
+	retired  sync.WaitGroup  // replaced stores that are not closed yet
 	readers  readerPool
 	storeOpt *pebble.Options
 	dirLock  interface{ Close() error }

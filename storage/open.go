@@ -22,7 +22,8 @@ const (
 	logDir      = "log"
 	ingestDir   = "ingest" // tables under construction; emptied by Open
 	importDir   = "import" // side files of import records
-	firstStore  = "rows-000001"
+	storePrefix = "rows-"
+	firstStore  = storePrefix + "000001"
 	otherLog    = "log-reset" // in currentFile: the log is not of this store yet
 
 	versionText = "cobble storage 1\n"
@@ -41,6 +42,7 @@ func Open(o Options) (*Engine, error) {
 		closing:    make(chan struct{}),
 		stopped:    make(chan struct{}),
 		pool:       sync.Pool{New: func() any { return new(Tx) }},
+		views:      new(sync.WaitGroup),
 	}
 	e.throttled.cond.L = &e.throttled.mu
 	e.maxString.Store(MaxString)
@@ -69,6 +71,9 @@ func (e *Engine) open() error {
 	e.table = table
 	name, _, err := e.currentStore()
 	if err != nil {
+		return err
+	}
+	if err := e.removeOldStores(name); err != nil {
 		return err
 	}
 	if e.store, err = e.openStore(name); err != nil {
@@ -296,11 +301,16 @@ func (e *Engine) closeFiles() error {
 		err = e.log.Close()
 	}
 	e.stores.Lock()
-	if e.store != nil {
-		err = errors.Join(err, e.readers.renew(), e.store.Close())
-		e.store = nil
+	store := e.store
+	if e.store = nil; store != nil {
+		err = errors.Join(err, e.readers.renew())
 	}
 	e.stores.Unlock()
+	if store != nil {
+		e.views.Wait()
+		err = errors.Join(err, store.Close())
+	}
+	e.retired.Wait()
 	e.blocks.close()
 	if e.table != nil {
 		err = errors.Join(err, e.table.Close())

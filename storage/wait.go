@@ -170,6 +170,13 @@ func (t *waitTable) after(q *waitQueue, n *waitNode) *waitNode {
 	return nil
 }
 
+// anyOrGone reports whether somebody wants to know that the key of a queue is gone.
+func (t *waitTable) anyOrGone(q *waitQueue) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return q.orGone > 0
+}
+
 // WaitingKeys returns how many keys are waited for, and how many of them also by
 // waiters that want to know when they are gone.
 func (e *Engine) WaitingKeys() (keys, orGone int64) {

@@ -109,7 +109,7 @@ func (r *serving) serve(q *waitQueue) {
 		r.tx.restart()
 		r.tx.attempts = maxAttempts // a row that is cold is read at once
 		entry, err := r.tx.Lookup([]byte(q.name[1:]))
-		if err != nil || !entry.Live && q.orGone == 0 {
+		if err != nil || !entry.Live && !r.engine.waits.anyOrGone(q) {
 			return
 		}
 		if fits := entry.Live && entry.Meta.Type == n.waiter.wants; fits || n.waiter.orGone {
