@@ -47,7 +47,7 @@ func TestRowsAreRedis72(t *testing.T) {
 
 // beyond72 are commands of later versions, or of ours.
 var beyond72 = []string{"HEXPIRE", "HPEXPIRE", "HEXPIREAT", "HPEXPIREAT", "HPERSIST", "HTTL", "HPTTL", "HEXPIRETIME", "HPEXPIRETIME", "HGETEX", "HSETEX", "HGETDEL",
-	"DELIFEQ", "DELEX", "DIGEST", "MSETEX", "CLIENT CAPA",
+	"DELIFEQ", "DELEX", "DIGEST", "MSETEX", "CLIENT CAPA", "COMMANDLOG", "COMMANDLOG GET", "COMMANDLOG HELP", "COMMANDLOG LEN", "COMMANDLOG RESET", "SCRIPT SHOW",
 }
 
 func TestDocs(t *testing.T) {

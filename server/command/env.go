@@ -55,7 +55,10 @@ type Env struct {
 	OverMemory atomic.Bool
 	Evictor    Evictor
 
-	slowMicros  atomic.Int64
+	slowMicros atomic.Int64
+
+	LargeRequests, LargeReplies largeLog
+
 	trackTimes  atomic.Bool
 	activeSweep atomic.Bool
 }
@@ -115,6 +118,10 @@ func NewEnv(engine *storage.Engine, settings *config.Config, process Process) *E
 	e.follow("zset-max-listpack-value", func(v config.Value) { engine.SetZSetValue(v.Int) })
 	e.follow("busy-reply-threshold", func(v config.Value) { e.Scripts.threshold.Store(v.Int) })
 	e.follow("slowlog-max-len", func(v config.Value) { e.Slow.setMax(v.Int) })
+	e.follow("commandlog-request-larger-than", func(v config.Value) { e.LargeRequests.limit.Store(v.Int) })
+	e.follow("commandlog-large-request-max-len", func(v config.Value) { e.LargeRequests.setMax(v.Int) })
+	e.follow("commandlog-reply-larger-than", func(v config.Value) { e.LargeReplies.limit.Store(v.Int) })
+	e.follow("commandlog-large-reply-max-len", func(v config.Value) { e.LargeReplies.setMax(v.Int) })
 	e.follow("latency-monitor-threshold", func(v config.Value) { e.Latency.threshold.Store(v.Int) })
 	return e
 }

@@ -136,6 +136,21 @@ HISTOGRAM [COMMAND ...]
     Return a cumulative distribution of latencies in the format of a histogram for the specified command names.
     If no commands are specified then all histograms are replied.`
 
+const commandLogHelp = `
+GET <count> <type>
+    Return top <count> entries of the specified <type> from the commandlog (-1 mean all).
+    Entries are made of:
+    id, timestamp,
+        time in microseconds for type of slow,
+        or size in bytes for type of large-request,
+        or size in bytes for type of large-reply
+    arguments array, client IP and port,
+    client name
+LEN <type>
+    Return the length of the specified type of commandlog.
+RESET <type>
+    Reset the specified type of commandlog.`
+
 const slowlogHelp = `
 GET [<count>]
     Return top <count> entries from the slowlog (default: 10, -1 mean all).

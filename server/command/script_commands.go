@@ -56,6 +56,7 @@ func scriptSubcommands() []Command {
 			Complexity: "O(1)", Summary: "Stops scripts that run too long, without a trace of what they did.", Serve: killScripts},
 		{Name: "load", Arity: 3, Flags: NoScript | Stale, Since: "2.6.0", Tips: []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
 			Complexity: "O(N) where N is the length of the script.", Summary: "Gives the server a script to keep.", Serve: scriptLoad},
+		{Name: "show", Arity: 3, Flags: NoScript, Since: "8.0.0", Complexity: "O(1).", Summary: "Shows a script that the server has, by its SHA-1.", Serve: scriptShow},
 	}
 }
 
@@ -79,6 +80,16 @@ func scriptExists(c *Call) error {
 		}
 		c.Out.Int(n)
 	}
+	return nil
+}
+
+// scriptShow is SCRIPT SHOW of Valkey 8.
+func scriptShow(c *Call) error {
+	program := c.Env.Scripts.store.Get(string(c.Args[2]))
+	if program == nil {
+		return Error("NOSCRIPT No matching script.")
+	}
+	c.Out.BulkString(program.Body)
 	return nil
 }
 
@@ -145,7 +156,9 @@ FLUSH [ASYNC|SYNC]
 KILL
     Kill the currently executing Lua script.
 LOAD <script>
-    Load a script into the scripts cache without executing it.`
+    Load a script into the scripts cache without executing it.
+SHOW <sha1>
+    Show a script from the scripts cache.`
 
 // scripts writes the lines of INFO memory about scripts.
 func (b *infoText) scripts(e *Env) {

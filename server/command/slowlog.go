@@ -8,7 +8,7 @@ import (
 	"cobble/storage"
 )
 
-// SlowLog keeps the slowest commands' arguments. It is safe from any goroutine.
+// SlowLog keeps the arguments of commands that were slow, or large. It is safe from any goroutine.
 type SlowLog struct {
 	max atomic.Int64
 
@@ -18,10 +18,12 @@ type SlowLog struct {
 }
 
 type slowEntry struct {
-	id, at, micros int64
-	args           []string
-	addr, name     string
+	id, at, value int64 // value: microseconds, or bytes
+	args          []string
+	addr, name    string
 }
+
+const errLogCount Error = "ERR count should be greater than or equal to -1"
 
 // Redis keeps at most 32 arguments of 128 bytes of a slow command.
 const (
@@ -42,12 +44,12 @@ func (s *SlowLog) trim() {
 	}
 }
 
-func (s *SlowLog) add(c *Call, micros int64) {
+func (s *SlowLog) add(c *Call, value int64) {
 	if s.max.Load() == 0 {
 		return
 	}
 	args := c.Args
-	e := slowEntry{at: c.Now / 1000, micros: micros, addr: c.Client.Addr}
+	e := slowEntry{at: c.Now / 1000, value: value, addr: c.Client.Addr}
 	for i, arg := range args {
 		if i == slowArgs-1 && len(args) > slowArgs {
 			e.args = append(e.args, fmt.Sprintf("... (%d more arguments)", len(args)-i))
@@ -87,10 +89,15 @@ func slowlogGet(c *Call) error {
 	if len(c.Args) == 3 {
 		var ok bool
 		if count, ok = storage.ParseInt(c.Args[2]); !ok || count < -1 {
-			return Error("ERR count should be greater than or equal to -1")
+			return errLogCount
 		}
 	}
-	s := &c.Env.Slow
+	c.Env.Slow.write(c, count)
+	return nil
+}
+
+// write replies with the newest entries, -1: all of them.
+func (s *SlowLog) write(c *Call, count int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := int64(len(s.entries))
@@ -103,7 +110,7 @@ func slowlogGet(c *Call) error {
 		c.Out.Array(6)
 		c.Out.Int(e.id)
 		c.Out.Int(e.at)
-		c.Out.Int(e.micros)
+		c.Out.Int(e.value)
 		c.Out.Array(len(e.args))
 		for _, arg := range e.args {
 			c.Out.BulkString(arg)
@@ -111,21 +118,27 @@ func slowlogGet(c *Call) error {
 		c.Out.BulkString(e.addr)
 		c.Out.BulkString(e.name)
 	}
-	return nil
 }
 
 func slowlogLen(c *Call) error {
-	c.Env.Slow.mu.Lock()
-	n := len(c.Env.Slow.entries)
-	c.Env.Slow.mu.Unlock()
-	c.Out.Int(int64(n))
+	c.Out.Int(c.Env.Slow.length())
 	return nil
 }
 
+func (s *SlowLog) length() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return int64(len(s.entries))
+}
+
+func (s *SlowLog) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries = nil
+}
+
 func slowlogReset(c *Call) error {
-	c.Env.Slow.mu.Lock()
-	c.Env.Slow.entries = nil
-	c.Env.Slow.mu.Unlock()
+	c.Env.Slow.reset()
 	c.Out.OK()
 	return nil
 }

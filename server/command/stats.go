@@ -114,6 +114,9 @@ func (c *Call) account(err error) {
 	if limit := c.Env.slowMicros.Load(); limit >= 0 && nanos >= limit*1000 && c.Cmd.Flags&SkipSlowlog == 0 {
 		c.Env.Slow.add(c, nanos/1000)
 	}
+	if c.isLarge() {
+		c.noteLarge()
+	}
 	if limit := c.Env.Latency.threshold.Load(); limit > 0 && nanos >= limit*1_000_000 {
 		c.Env.Latency.Add(c.latencyEvent(), c.Now/1000, nanos/1_000_000)
 	}
@@ -138,6 +141,9 @@ func (c *Call) leaveUntimed() bool {
 		return false
 	}
 	if limit := c.Env.slowMicros.Load(); limit >= 0 && limit*1000 < coarsest {
+		return false
+	}
+	if c.isLarge() {
 		return false
 	}
 	c.tallyFor(c.Cmd)

@@ -292,7 +292,7 @@ func (c *Call) execAllowed() error {
 func (c *Call) serveQueued(q queued) {
 	c.Cmd, c.Args, c.Later = q.cmd, q.args, nil
 	from := c.Out.Len()
-	c.began = c.Env.Process.Nanos()
+	c.start, c.began = from, c.Env.Process.Nanos()
 	err := q.cmd.Serve(c)
 	if err == nil && c.Later != nil { // nobody waits inside EXEC
 		done := make(chan struct{})
