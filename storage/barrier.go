@@ -90,6 +90,7 @@ func (e *Engine) barrier(b *format.Barrier, rec *log.Record, raw []byte, busy ch
 	var emptied slots.Set
 	b.Each(func(s uint16) {
 		e.empty(slots.Slot(s), rec.LSN)
+		e.table.SetWhole(slots.Slot(s), len(b.Files) == 0 || e.opts.mutant.wholeImport)
 		e.slots[s].busy = busy
 		emptied.Add(slots.Slot(s))
 	})

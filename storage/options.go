@@ -101,6 +101,8 @@ type mutants struct {
 	deadlinesInline  bool // a hash that changes its layout forgets deadlines
 	deadlinesStay    bool // a deadline stays filed when it changes, and whatever is filed is removed
 	longUnheeded     bool // who stops commits does not wait for long ones first
+	wholeAtOpen      bool // what the store had when it was opened is taken to be in memory
+	wholeImport      bool // so is what an import brings
 	setCountsTwice   bool // a member of a set is counted again when it is added again
 	setScanSkips     bool // SSCAN goes on behind where it stopped
 	setPopKeeps      bool // SPOP returns a member that it leaves in the set

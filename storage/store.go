@@ -53,7 +53,8 @@ func (e *Engine) storeOptions() *pebble.Options {
 	return o
 }
 
-// readHeaders reads the watermark and the counters that are exact at it.
+// readHeaders reads the watermark and the counters that are exact at it. Of a slot
+// without counters the store has no rows: a generation brings both.
 func (e *Engine) readHeaders() error {
 	it, err := e.store.NewIter(&pebble.IterOptions{LowerBound: format.WatermarkKey()})
 	if err != nil {
@@ -62,6 +63,7 @@ func (e *Engine) readHeaders() error {
 	e.position = format.Watermark{}
 	for s := range e.slots {
 		e.slots[s].reset(Counters{})
+		e.table.SetWhole(slots.Slot(s), true)
 	}
 	e.shared.reset()
 	for ok := it.First(); ok; ok = it.Next() {
@@ -91,6 +93,9 @@ func (e *Engine) readSystemRow(key, value []byte) error {
 	var h format.Header
 	if err := h.Decode(value); err != nil {
 		return err
+	}
+	if !e.opts.mutant.wholeAtOpen {
+		e.table.SetWhole(slots.Slot(slot), false)
 	}
 	e.slots[slot].reset(Counters{LSN: LSN(h.LSN), Keys: int64(h.Keys), Expires: uint32(h.Expires), SubExpires: uint32(h.SubExpires), Bytes: int64(h.Bytes), NextOID: h.NextOID})
 	e.garbage.note(slots.Slot(slot))

@@ -13,7 +13,7 @@ func (c *Call) AppendHint(hints []storage.Hint, args [][]byte) []storage.Hint {
 	if key, _ := c.firstKey(args); key != nil {
 		slot := slots.Of(key)
 		if c.nLooked < lookedMost {
-			c.looked[c.nLooked] = lookedKey{addressOf(key), len(key), slot}
+			c.looked[c.nLooked] = lookedKey{addressOf(key), len(key), slot, c.Env.View.Load().Owner[slot]}
 			c.nLooked++
 		}
 		hints = append(hints, storage.HintOf(slot, key))
@@ -48,9 +48,10 @@ func (c *Call) firstKey(args [][]byte) ([]byte, *Command) {
 
 // lookedKey remembers the slot of a key, by where the key stands in the input.
 type lookedKey struct {
-	at   uintptr // only compared: it holds no memory
-	size int
-	slot slots.Slot
+	at    uintptr // only compared: it holds no memory
+	size  int
+	slot  slots.Slot
+	owner uint16 // nobody trusts it: it is read ahead so that its line is near when the command is routed
 }
 
 func addressOf(key []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(key))) }

@@ -247,11 +247,19 @@ func (c *Call) takeTurn(tx *storage.Tx) {
 func (c *Call) view() *slots.View {
 	view := c.Env.View.Load()
 	if until := c.Env.ServeUntil.Load(); until != 0 && c.Now > until && view.Enabled {
-		down := *view
-		down.Down = true
-		return &down
+		return lapsed(view)
 	}
 	return view
+}
+
+// lapsed is a view of which nobody knows whether it still holds. It is 32 KB large, and
+// inlined it would be in the frame of every command.
+//
+//go:noinline
+func lapsed(view *slots.View) *slots.View {
+	down := *view
+	down.Down = true
+	return &down
 }
 
 // routeKeys decides, with the slot locked, whether the command is served here.

@@ -139,6 +139,7 @@ func (t *Table) Settle(slot slots.Slot, limit int) (more bool) {
 			_, hash := t.cfg.Layout.Locate(h.meta(), t.storedKey(off, h))
 			t.unlink(s, hash, off)
 			t.forget(off, h)
+			s.whole = s.whole && h.absent()
 		default:
 			atomic.StoreUint32(t.arena.word(off, 1), row.access)
 			t.arena.setHeader(off, h.withState(stateClean))
@@ -155,8 +156,8 @@ func (t *Table) HasDirty(slot slots.Slot) bool {
 }
 
 // Discard drops all rows of a slot, dirty or not: something that covers them
-// was logged. The slot's write lock must be held, and no generation may be cut
-// and not settled.
+// was logged, or the store has them. The slot is not whole then, unless SetWhole says
+// so. The slot's write lock must be held, and no generation may be cut and not settled.
 func (t *Table) Discard(slot slots.Slot) {
 	s := &t.slots[slot]
 	p := t.parity.Load()
@@ -176,6 +177,7 @@ func (t *Table) Discard(slot slots.Slot) {
 	s.index = index{}
 	s.dirty[p].rows = nil
 	s.dirty[p].disorder()
+	s.whole = false
 	s.epoch++
 }
 

@@ -78,7 +78,8 @@ type slotRows struct {
 	mu    sync.RWMutex
 	index index
 	epoch uint32
-	_     [28]byte
+	whole bool // see SetWhole
+	_     [27]byte
 	dirty [2]dirtyList
 }
 
@@ -162,6 +163,20 @@ func (t *Table) value(off uint32, h header) []byte {
 	return t.arena.bytes(off, k, k+h.vlen())
 }
 
+// unlisted is what the slot knows of a row without an entry.
+func (s *slotRows) unlisted() Presence {
+	if s.whole {
+		return Absent
+	}
+	return Unknown
+}
+
+// SetWhole says whether the store below has no row of the slot that is not here as
+// well, but such as nothing reaches any more: then a row without an entry is Absent,
+// and nobody need look below. The table ends that by itself when it lets go of a row
+// that the store has. Needs the slot's write lock.
+func (t *Table) SetWhole(s slots.Slot, whole bool) { t.slots[s].whole = whole }
+
 // Get returns the row of k, which aliases the table and is valid until the
 // caller releases the slot lock (reading or writing) that it must hold. now is
 // in seconds, of any origin. Get marks the row as used.
@@ -169,7 +184,7 @@ func (t *Table) Get(k Key, now uint32) ([]byte, Presence) {
 	s := &t.slots[k.Slot]
 	off, h := t.lookup(s, &k)
 	if off == 0 {
-		return nil, Unknown
+		return nil, s.unlisted()
 	}
 	t.touch(s, off, h, now)
 	if h.absent() {
@@ -180,10 +195,11 @@ func (t *Table) Get(k Key, now uint32) ([]byte, Presence) {
 
 // Peek is Get without marking the row as used.
 func (t *Table) Peek(k Key) ([]byte, Presence) {
-	off, h := t.lookup(&t.slots[k.Slot], &k)
+	s := &t.slots[k.Slot]
+	off, h := t.lookup(s, &k)
 	switch {
 	case off == 0:
-		return nil, Unknown
+		return nil, s.unlisted()
 	case h.absent():
 		return nil, Absent
 	}

@@ -96,6 +96,9 @@ const gone = "\x00"
 func newWorld(t *testing.T, seed uint64, max int64, keys int) *world {
 	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), table: newTestTable(t, max),
 		store: map[string]string{}, want: map[string]string{}, active: map[string]bool{}, now: 1000}
+	for s := range slots.Slot(slots.Count) {
+		w.table.SetWhole(s, seed%2 == 0) // so they are: the store is empty
+	}
 	for i := range keys {
 		switch i % 3 {
 		case 0:
@@ -281,6 +284,7 @@ func (w *world) discard(slot slots.Slot) {
 	prefix := string(binary.BigEndian.AppendUint16(nil, uint16(slot)))
 	w.table.Lock(slot)
 	w.table.Discard(slot)
+	w.table.SetWhole(slot, true)
 	w.table.Unlock(slot)
 	ours := func(row, _ string) bool { return row[:2] == prefix }
 	maps.DeleteFunc(w.want, ours)
@@ -324,6 +328,59 @@ func TestAgainstModel(t *testing.T) {
 		if st.Evicted == 0 || st.Moved == 0 {
 			t.Fatalf("nothing was evicted or moved: %+v", st)
 		}
+	}
+}
+
+// TestWholeSlot: a row that a whole slot does not have is absent, until the table has
+// let go of one that the store has.
+func TestWholeSlot(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		size    int
+		absent  bool
+		discard bool
+		want    Presence
+	}{
+		{"evicted", 100, false, false, Unknown},
+		{"an absent row evicted", 0, true, false, Absent},
+		{"a large row that is clean", 20000, false, false, Unknown},
+		{"discarded", 100, false, true, Unknown},
+	} {
+		table := newTestTable(t, 2*segmentBytes)
+		k, other := elementKey(5, "row"), elementKey(5, "other")
+		table.Lock(5)
+		table.SetWhole(5, true)
+		if _, p := table.Get(k, 1); p != Absent {
+			t.Fatalf("%s: a row of a whole slot is %d before it is put", c.name, p)
+		}
+		if c.absent {
+			table.Delete(k, 1)
+		} else {
+			table.Put(k, make([]byte, c.size), 1)
+		}
+		table.Unlock(5)
+		table.Cut()
+		table.Lock(5)
+		for table.Settle(5, 10) {
+		}
+		if c.discard {
+			table.Discard(5)
+		}
+		table.Unlock(5)
+		for i := 0; c.size < 20000 && !c.discard && table.Stats().Evicted == 0; i++ {
+			if i == 1000 {
+				t.Fatalf("%s: nothing was evicted", c.name)
+			}
+			fill := elementKey(6, fmt.Sprint(i))
+			table.Lock(6)
+			table.Put(fill, make([]byte, 8000), 100)
+			table.Unlock(6)
+		}
+		table.RLock(5)
+		if _, p := table.Peek(other); p != c.want {
+			t.Errorf("%s: another row is %d, want %d", c.name, p, c.want)
+		}
+		table.RUnlock(5)
 	}
 }
 
