@@ -92,6 +92,9 @@ func (e *Engine) barrier(b *format.Barrier, rec *log.Record, raw []byte, busy ch
 		e.empty(slots.Slot(s), rec.LSN)
 		e.table.SetWhole(slots.Slot(s), len(b.Files) == 0 || e.opts.mutant.wholeImport)
 		e.slots[s].busy = busy
+		if rec.Kind == log.KindImport { // what was dropped elsewhere comes with it
+			e.garbage.note(slots.Slot(s))
+		}
 		emptied.Add(slots.Slot(s))
 	})
 	e.watch.tellEmptied(&emptied)
@@ -111,6 +114,9 @@ func (e *Engine) barrier(b *format.Barrier, rec *log.Record, raw []byte, busy ch
 
 // empty forgets everything about a slot. Its lock is held for writing.
 func (e *Engine) empty(s slots.Slot, lsn LSN) {
+	if !e.opts.mutant.draftOutlives {
+		e.drafts.end(func(of slots.Slot) bool { return of == s })
+	}
 	e.table.Discard(s)
 	e.leaves.forget(s)
 	e.dropRangesOf(s)

@@ -124,6 +124,7 @@ func (e *Engine) swapStore(fresh *pebble.DB, name string) (LSN, *pebble.DB, erro
 		e.leaves.forget(s)
 		e.watch.touchSlot(s)
 	}
+	e.endDrafts()
 	all := slots.Full()
 	e.watch.tellEmptied(&all)
 	e.generation++

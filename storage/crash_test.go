@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -174,7 +175,7 @@ func (r *crashRun) options() Options {
 	return Options{
 		Dir: "/data", FS: r.fs, Budget: 4 << 20, Tick: r.tick, Policy: r.mode.policy, InSync: r.mode.inSync,
 		GenerationBytes: 12 << 10, MaxDirtyBytes: 96 << 10, SSTBytes: 6 << 10, SegmentBytes: 24 << 10,
-		reserve: 64 << 20, mutant: r.mode.mutant,
+		reserve: 64 << 20, mutant: r.mode.mutant, draftRows: 1, pieceRows: 3,
 	}
 }
 
@@ -202,6 +203,7 @@ func (r *crashRun) round() error {
 		return fmt.Errorf("open: %w", err)
 	}
 	r.e.table.SetMaxBytes(4 * 64 << 10)
+	r.e.drafts.heard = r.heard
 	r.from, r.built = r.e.log.End(), r.e.Watermark()
 	var wg sync.WaitGroup
 	crashAt := int64(20 + r.rng.IntN(250))
@@ -277,6 +279,11 @@ func (r *crashRun) check(floor, ceiling LSN) error {
 	if err := r.compare(e, false); err != nil {
 		return fmt.Errorf("recovered at %d, watermark %d: %w", end, e.Watermark(), err)
 	}
+	if r.rng.IntN(4) == 0 {
+		if err := r.sweep(r.fs); err != nil {
+			return err
+		}
+	}
 	e.log.Commit(end)
 	if err := e.Flush(); err != nil {
 		return fmt.Errorf("flush after recovery: %w", err)
@@ -329,6 +336,9 @@ func (r *crashRun) compare(e *Engine, strict bool) error {
 		}
 		if c := e.Counters(s); c != want.counters {
 			return fmt.Errorf("slot %d counters: %+v, want %+v", s, c, want.counters)
+		}
+		if err := wholeDrafts(s, want.rows); err != nil {
+			return err
 		}
 		if e.KeysIn(s) != want.counters.Keys {
 			return fmt.Errorf("slot %d: KeysIn says %d, counters %d", s, e.KeysIn(s), want.counters.Keys)
@@ -383,6 +393,8 @@ func (r *crashRun) writer(rng *rand.Rand) {
 			err = r.importSlot(ss[0], rng)
 		case n < 4:
 			err = r.e.Flush()
+		case n < 12:
+			err = r.draft(ss[0], rng)
 		default:
 			err = r.transaction(ss, rng)
 		}
@@ -395,14 +407,24 @@ func (r *crashRun) writer(rng *rand.Rand) {
 }
 
 func (r *crashRun) transaction(ss []slots.Slot, rng *rand.Rand) error {
-	ev := &event{kind: log.KindBatch}
 	seed := rng.Uint64()
-	lsn, err := r.e.Update(testNow, ss, OpFunc(func(tx *Tx) error {
+	return r.logged(ss, func(tx *Tx) error {
 		rng := rand.New(rand.NewPCG(seed, 5)) // each run of the operation does the same
 		for _, s := range ss {
 			if err := r.change(tx, s, rng); err != nil {
 				return err
 			}
+		}
+		return nil
+	})
+}
+
+// logged runs a transaction of which the model hears. Now and then it waits until that is durable.
+func (r *crashRun) logged(ss []slots.Slot, op func(*Tx) error) error {
+	ev := &event{kind: log.KindBatch}
+	lsn, err := r.e.Update(testNow, ss, OpFunc(func(tx *Tx) error {
+		if err := op(tx); err != nil {
+			return err
 		}
 		if len(tx.cold) > 0 {
 			return errCold
@@ -423,7 +445,7 @@ func (r *crashRun) transaction(ss []slots.Slot, rng *rand.Rand) error {
 	}
 	ev.lsn = lsn
 	r.add(ev)
-	if rng.IntN(4) > 0 || r.mode.inSync {
+	if lsn%4 > 0 || r.mode.inSync {
 		return nil
 	}
 	if err := r.e.Await(lsn); err != nil {
@@ -435,6 +457,119 @@ func (r *crashRun) transaction(ss []slots.Slot, rng *rand.Rand) error {
 			return nil
 		}
 	}
+}
+
+// heard is told of the records of drafts.
+func (r *crashRun) heard(tx *Tx) func(LSN) {
+	for i := range tx.writes.ops {
+		tx.deltaOf(slots.Slot(format.SlotOf(tx.writes.keyOf(tx.writes.ops[i]))))
+	}
+	ev := &event{kind: log.KindBatch, payload: bytes.Clone(tx.writes.payload()), deltas: slices.Clone(tx.deltas)}
+	r.learn(tx)
+	slot, last := tx.slots[0], tx.through != nil
+	return func(lsn LSN) {
+		ev.lsn = lsn
+		r.add(ev)
+		if !last {
+			r.between(slot, lsn)
+		}
+	}
+}
+
+// between does what others may do between two records of a draft. No lock is held.
+func (r *crashRun) between(s slots.Slot, lsn LSN) {
+	rng := rand.New(rand.NewPCG(uint64(lsn), 9))
+	var err error
+	switch rng.IntN(40) {
+	case 0:
+		err = r.excise([]slots.Slot{s})
+	case 1, 2:
+		err = r.logged([]slots.Slot{s}, func(tx *Tx) error {
+			c := collect{slot: s}
+			return c.Run(tx)
+		})
+	}
+	if err != nil {
+		r.fail("between two records of a draft: %w", err)
+	}
+}
+
+// draft makes an object in several records: its directory row says how many rows it has.
+func (r *crashRun) draft(s slots.Slot, rng *rand.Rand) error {
+	rows, name := 1+rng.IntN(20), fmt.Appendf(nil, "draft-%d", rng.Uint64())
+	_, err := r.e.Update(testNow, []slots.Slot{s}, OpFunc(func(tx *Tx) error {
+		tx.InPieces([][]byte{name}, nil)
+		if err := tx.Long(int64(rows)+1, 0); err != nil {
+			return err
+		}
+		oid := tx.newOID(s)
+		for i := range rows {
+			tx.putRow(append(format.AppendElement(nil, uint16(s), oid, 1), byte(i)), []byte("of a draft"))
+		}
+		tx.putRow(directoryKey(s, oid), fmt.Appendf(nil, "draft %d", rows))
+		tx.deltaOf(s).keys++
+		if tx.frozen == nil {
+			return errors.New("too many drafts were broken")
+		}
+		tx.frozen.use(s, oid)
+		return nil
+	}))
+	return err
+}
+
+// wholeDrafts is what holds of a slot at any moment: what has a directory row is there.
+func wholeDrafts(s slots.Slot, rows map[string]string) error {
+	for key, value := range rows {
+		n, isDraft := strings.CutPrefix(value, "draft ")
+		if !isDraft || key[2] != 0x51 {
+			continue
+		}
+		want, _ := strconv.Atoi(n)
+		got, prefix := 0, string(format.AppendObject(nil, uint16(s), beUint64([]byte(key[3:]))))
+		for other := range rows {
+			if strings.HasPrefix(other, prefix) {
+				got++
+			}
+		}
+		if got != want {
+			return fmt.Errorf("slot %d: an object of %d rows has %d", s, want, got)
+		}
+	}
+	return nil
+}
+
+// sweep opens a copy of an image, and collects its garbage: nothing may be left that no directory row reaches.
+func (r *crashRun) sweep(image linkFS) error {
+	o := r.options()
+	o.FS = image.crash(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(2, 2))})
+	e, err := Open(o)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	defer func() { e.log.Commit(e.log.End()) }()
+	all := slots.Full()
+	for more := true; more; {
+		if more, err = e.CollectGarbage(testNow, &all); err != nil {
+			return err
+		}
+		e.log.Commit(e.log.End())
+		if err := e.Flush(); err != nil {
+			return err
+		}
+	}
+	for _, s := range crashSlots {
+		rows, err := slotContents(e, s)
+		if err != nil {
+			return err
+		}
+		for key := range rows {
+			if r.dropped(&modelSlot{rows: rows}, key) {
+				return fmt.Errorf("slot %d row %q: was left over, and not swept", s, key)
+			}
+		}
+	}
+	return nil
 }
 
 // learn notes what the slots' rows are once the transaction at hand is committed.
@@ -739,6 +874,10 @@ func TestCrashMutants(t *testing.T) {
 		{"the log trimmed before the ingest", everysec, mutants{trimEarly: true}},
 		{"a range deletion that outlives its slot", everysec, mutants{keepRanges: true}},
 		{"older rows of a generation under its range deletion", everysec, mutants{rowsUnderRange: true}},
+		{"a draft that is garbage to nobody", everysec, mutants{draftUnmarked: true}},
+		{"a draft swept while it is made", everysec, mutants{draftTaken: true}},
+		{"a draft with a key before its last rows", everysec, mutants{draftEarly: true}},
+		{"a draft that goes on in a slot that was emptied", everysec, mutants{draftOutlives: true}},
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			mode := m.mode

@@ -57,6 +57,7 @@ type Engine struct {
 
 	encodings encodingLimits
 	holds     holdTable
+	drafts    draftTable
 	waits     waitTable
 
 	pool sync.Pool
@@ -182,6 +183,13 @@ func (e *Engine) Update(now int64, ss []slots.Slot, op Op) (LSN, error) {
 	tx.slots = append(tx.slots, ss...)
 	for {
 		lsn, busy, err := e.updateOnce(tx, op)
+		if tx.draft != nil {
+			var again bool
+			if lsn, busy, again, err = e.updateAsDraft(tx, op); again && busy == nil {
+				tx.restart()
+				continue
+			}
+		}
 		if again, fail := e.prepareRetry(tx, busy); fail != nil {
 			return 0, fail
 		} else if !again {
@@ -278,6 +286,7 @@ func (e *Engine) release(tx *Tx) {
 	tx.slots = tx.slots[:0]
 	tx.loaded.forget()
 	tx.attempts, tx.hurried = 0, false
+	tx.pieces, tx.recheck, tx.drafts = nil, nil, 0
 	e.pool.Put(tx)
 }
 

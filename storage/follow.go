@@ -11,6 +11,7 @@ var ErrFollower = errors.New("storage: the log follows a primary, it takes no wr
 func (e *Engine) SetFollower(follower bool) {
 	e.stopCommits()
 	e.follower = follower
+	e.endDrafts()
 	e.commits.Unlock()
 }
 

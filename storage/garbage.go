@@ -89,6 +89,9 @@ func (c *collect) Run(tx *Tx) error {
 			continue
 		}
 		oid := binary.BigEndian.Uint64(it.Key()[3:])
+		if tx.engine.drafts.has(c.slot, oid) && !tx.engine.opts.mutant.draftTaken {
+			continue
+		}
 		if c.found > 0 && oid != last+1 {
 			c.drop(tx, first, last)
 			first = oid

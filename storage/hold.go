@@ -94,6 +94,16 @@ func (t *holdTable) drop(h *Hold) {
 	h.names = h.names[:0]
 }
 
+// has reports whether anybody holds a key of database 0.
+func (t *holdTable) has(key []byte) bool {
+	if t.count.Load() == 0 {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.keys[watchName(0, key)] != nil
+}
+
 // blocks returns what to wait for if the transaction would change a key that
 // another holds, else nil. The slots are locked.
 func (t *holdTable) blocks(tx *Tx) chan struct{} {

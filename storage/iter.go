@@ -47,6 +47,9 @@ type layer interface {
 // iter opens an iterator over lo ≤ row key < hi, both in one slot; nil hi is the
 // slot's end. The slot lock is held, and must be until the iterator is closed.
 func (e *Engine) iter(tx *Tx, lo, hi []byte) *rowIter {
+	if tx.frozen != nil {
+		return tx.frozen.rows(lo, hi)
+	}
 	slot := slots.Slot(format.SlotOf(lo))
 	if hi == nil {
 		hi = []byte{byte((slot + 1) >> 8), byte(slot + 1)}

@@ -120,6 +120,9 @@ func (tx *Tx) saveLast(e *Entry) {
 			d.expires--
 		}
 	}
+	if tx.frozen != nil && e.Meta.Layout != format.Inline {
+		tx.frozen.use(e.Slot, e.Meta.OID)
+	}
 	tx.reindexExpiry(e)
 	if e.Meta.FieldsAt != e.disk.FieldsAt {
 		tx.refileFields(e, e.Meta.FieldsAt)

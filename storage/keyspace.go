@@ -63,13 +63,18 @@ func (tx *Tx) Copy(from, to []byte, replace bool) (bool, error) {
 	if err != nil || target.Live && !replace {
 		return false, err
 	}
+	if m := &source.Meta; m.Layout != format.Inline {
+		if err := tx.Long(int64(m.Count), int64(m.Bytes), []byte("COPY"), from, to, []byte("REPLACE")); err != nil {
+			return false, err
+		}
+	}
 	return true, tx.copyValue(&source, &target)
 }
 
 // copyValue saves in target what source holds. Element rows are copied as they
 // are, under a new object id: no type keeps its slot or its id in them.
 func (tx *Tx) copyValue(source, target *Entry) error {
-	if tooLargeToCopy(&source.Meta) {
+	if tx.frozen == nil && tooLargeToCopy(&source.Meta) {
 		return ErrTooLarge
 	}
 	target.Meta = source.Meta

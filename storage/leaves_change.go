@@ -16,10 +16,18 @@ type leafChanges struct {
 	ends    [2][]byte // keys of which all elements are between; nil: no bound
 }
 
+// cachedLeaves returns a directory that is in memory, or nil.
+func (tx *Tx) cachedLeaves(key leafKey, stamp uint64) *leafDirectory {
+	if tx.frozen != nil { // those of the cache are changed under the lock
+		return nil
+	}
+	return tx.engine.leaves.get(key, stamp)
+}
+
 // leavesOf returns the directory with a stamp, of so many leaves, from memory or from
 // its rows.
 func (tx *Tx) leavesOf(key leafKey, leaves, stamp uint64) (*leafDirectory, error) {
-	if d := tx.engine.leaves.get(key, stamp); d != nil {
+	if d := tx.cachedLeaves(key, stamp); d != nil {
 		return d, nil
 	}
 	if err := tx.patient(leaves); err != nil {
@@ -37,6 +45,9 @@ func (tx *Tx) leavesOf(key leafKey, leaves, stamp uint64) (*leafDirectory, error
 // something, what was read may be its own, and is gone when it fails.
 func (tx *Tx) keepLeaves(d *leafDirectory, stamp uint64) {
 	d.stamp = stamp
+	if tx.frozen != nil {
+		return
+	}
 	if tx.writable && len(tx.writes.ops) > 0 {
 		tx.leafUndo = append(tx.leafUndo, leafUndo{dir: d, stamp: stamp, lost: true})
 	}

@@ -146,7 +146,12 @@ func (tx *Tx) wasThere(row []byte, mark int) (bool, error) {
 	if !found {
 		var ok bool
 		var err error
-		if value, ok, err = tx.engine.row(tx, row); err != nil || !ok {
+		if tx.frozen != nil {
+			value, ok, err = tx.frozen.row(row)
+		} else {
+			value, ok, err = tx.engine.row(tx, row)
+		}
+		if err != nil || !ok {
 			return false, err
 		}
 	}

@@ -46,6 +46,8 @@ type Options struct {
 	reserve     int64 // address space for rows; 0: all that can be used
 	mutant      mutants
 	sweepFields int // fields that a sweep removes at a time; 0: defaultSweepFields
+	draftRows   int // from how many rows on an operation is a draft; 0: defaultDraftRows
+	pieceRows   int // that a draft reads or writes at a time; 0: defaultPieceRows
 }
 
 const (
@@ -64,6 +66,12 @@ func (o *Options) setDefaults() {
 	}
 	if o.sweepFields == 0 {
 		o.sweepFields = defaultSweepFields
+	}
+	if o.draftRows == 0 {
+		o.draftRows = defaultDraftRows
+	}
+	if o.pieceRows == 0 {
+		o.pieceRows = defaultPieceRows
 	}
 	if o.ReplayBytes == 0 {
 		o.ReplayBytes = defaultReplay
@@ -111,5 +119,9 @@ type mutants struct {
 	sketchOneChunk   bool // of a HyperLogLog in chunks the first that changed is written
 	listUncounted    bool // a list's directory is not told of elements that come
 	listStaysEven    bool // a leaf that was changed in the middle is still taken for even
+	draftUnmarked    bool // a draft's object is not in the garbage queue while it is made
+	draftTaken       bool // the collector takes what a draft makes
+	draftEarly       bool // a draft's object gets its key before its last rows are written
+	draftOutlives    bool // a draft goes on when its slot was emptied, or the node followed a primary
 	listUncleared    bool // what a range deletion has left beyond the end of a list stays when the end moves there
 }

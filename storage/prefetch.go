@@ -31,7 +31,7 @@ func (e *Engine) prefetchSlots(hints []Hint) {
 
 // PrefetchHints is Prefetch inside the transaction that will look them up.
 func (tx *Tx) PrefetchHints(hints []Hint) {
-	if len(tx.slots) == 1 {
+	if len(tx.slots) == 1 && tx.frozen == nil {
 		tx.engine.table.Prefetch(hints, true)
 	}
 }

@@ -146,6 +146,9 @@ func (op *sweepOp) collectFrom(tx *Tx, from []byte) (next int64, err error) {
 // sweepRow acts on one due row of the expiry index. It reports whether the row stays.
 func (op *sweepOp) sweepRow(tx *Tx, row []byte) (again bool, err error) {
 	_, ms, what, _, key, _ := format.SplitExpiryKey(row)
+	if tx.engine.holds.has(key) { // the sweep would wait for who holds it
+		return true, nil
+	}
 	removed := tx.expired
 	e, err := tx.Lookup(key) // removes the key with this row, if it has expired
 	switch {

@@ -64,6 +64,12 @@ type Tx struct {
 	record   log.Record
 	through  *Hold         // the hold that does not stop this transaction
 	blocked  chan struct{} // closed when another's hold, that stopped it, is released
+
+	pieces  [][]byte     // see InPieces; nil: it may not become a draft
+	recheck func() error // likewise
+	drafts  int          // that it has begun
+	draft   *draft       // that it is about to become
+	frozen  *draft       // that it is: no slot is locked
 }
 
 // restart forgets what a run did, but not what was loaded for it.
@@ -124,6 +130,9 @@ func (tx *Tx) getRow(key []byte) (value []byte, ok bool, err error) {
 	if v, state := tx.writes.get(key); state != unwritten {
 		return v, state == written, nil
 	}
+	if tx.frozen != nil {
+		return tx.frozen.row(key)
+	}
 	return tx.engine.row(tx, key)
 }
 
@@ -132,6 +141,9 @@ func (tx *Tx) knownRow(key []byte) (value []byte, ok, known bool) {
 	if v, state := tx.writes.get(key); state != unwritten {
 		return v, state == written, true
 	}
+	if tx.frozen != nil {
+		return nil, false, false
+	}
 	value, presence := tx.engine.table.Peek(tableKey(key))
 	return value, presence == cache.Present, presence != cache.Unknown
 }
@@ -139,6 +151,10 @@ func (tx *Tx) knownRow(key []byte) (value []byte, ok, known bool) {
 // putRow sets a row. Key and value are copied.
 func (tx *Tx) putRow(key, value []byte) {
 	tx.mustWrite()
+	if tx.frozen != nil && tx.frozen.owns(key) {
+		tx.fail(tx.frozen.put(key, value, false))
+		return
+	}
 	if len(tx.writes.arena)+len(key)+len(value) > log.MaxRecordBytes {
 		tx.fail(ErrTooLarge)
 		return
@@ -149,6 +165,10 @@ func (tx *Tx) putRow(key, value []byte) {
 // delRow deletes a row, existing or not.
 func (tx *Tx) delRow(key []byte) {
 	tx.mustWrite()
+	if tx.frozen != nil && tx.frozen.owns(key) {
+		tx.fail(tx.frozen.put(key, nil, true))
+		return
+	}
 	tx.writes.del(key)
 }
 
@@ -161,7 +181,7 @@ func (tx *Tx) delRange(lo, hi []byte) {
 
 // fail records an error met where none can be returned; it fails the transaction.
 func (tx *Tx) fail(err error) {
-	if tx.err == nil {
+	if tx.err == nil && err != nil {
 		tx.err = err
 	}
 }
@@ -211,6 +231,9 @@ func (tx *Tx) KeysAdded() (n int64) {
 
 // newOID returns an object id that the slot has never used.
 func (tx *Tx) newOID(slot slots.Slot) uint64 {
+	if tx.frozen != nil {
+		return tx.frozen.begin(slot)
+	}
 	oid := tx.counters(slot).NextOID
 	tx.deltaOf(slot).nextOID = oid + 1
 	return oid

@@ -128,7 +128,7 @@ func (z *ZSet) directory() (*leafDirectory, error) {
 	var err error
 	if z.extra.Leaves > 0 {
 		dir, err = z.tx.leavesOf(z.leafKey(), z.extra.Leaves, z.extra.Stamp)
-	} else if dir = z.tx.engine.leaves.get(z.leafKey(), z.extra.Stamp); dir == nil {
+	} else if dir = z.tx.cachedLeaves(z.leafKey(), z.extra.Stamp); dir == nil {
 		dir = newLeafDirectory(z.leafKey(), z.e.Meta.Count)
 		z.tx.keepLeaves(dir, z.extra.Stamp)
 	}
@@ -237,7 +237,7 @@ func (z *ZSet) count(score float64, delta int64) error {
 			return err
 		}
 	} else if z.leaves.dir == nil && !z.fresh {
-		if dir := z.tx.engine.leaves.get(z.leafKey(), z.extra.Stamp); dir != nil {
+		if dir := z.tx.cachedLeaves(z.leafKey(), z.extra.Stamp); dir != nil {
 			z.leaves = leafChanges{tx: z.tx, dir: dir}
 		}
 	}

@@ -224,11 +224,32 @@ func (op *keyedOp) Run(tx *storage.Tx) error {
 	if c.Client.noTouch && c.Cmd.Name != "touch" {
 		tx.Touch(false)
 	}
+	if c.Cmd.long {
+		c.goInPieces(tx)
+	}
 	err := c.runIn(tx)
 	if c.Cmd.Flags&ReadOnly != 0 {
 		c.hits, c.misses = tx.Lookups()
 	}
 	return err
+}
+
+// goInPieces lets a command that may take long go on without the lock of its slot. Before anybody sees its effect, whoever
+// serves the slot is asked for again.
+func (c *Call) goInPieces(tx *storage.Tx) {
+	if c.NoWait {
+		return
+	}
+	keys := make([][]byte, len(c.keys))
+	for i, at := range c.keys {
+		keys[i] = c.Args[at]
+	}
+	tx.InPieces(keys, func() error {
+		if view := c.view(); !view.Serves(c.route.Slot) && !view.IsOpen(c.route.Slot) {
+			return slots.Route(view, c.route)
+		}
+		return nil
+	})
 }
 
 // takeTurn has a command that may have waited for its slots, or for the disk, happen now that it has them: what it

@@ -108,6 +108,7 @@ type Command struct {
 	container *Command
 	channels  channelUse
 	script    bool // it runs a script: keyed, but which keys and whether it writes shows only when it runs
+	long      bool // it may take long, on its keys alone: then it goes on in pieces
 	short     bool // it takes about as long as another of its name
 	index     int  // of its CommandStats
 }

@@ -25,7 +25,7 @@ func genericCommands() []Command {
 			Summary: "Gives a key another name, over whatever has that name.", Complexity: "O(1)", Run: rename},
 		{Name: "renamenx", Arity: 3, Flags: Write | Fast, Categories: "@keyspace", Keys: moves(KeyInsert), Group: "generic", Since: "1.0.0",
 			Summary: "Gives a key another name unless a key has that name.", Complexity: "O(1)", Run: renameNX},
-		{Name: "copy", Arity: -3, Flags: Write | DenyOOM, Categories: "@keyspace", Keys: append(Key(KeyRO|KeyAccess, 1, 1, 1), Key(KeyOW|KeyUpdate, 2, 2, 1)...), Group: "generic", Since: "6.2.0",
+		{Name: "copy", long: true, Arity: -3, Flags: Write | DenyOOM, Categories: "@keyspace", Keys: append(Key(KeyRO|KeyAccess, 1, 1, 1), Key(KeyOW|KeyUpdate, 2, 2, 1)...), Group: "generic", Since: "6.2.0",
 			Summary: "Copies the value of a key to another key.", Complexity: "O(N) where N is the number of elements of the value.", Run: copyKey},
 		{Name: "move", Arity: 3, Flags: Write | Fast, Categories: "@keyspace", Keys: changesKey, Group: "generic", Since: "1.0.0",
 			Summary: "Moves a key to another database, where there is one.", Complexity: "O(1)", Run: move},

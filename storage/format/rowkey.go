@@ -73,6 +73,14 @@ func AppendObject(dst []byte, slot uint16, oid uint64) []byte {
 	return binary.BigEndian.AppendUint64(AppendKind(dst, slot, KindElement), oid)
 }
 
+// ObjectOf returns the object that an element row belongs to.
+func ObjectOf(row []byte) (slot uint16, oid uint64) {
+	if len(row) < ElementPrefix {
+		return binary.BigEndian.Uint16(row), 0
+	}
+	return binary.BigEndian.Uint16(row), binary.BigEndian.Uint64(row[3:])
+}
+
 // What an expiry row announces.
 const (
 	ExpiresKey   byte = 0

@@ -1,0 +1,290 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"cobble/slots"
+	"cobble/storage/effect"
+	"cobble/storage/format"
+	"cobble/storage/log"
+)
+
+// draftOptions makes drafts of little, in small pieces.
+func draftOptions(t *testing.T, mutant mutants) Options {
+	return Options{Dir: t.TempDir(), Budget: 32 << 20, reserve: 256 << 20, draftRows: 100, pieceRows: 32, mutant: mutant}
+}
+
+const draftMembers = 1000
+
+// fillSet makes key a set of the members from ≤ i < to.
+func fillSet(t *testing.T, e *Engine, key string, from, to int) {
+	t.Helper()
+	_, err := e.Update(testNow, []slots.Slot{slots.Of([]byte(key))}, OpFunc(func(tx *Tx) error {
+		s, err := tx.Set([]byte(key))
+		for i := from; err == nil && i < to; i++ {
+			_, err = s.Add(fmt.Appendf(nil, "member-%d", i))
+		}
+		s.Save()
+		return err
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inPieces runs f as a command on keys would run.
+func inPieces(e *Engine, keys []string, f func(tx *Tx) error) (LSN, error) {
+	names := make([][]byte, len(keys))
+	for i, key := range keys {
+		names[i] = []byte(key)
+	}
+	return e.Update(testNow, []slots.Slot{slots.Of(names[0])}, OpFunc(func(tx *Tx) error {
+		tx.InPieces(names, nil)
+		return f(tx)
+	}))
+}
+
+var errNotCopied = errors.New("not copied")
+
+func copyOp(from, to string) func(tx *Tx) error {
+	return func(tx *Tx) error {
+		done, err := tx.Copy([]byte(from), []byte(to), false)
+		if err == nil && !done {
+			err = errNotCopied
+		}
+		return err
+	}
+}
+
+// countSet returns how many of the members a set has, and fails if its count says otherwise.
+func countSet(t *testing.T, e *Engine, key string) (n int64) {
+	t.Helper()
+	_, err := e.View(testNow, slots.Of([]byte(key)), OpFunc(func(tx *Tx) error {
+		n = 0
+		s, err := tx.Set([]byte(key))
+		if err != nil {
+			return err
+		}
+		w := s.Walk()
+		for w.Next() {
+			n++
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
+		if n != s.Len() {
+			t.Errorf("%s has %d members, and says %d", key, n, s.Len())
+		}
+		return recount(t, tx, slots.Of([]byte(key)))
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// records reads the log from a position on.
+func records(t *testing.T, e *Engine, from LSN) (sizes []int) {
+	t.Helper()
+	if err := e.Await(e.log.End()); err != nil {
+		t.Fatal(err)
+	}
+	r, err := e.log.NewReader(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for {
+		entry, err := r.TryNext()
+		if err != nil {
+			return sizes
+		}
+		if entry.Record.Kind == log.KindBatch {
+			sizes = append(sizes, len(entry.Record.Payload))
+		}
+	}
+}
+
+// during runs f once, without a lock, after a draft has written n records.
+func during(e *Engine, n int, f func()) {
+	e.drafts.heard = func(tx *Tx) func(LSN) {
+		last := tx.through != nil
+		return func(LSN) {
+			if n--; n == 0 && !last {
+				f()
+			}
+		}
+	}
+}
+
+// TestCopyInPieces: a long COPY is many small records, of which nobody sees anything before the last. Meanwhile others
+// write in the slot; who wants to change the source waits, and is in time for the source only.
+func TestCopyInPieces(t *testing.T) {
+	e := openTest(t, draftOptions(t, mutants{}))
+	defer e.Close()
+	fillSet(t, e, "{a}from", 0, draftMembers)
+	if err := e.Flush(); err != nil { // some of it is in the store
+		t.Fatal(err)
+	}
+	fillSet(t, e, "{a}from", draftMembers, draftMembers+200)
+	from, late := e.log.End(), make(chan struct{})
+	during(e, 5, func() {
+		fillSet(t, e, "{a}other", 0, 10)
+		if n := countSet(t, e, "{a}to"); n != 0 {
+			t.Errorf("%d members are seen before the copy is whole", n)
+		}
+		all := slots.Full()
+		if _, err := e.CollectGarbage(testNow, &all); err != nil {
+			t.Error(err)
+		}
+		_, err := e.TryUpdate(testNow, slots.Of([]byte("{a}from")), OpFunc(func(tx *Tx) error {
+			_, err := tx.Delete([]byte("{a}from"))
+			return err
+		}))
+		if err != ErrWouldBlock {
+			t.Errorf("the source is deleted while it is copied: %v", err)
+		}
+		go func() {
+			defer close(late)
+			fillSet(t, e, "{a}from", 5000, 5001)
+		}()
+	})
+	if _, err := inPieces(e, []string{"{a}from", "{a}to"}, copyOp("{a}from", "{a}to")); err != nil {
+		t.Fatal(err)
+	}
+	<-late
+	if from, to := countSet(t, e, "{a}from"), countSet(t, e, "{a}to"); to != draftMembers+200 || from != to+1 {
+		t.Errorf("the copy has %d members of %d", to, from)
+	}
+	sizes := records(t, e, from)
+	if want := 2 + (draftMembers+200+31)/32 + 2; len(sizes) != want {
+		t.Errorf("%d records, want %d", len(sizes), want)
+	}
+	for _, n := range sizes {
+		if n > 4096 {
+			t.Errorf("a record of %d bytes", n)
+		}
+	}
+	if n := len(e.holds.keys); n != 0 || e.drafts.count.Load() != 0 {
+		t.Errorf("%d keys are held in the end", n)
+	}
+}
+
+// TestCopyInPiecesEndsHalfway: what is left of a draft that found its slot emptied or its node following is swept, and
+// the operation itself starts again, or fails.
+func TestCopyInPiecesEndsHalfway(t *testing.T) {
+	all := slots.Full()
+	for name, end := range map[string]struct {
+		f    func(e *Engine)
+		want error
+	}{
+		"a follower":              {func(e *Engine) { e.SetFollower(true) }, ErrFollower},
+		"a follower for a moment": {func(e *Engine) { e.SetFollower(true); e.SetFollower(false) }, nil},
+		"a slot that is emptied": {func(e *Engine) {
+			if _, err := e.FlushSlots(testNow, all); err != nil {
+				panic(err)
+			}
+		}, errNotCopied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := openTest(t, draftOptions(t, mutants{}))
+			defer e.Close()
+			fillSet(t, e, "{a}from", 0, draftMembers)
+			during(e, 5, func() { end.f(e) })
+			_, err := inPieces(e, []string{"{a}from", "{a}to"}, copyOp("{a}from", "{a}to"))
+			if !errors.Is(err, end.want) {
+				t.Fatal(err)
+			}
+			e.SetFollower(false)
+			want := int64(draftMembers)
+			if err != nil {
+				want = 0
+			}
+			if n := countSet(t, e, "{a}to"); n != want {
+				t.Errorf("the copy has %d members", n)
+			}
+			sweepAll(t, e)
+			keys := 2
+			if name == "a follower" {
+				keys = 1
+			} else if err != nil {
+				keys = 0
+			}
+			if n := elementRows(t, e, slots.Of([]byte("{a}"))); n != keys*draftMembers {
+				t.Errorf("%d element rows are left, of %d keys", n, keys)
+			}
+		})
+	}
+}
+
+// sweepAll collects all garbage.
+func sweepAll(t *testing.T, e *Engine) {
+	t.Helper()
+	all := slots.Full()
+	for more := true; more; {
+		var err error
+		if more, err = e.CollectGarbage(testNow, &all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func elementRows(t *testing.T, e *Engine, s slots.Slot) (n int) {
+	t.Helper()
+	_, err := e.View(testNow, s, OpFunc(func(tx *Tx) error {
+		n = 0
+		it := tx.iter(format.AppendKind(nil, uint16(s), format.KindElement), format.AppendKind(nil, uint16(s), format.KindElement+1))
+		for ok := it.First(); ok; ok = it.Next() {
+			n++
+		}
+		return it.Close()
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestDraftsInCommands: who follows the log in commands hears of a draft once, when it is whole.
+func TestDraftsInCommands(t *testing.T) {
+	e := openTest(t, draftOptions(t, mutants{}))
+	defer e.Close()
+	fillSet(t, e, "{a}from", 0, draftMembers)
+	tr, err := effect.New("", nil, func(s slots.Slot) (int64, uint64, error) { return e.KeysIn(s), e.Counters(s).NextOID, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := e.log.End()
+	if _, err := inPieces(e, []string{"{a}from", "{a}to"}, copyOp("{a}from", "{a}to")); err != nil {
+		t.Fatal(err)
+	}
+	fillSet(t, e, "{a}to", 7000, 7001)
+	sweepAll(t, e)
+	if err := e.Await(e.log.End()); err != nil {
+		t.Fatal(err)
+	}
+	r, err := e.log.NewReader(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var said []byte
+	for {
+		entry, err := r.TryNext()
+		if err != nil {
+			break
+		}
+		if said, err = tr.Append(said, &entry.Record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const want = "*4\r\n$4\r\nCOPY\r\n$7\r\n{a}from\r\n$5\r\n{a}to\r\n$7\r\nREPLACE\r\n*3\r\n$4\r\nSADD\r\n$5\r\n{a}to\r\n$11\r\nmember-7000\r\n"
+	if string(said) != want {
+		t.Errorf("said %q", said)
+	}
+}
