@@ -255,6 +255,7 @@ func (e *Engine) publishDraft(tx *Tx, d *draft) (LSN, chan struct{}, error) {
 		return 0, nil, err
 	}
 	told(lsn)
+	e.stats.drafts.Add(1)
 	e.drafts.remove(d)
 	e.Release(d.hold)
 	if e.waitedFor(tx.slots) {

@@ -33,6 +33,14 @@ func (m *members) Live() bool { return m.e.Live }
 
 func (m *members) inline() bool { return m.e.Meta.Layout == format.Inline }
 
+// Size returns the bytes of the elements, about.
+func (m *members) Size() int64 {
+	if m.inline() {
+		return int64(len(m.packed))
+	}
+	return int64(m.e.Meta.Bytes)
+}
+
 // rowKey builds the key of an element's row, valid until the next key is built.
 func (m *members) rowKey(name []byte) []byte {
 	m.tx.scratch = format.AppendMember(m.tx.scratch[:0], uint16(m.e.Slot), m.e.Meta.OID, m.sub, name)

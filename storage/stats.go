@@ -10,7 +10,7 @@ import (
 )
 
 type engineCounters struct {
-	loads, stalls, generations, flushErrors, storeErrors, damaged atomic.Uint64
+	loads, stalls, generations, flushErrors, storeErrors, damaged, drafts atomic.Uint64
 }
 
 // Stats are figures for INFO.
@@ -26,6 +26,7 @@ type Stats struct {
 	StoreErrors uint64 // that Pebble reported from the background
 	Damaged     uint64 // times that a damaged table was met
 	Rests       uint64 // that flushes and compactions took because there was time
+	Drafts      uint64 // operations that were written in pieces
 	DiskFull    bool   // growing writes are refused
 }
 
@@ -35,7 +36,7 @@ func (e *Engine) Stats() Stats {
 		Rows: e.table.Stats(), Log: e.log.Stats(), Watermark: e.Watermark(),
 		Rests: e.pacing.rests.Load(),
 		Loads: e.stats.loads.Load(), Stalls: e.stats.stalls.Load(), Generations: e.stats.generations.Load(),
-		FlushErrors: e.stats.flushErrors.Load(), StoreErrors: e.stats.storeErrors.Load(), DiskFull: e.diskFull(), Damaged: e.stats.damaged.Load(),
+		FlushErrors: e.stats.flushErrors.Load(), StoreErrors: e.stats.storeErrors.Load(), DiskFull: e.diskFull(), Damaged: e.stats.damaged.Load(), Drafts: e.stats.drafts.Load(),
 	}
 	e.stores.RLock()
 	defer e.stores.RUnlock()

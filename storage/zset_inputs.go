@@ -41,6 +41,9 @@ func (s *Scores) Len() int64 {
 	return s.zset.Len()
 }
 
+// Size returns the bytes of the members, about.
+func (s *Scores) Size() int64 { return s.members().Size() }
+
 func (s *Scores) members() *members {
 	if s.of == format.Set {
 		return &s.set.members

@@ -53,15 +53,15 @@ func setCommands() []Command {
 			Summary: "Returns the members that all of several sets have.", Complexity: setCross, Run: sinter},
 		{Name: "sintercard", Arity: -3, Flags: ReadOnly | MovableKeys, Keys: setCounted, Since: "7.0.0",
 			Summary: "Counts the members that all of several sets have, up to a limit.", Complexity: setCross, Check: checkInterCard, Run: sintercard},
-		{Name: "sinterstore", Arity: -3, Flags: Write | DenyOOM, Keys: setInto, Since: "1.0.0",
+		{Name: "sinterstore", long: true, Arity: -3, Flags: Write | DenyOOM, Keys: setInto, Since: "1.0.0",
 			Summary: "Stores the members that all of several sets have.", Complexity: setCross, Run: sstore},
 		{Name: "sunion", Arity: -2, Flags: ReadOnly, Keys: setReadAll, Since: "1.0.0", Tips: anyOrder,
 			Summary: "Returns the members that any of several sets has.", Complexity: setTotal, Run: sunion},
-		{Name: "sunionstore", Arity: -3, Flags: Write | DenyOOM, Keys: setStore, Since: "1.0.0",
+		{Name: "sunionstore", long: true, Arity: -3, Flags: Write | DenyOOM, Keys: setStore, Since: "1.0.0",
 			Summary: "Stores the members that any of several sets has.", Complexity: setTotal, Run: sstore},
 		{Name: "sdiff", Arity: -2, Flags: ReadOnly, Keys: setReadAll, Since: "1.0.0", Tips: anyOrder,
 			Summary: "Returns the members of a set that several others do not have.", Complexity: setTotal, Run: sdiff},
-		{Name: "sdiffstore", Arity: -3, Flags: Write | DenyOOM, Keys: setStore, Since: "1.0.0",
+		{Name: "sdiffstore", long: true, Arity: -3, Flags: Write | DenyOOM, Keys: setStore, Since: "1.0.0",
 			Summary: "Stores the members of a set that several others do not have.", Complexity: setTotal, Run: sstore},
 	}
 	for i := range rows {

@@ -50,6 +50,13 @@ func sstore(c *Call, tx *storage.Tx) error {
 	if err != nil {
 		return err
 	}
+	rows, size := int64(0), int64(0)
+	for i := range sets {
+		rows, size = rows+sets[i].Len(), size+sets[i].Size()
+	}
+	if err := tx.Long(rows, size, c.Args...); err != nil {
+		return err
+	}
 	store := tx.StoreIntersection
 	switch c.Cmd.Name {
 	case "sunionstore":

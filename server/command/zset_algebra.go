@@ -18,7 +18,7 @@ func zsetAlgebraRows() []Command {
 		return Command{Name: name, Arity: -3, Flags: ReadOnly | MovableKeys, Keys: zsetInputs(1), Since: since, Summary: summary, Complexity: cost, Run: zcombine, Check: checkCombine}
 	}
 	store := func(name, since, cost, summary string) Command {
-		return Command{Name: name, Arity: -4, Flags: Write | DenyOOM | MovableKeys, Keys: append(Key(KeyOW|KeyUpdate, 1, 1, 1), zsetInputs(2)...), Since: since, Summary: summary,
+		return Command{Name: name, long: true, Arity: -4, Flags: Write | DenyOOM | MovableKeys, Keys: append(Key(KeyOW|KeyUpdate, 1, 1, 1), zsetInputs(2)...), Since: since, Summary: summary,
 			Complexity: cost, Run: zcombine, Check: checkCombine}
 	}
 	const (
@@ -163,18 +163,23 @@ func zcombine(c *Call, tx *storage.Tx) error {
 		return err
 	}
 	inputs := make([]weighed, len(q.keys))
-	total := int64(0)
+	total, size := int64(0), int64(0)
 	for i, key := range q.keys {
 		if inputs[i].Scores, err = tx.Scores(key); err != nil {
 			return err
 		}
-		total += inputs[i].Len()
+		total, size = total+inputs[i].Len(), size+inputs[i].Size()
 	}
 	if err := q.parseOptions(c, options); err != nil {
 		return err
 	}
 	if err := c.long(total); err != nil {
 		return err
+	}
+	if strings.HasSuffix(c.Cmd.Name, "store") {
+		if err := tx.Long(total, size, c.Args...); err != nil {
+			return err
+		}
 	}
 	for i := range inputs {
 		if inputs[i].weight = 1; q.weights != nil {

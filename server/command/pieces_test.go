@@ -1,0 +1,82 @@
+package command
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// many is one element more than a command may write in one record when it need not.
+const many = 4097
+
+// TestLongCommands: commands on more elements than one hold of a slot takes have the replies and the effects of Redis,
+// in the shapes that results may have: large, small, none, in place of a source.
+func TestLongCommands(t *testing.T) {
+	p := newPair(t, 2)
+	fill := func(words []string, element func(i int) []string, from, to int) {
+		args := words
+		for i := from; i < to; i++ {
+			args = append(args, element(i)...)
+		}
+		p.sameArgs(args...)
+	}
+	member := func(i int) []string { return []string{fmt.Sprintf("m%d", i)} }
+	scored := func(i int) []string { return []string{fmt.Sprint(float64(i%100) / 8), fmt.Sprintf("m%d", i)} }
+	field := func(i int) []string { return []string{fmt.Sprintf("m%d", i), fmt.Sprint(i)} }
+	fill([]string{"SADD", "{k}s1"}, member, 0, many)
+	fill([]string{"SADD", "{k}s2"}, member, many/2, many+many/2)
+	fill([]string{"SADD", "{k}s3"}, member, many-5, 2*many)
+	fill([]string{"SADD", "{k}ints"}, func(i int) []string { return []string{fmt.Sprint(i)} }, 0, many)
+	fill([]string{"SADD", "{k}small"}, member, 10, 20)
+	fill([]string{"ZADD", "{k}z1"}, scored, 0, many)
+	fill([]string{"ZADD", "{k}z2"}, scored, many/2, many+many/2)
+	fill([]string{"HSET", "{k}h"}, field, 0, many)
+	fill([]string{"RPUSH", "{k}l"}, member, 0, many)
+	p.same("LINSERT {k}l BEFORE m100 inserted")
+	for i := range many {
+		p.sameArgs("XADD", "{k}x", fmt.Sprintf("1-%d", i+1), "f", "v")
+	}
+	p.same("XGROUP CREATE {k}x g 0")
+	p.same("SETRANGE {k}str 5000000 end")
+	p.same("EXPIREAT {k}h 33177117420")
+
+	drafts := func() uint64 { return p.call.Env.Engine.Stats().Drafts }
+	result := func(line string, key string) {
+		t.Helper()
+		before := drafts()
+		if reply := p.same(line); reply != ":0\r\n" && drafts() == before && strings.Contains(line, "STORE") {
+			t.Errorf("%s was one record", line)
+		}
+		for _, ask := range []string{"TYPE", "DEBUG DIGEST-VALUE", "EXPIRETIME"} {
+			p.same(ask + " " + key)
+		}
+	}
+	for _, key := range []string{"s1", "ints", "z1", "h", "l", "x", "str"} {
+		result("COPY {k}"+key+" {k}copy"+key, "{k}copy"+key)
+		result("COPY {k}"+key+" {k}copys1", "{k}copys1")
+		result("COPY {k}"+key+" {k}copys1 REPLACE", "{k}copys1")
+	}
+	for _, line := range []string{
+		"SUNIONSTORE {k}d {k}s1 {k}s2", "SUNIONSTORE {k}d {k}s1 {k}none", "SUNIONSTORE {k}d {k}ints {k}small", "SUNIONSTORE {k}s3 {k}s3 {k}s1",
+		"SINTERSTORE {k}d {k}s1 {k}s2", "SINTERSTORE {k}d {k}s1 {k}small", "SINTERSTORE {k}d {k}s1 {k}none", "SINTERSTORE {k}d {k}s1 {k}ints",
+		"SDIFFSTORE {k}d {k}s1 {k}s2", "SDIFFSTORE {k}d {k}small {k}s1", "SDIFFSTORE {k}d {k}s2 {k}small", "SDIFFSTORE {k}d {k}s1 {k}s1",
+		"ZUNIONSTORE {k}d 2 {k}z1 {k}z2", "ZUNIONSTORE {k}d 3 {k}z1 {k}z2 {k}s1 WEIGHTS 2 0.5 1 AGGREGATE MAX", "ZUNIONSTORE {k}z2 2 {k}z2 {k}small",
+		"ZINTERSTORE {k}d 2 {k}z1 {k}z2 AGGREGATE MIN", "ZINTERSTORE {k}d 2 {k}z1 {k}small", "ZINTERSTORE {k}d 2 {k}z1 {k}none",
+		"ZDIFFSTORE {k}d 2 {k}z1 {k}z2", "ZDIFFSTORE {k}d 2 {k}z1 {k}z1",
+	} {
+		result(line, "{k}d")
+		result("TYPE {k}s3", "{k}s3")
+	}
+	p.same("ZRANK {k}z2 m4000")
+	p.same("ZRANGE {k}z2 2000 2010 WITHSCORES")
+	p.same("WATCH {k}d")
+	p.same("SUNIONSTORE {k}d {k}s1 {k}s2")
+	p.same("MULTI")
+	p.same("PING")
+	p.same("EXEC")
+	p.same("MULTI")
+	p.same("SUNIONSTORE {k}d {k}s1 {k}s2")
+	p.same("COPY {k}d {k}e")
+	p.same("EXEC")
+	p.same("DEBUG DIGEST-VALUE {k}d {k}e")
+}
