@@ -24,26 +24,31 @@ type Hash struct {
 }
 
 // Hash looks key up; a key that does not exist is a hash without fields.
-func (tx *Tx) Hash(key []byte) (Hash, error) {
-	e, err := tx.LookupType(key, format.HashType)
-	if err != nil {
-		return Hash{members: members{tx: tx}}, err
+func (tx *Tx) Hash(key []byte) (h Hash, err error) {
+	h.tx, h.sub = tx, format.SubHashField
+	if err = tx.lookupType(&h.e, key, format.HashType); err == nil {
+		h.open()
 	}
-	return tx.hashOf(&e), nil
+	return h, err
 }
 
 // hashOf returns the hash of a key that holds one, or does not exist.
 func (tx *Tx) hashOf(e *Entry) Hash {
 	h := Hash{members: members{tx: tx, e: *e, sub: format.SubHashField}}
-	if e.Live {
-		h.packed = e.Meta.Inline
+	h.open()
+	return h
+}
+
+// open takes apart what e says.
+func (h *Hash) open() {
+	if h.e.Live {
+		h.packed = h.e.Meta.Inline
 	} else {
 		h.e.Meta = format.Meta{Type: format.HashType, Enc: format.EncListpack}
 	}
 	if h.e.Meta.FieldsAt != 0 {
 		h.openDeadlines()
 	}
-	return h
 }
 
 // fields returns the number of fields, those included that have expired and are

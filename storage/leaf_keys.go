@@ -131,14 +131,6 @@ func (d *leafDirectory) weight() int64 {
 	return d.size + d.heldBytes
 }
 
-// keysOf returns the keys of a leaf, from memory or from its rows.
-func (z *ZSet) keysOf(d *leafDirectory, at leafAt) (*leafKeys, error) {
-	if keys := d.held(at); keys != nil {
-		return keys, nil
-	}
-	return z.tx.readKeys(d, at, z.rows)
-}
-
 // readKeys reads the keys of a leaf with an iterator over elements low ≤ key < high,
 // nil high being the end.
 func (tx *Tx) readKeys(d *leafDirectory, at leafAt, rows func(low, high []byte) *rowIter) (*leafKeys, error) {

@@ -29,26 +29,31 @@ type List struct {
 }
 
 // List looks key up; a key that does not exist is a list without elements.
-func (tx *Tx) List(key []byte) (List, error) {
-	e, err := tx.LookupType(key, format.List)
-	if err != nil {
-		return List{tx: tx}, err
+func (tx *Tx) List(key []byte) (l List, err error) {
+	l.tx = tx
+	if err = tx.lookupType(&l.e, key, format.List); err == nil {
+		err = l.open()
 	}
-	return tx.listOf(&e)
+	return l, err
 }
 
 // listOf returns the list of a key that holds one, or does not exist.
 func (tx *Tx) listOf(e *Entry) (List, error) {
 	l := List{tx: tx, e: *e}
-	if !e.Live {
+	return l, l.open()
+}
+
+// open takes apart what e says.
+func (l *List) open() error {
+	switch {
+	case !l.e.Live:
 		l.e.Meta = format.Meta{Type: format.List, Enc: format.EncListpack}
-		return l, nil
+	case l.inline():
+		l.lp = l.e.Meta.Inline
+	default:
+		return l.x.Decode(l.e.Meta.Extra)
 	}
-	if l.inline() {
-		l.lp = e.Meta.Inline
-		return l, nil
-	}
-	return l, l.x.Decode(e.Meta.Extra)
+	return nil
 }
 
 // Live reports whether the key exists.
@@ -104,6 +109,9 @@ func (l *List) Push(end End, values ...[]byte) error {
 		if err := l.pushRow(end, value); err != nil {
 			return err
 		}
+	}
+	if !l.inline() {
+		l.expectPush(end)
 	}
 	return nil
 }

@@ -53,6 +53,7 @@ func (l *List) popDense(end End, n int64, f func(value []byte)) error {
 	}
 	m.Count -= uint64(n)
 	l.endAt(end, pos, true)
+	l.expectPop(pos, pos+step)
 	return l.shrink()
 }
 

@@ -21,26 +21,31 @@ const (
 type Set struct{ members }
 
 // Set looks key up; a key that does not exist is a set without members.
-func (tx *Tx) Set(key []byte) (Set, error) {
-	e, err := tx.LookupType(key, format.Set)
-	if err != nil {
-		return Set{members{tx: tx}}, err
+func (tx *Tx) Set(key []byte) (s Set, err error) {
+	s.tx, s.sub = tx, format.SubMember
+	if err = tx.lookupType(&s.e, key, format.Set); err == nil {
+		err = s.open()
 	}
-	return tx.setOf(&e)
+	return s, err
 }
 
 // setOf returns the set of a key that holds one, or does not exist.
 func (tx *Tx) setOf(e *Entry) (Set, error) {
 	s := Set{members{tx: tx, e: *e, sub: format.SubMember}}
-	if !e.Live {
+	return s, s.open()
+}
+
+// open takes apart what e says.
+func (s *Set) open() error {
+	if !s.e.Live {
 		s.e.Meta = format.Meta{Type: format.Set, Enc: format.EncIntset}
-		return s, nil
+		return nil
 	}
-	s.packed = e.Meta.Inline
-	if s.inline() && e.Meta.Enc == format.EncIntset && !intset.Valid(s.packed) {
-		return s, format.ErrCorrupt
+	s.packed = s.e.Meta.Inline
+	if s.inline() && s.e.Meta.Enc == format.EncIntset && !intset.Valid(s.packed) {
+		return format.ErrCorrupt
 	}
-	return s, nil
+	return nil
 }
 
 // replaceSet returns a set without members that takes the place of whatever key

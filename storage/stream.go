@@ -22,24 +22,36 @@ type Stream struct {
 
 // Stream looks key up; one that does not exist is not Live and has no entries.
 func (tx *Tx) Stream(key []byte) (*Stream, error) {
-	e, err := tx.LookupType(key, format.Stream)
-	if err != nil {
+	s := tx.newStream()
+	if err := tx.lookupType(&s.e, key, format.Stream); err != nil {
 		return nil, err
 	}
-	return tx.streamOf(&e)
+	return s, s.open()
 }
 
 func (tx *Tx) streamOf(e *Entry) (*Stream, error) {
+	s := tx.newStream()
+	s.e = *e
+	return s, s.open()
+}
+
+// newStream returns a stream that is zero but for its memory.
+func (tx *Tx) newStream() *Stream {
 	s := &tx.stream
 	if s.tx != nil { // the transaction looks at more than one
 		s = new(Stream)
 	}
-	*s = Stream{tx: tx, e: *e, fields: s.fields[:0]}
-	if !e.Live {
+	*s = Stream{tx: tx, fields: s.fields[:0]}
+	return s
+}
+
+// open takes apart what e says.
+func (s *Stream) open() error {
+	if !s.e.Live {
 		s.e.Meta = format.Meta{Type: format.Stream, Enc: format.EncStream, Layout: format.Rows}
-		return s, nil
+		return nil
 	}
-	return s, s.info.Decode(e.Meta.Extra)
+	return s.info.Decode(s.e.Meta.Extra)
 }
 
 // Live reports whether the key exists.

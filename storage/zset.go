@@ -41,26 +41,31 @@ type ZSet struct {
 }
 
 // ZSet looks key up; a key that does not exist is a sorted set without members.
-func (tx *Tx) ZSet(key []byte) (ZSet, error) {
-	e, err := tx.LookupType(key, format.ZSet)
-	if err != nil {
-		return ZSet{members: members{tx: tx}}, err
+func (tx *Tx) ZSet(key []byte) (z ZSet, err error) {
+	z.tx, z.sub = tx, format.SubMember
+	if err = tx.lookupType(&z.e, key, format.ZSet); err == nil {
+		err = z.open()
 	}
-	return tx.zsetOf(&e)
+	return z, err
 }
 
 // zsetOf returns the sorted set of a key that holds one, or does not exist.
 func (tx *Tx) zsetOf(e *Entry) (ZSet, error) {
 	z := newZSet(tx, e)
+	return z, z.open()
+}
+
+// open takes apart what e says.
+func (z *ZSet) open() error {
 	switch {
-	case !e.Live:
+	case !z.e.Live:
 		z.e.Meta = format.Meta{Type: format.ZSet, Enc: format.EncListpack}
 	case z.inline():
-		z.packed = e.Meta.Inline
+		z.packed = z.e.Meta.Inline
 	default:
-		return z, z.extra.Decode(e.Meta.Extra)
+		return z.extra.Decode(z.e.Meta.Extra)
 	}
-	return z, nil
+	return nil
 }
 
 func newZSet(tx *Tx, e *Entry) ZSet {

@@ -52,7 +52,8 @@ func (z *ZSet) narrow() error {
 	if z.narrowByLeaves() {
 		return nil
 	}
-	it := z.rows(nil, nil)
+	r := z.rowsOf()
+	it := r.open(nil, nil)
 	if it.First() {
 		z.extra.Low = lowBound(it.Key()[format.ElementPrefix:])
 	}
@@ -93,16 +94,41 @@ func (z *ZSet) removedLast(key []byte) {
 	}
 }
 
-// rows opens an iterator over the score rows low ≤ key < high; nil high is the end.
-func (z *ZSet) rows(low, high []byte) *rowIter {
-	if bytes.Compare(low, z.extra.Low) < 0 {
-		low = z.extra.Low
+// zsetRows are the score rows of a sorted set in layout Rows. They are a value of their own so that a walk does not
+// hold the sorted set itself, which then need not be on the heap.
+type zsetRows struct {
+	tx        *Tx
+	key       leafKey
+	low, high []byte // as in format.ZSetExtra
+}
+
+func (z *ZSet) rowsOf() zsetRows {
+	return zsetRows{tx: z.tx, key: z.leafKey(), low: z.extra.Low, high: z.extra.High}
+}
+
+// open opens an iterator over the score rows low ≤ key < high; nil high is the end.
+func (r *zsetRows) open(low, high []byte) *rowIter {
+	if bytes.Compare(low, r.low) < 0 {
+		low = r.low
 	}
-	if len(z.extra.High) > 0 && (high == nil || bytes.Compare(z.extra.High, high) < 0) {
-		high = z.extra.High
+	if len(r.high) > 0 && (high == nil || bytes.Compare(r.high, high) < 0) {
+		high = r.high
 	}
 	if high != nil && bytes.Compare(low, high) > 0 {
 		high = low
 	}
-	return z.leafKey().elements(z.tx, low, high)
+	return r.key.elements(r.tx, low, high)
+}
+
+// keysOf returns the keys of a leaf, from memory or from its rows.
+func (r *zsetRows) keysOf(d *leafDirectory, at leafAt) (*leafKeys, error) {
+	if keys := d.held(at); keys != nil {
+		return keys, nil
+	}
+	return r.tx.readKeys(d, at, r.open)
+}
+
+func (z *ZSet) keysOf(d *leafDirectory, at leafAt) (*leafKeys, error) {
+	r := z.rowsOf()
+	return r.keysOf(d, at)
 }

@@ -51,7 +51,8 @@ func (z *ZSet) Random(n int64, f func(member []byte, score float64)) error {
 
 // pick calls f with the members of n ranks, layout Rows.
 func (z *ZSet) pick(n int64, rank func(i int64) int64, f func(member []byte, score float64)) error {
-	w := ZWalk{z: z}
+	w := ZWalk{from: z.rowsOf()}
+	w.dir, w.err = z.directory()
 	for i := range n {
 		w.left = 1
 		if w.seek(rank(i)); !w.Next() {

@@ -10,7 +10,7 @@ import (
 // ZWalk visits members of a sorted set in order. Begin it with ZSet.Walk; it must be
 // closed, and the sorted set must not change meanwhile.
 type ZWalk struct {
-	z       *ZSet
+	from    zsetRows
 	reverse bool
 	left    int64    // how many are to come
 	items   []Scored // layout Inline: those,
@@ -38,7 +38,7 @@ const walkLoads = 4
 // Walk begins a walk over a range, from its end if reverse, passing over skip of its
 // members.
 func (z *ZSet) Walk(r ZRange, reverse bool, skip int64) ZWalk {
-	w := ZWalk{z: z, reverse: reverse}
+	w := ZWalk{from: z.rowsOf(), reverse: reverse}
 	if skip < r.Count() {
 		w.left = r.Count() - skip
 	}
@@ -67,13 +67,14 @@ func (z *ZSet) Walk(r ZRange, reverse bool, skip int64) ZWalk {
 	if reverse {
 		first = r.to - 1 - skip
 	}
+	w.dir, w.err = z.directory()
 	w.seek(first)
 	return w
 }
 
 // seek makes the member of a rank the next one, layout Rows.
 func (w *ZWalk) seek(rank int64) {
-	if w.dir, w.err = w.z.directory(); w.err != nil {
+	if w.err != nil {
 		return
 	}
 	if uint64(rank) >= w.dir.total {
@@ -82,7 +83,7 @@ func (w *ZWalk) seek(rank int64) {
 	}
 	at, within := w.dir.locate(uint64(rank))
 	w.at, w.i = at, int(within)
-	w.keys, w.err = w.z.keysOf(w.dir, at)
+	w.keys, w.err = w.from.keysOf(w.dir, at)
 }
 
 // Next moves to the next member; it is false at the end.
@@ -117,7 +118,7 @@ func (w *ZWalk) Next() bool {
 // unpack moves to the next member of the listpack.
 func (w *ZWalk) unpack() bool {
 	var ok bool
-	w.member, ok = w.cursor.Text(w.z.tx.digits[1][:0])
+	w.member, ok = w.cursor.Text(w.from.tx.digits[1][:0])
 	score, also := w.cursor.Next()
 	if !ok || !also {
 		w.err = listpack.ErrCorrupt // Count says that there are more
@@ -149,14 +150,14 @@ func (w *ZWalk) leaf() bool {
 	}
 	if w.at = at; w.loads >= walkLoads && w.left > leafMost && w.dir.held(at) == nil {
 		if w.reverse {
-			w.rows = w.z.rows(nil, behind)
+			w.rows = w.from.open(nil, behind)
 		} else {
-			w.rows = w.z.rows(w.dir.at(at).separator, nil)
+			w.rows = w.from.open(w.dir.at(at).separator, nil)
 		}
 		return true
 	}
 	w.loads++
-	w.keys, w.err = w.z.keysOf(w.dir, at)
+	w.keys, w.err = w.from.keysOf(w.dir, at)
 	if w.i = 0; w.reverse && w.err == nil {
 		w.i = len(w.keys.order) - 1
 	}

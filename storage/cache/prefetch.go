@@ -73,6 +73,24 @@ func (t *Table) prefetch(hints []Hint, held, changes bool) {
 	}
 }
 
+// PrefetchCell asks for where a lookup of a row begins, and waits for nothing. The slot is locked.
+func (t *Table) PrefetchCell(h Hint) {
+	if r := t.slots[h.Slot].index.region(h.Hash); len(r.cells) > 0 {
+		PrefetchLine(unsafe.Pointer(&r.cells[r.home(h.Hash)]))
+	}
+}
+
+// PrefetchEntry asks for the row itself, if there is one, after PrefetchCell was given time. The slot is locked.
+func (t *Table) PrefetchEntry(h Hint) {
+	r := t.slots[h.Slot].index.region(h.Hash)
+	if len(r.cells) == 0 {
+		return
+	}
+	if off := r.first(h.Hash); off != 0 {
+		PrefetchLine(unsafe.Pointer(t.arena.word(off, 0)))
+	}
+}
+
 // prefetchRest asks for what of a small entry is not in its first line, and for its
 // access word if that is elsewhere. The slot is locked.
 func (t *Table) prefetchRest(s *slotRows, off uint32) {

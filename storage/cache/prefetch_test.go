@@ -21,12 +21,18 @@ func TestPrefetch(t *testing.T) {
 		hints = append(hints, Hint{Slot: k.Slot, Hash: k.Hash}, Hint{Slot: k.Slot, Hash: k.Hash + 1})
 	}
 	table.Prefetch(nil, false)
+	table.PrefetchCell(Hint{Slot: 16383}) // a slot without rows
+	table.PrefetchEntry(Hint{Slot: 16383})
 	busy := hints[0].Slot
 	table.Lock(busy)
 	table.Prefetch(hints, false) // would hang if it waited
 	table.Unlock(busy)
 	before := table.Stats()
 	table.Prefetch(hints, false)
+	for _, h := range hints {
+		table.PrefetchCell(h)
+		table.PrefetchEntry(h)
+	}
 	for _, h := range hints {
 		if !table.TryLock(h.Slot) {
 			t.Fatalf("slot %d stays locked", h.Slot)

@@ -154,33 +154,52 @@ func (m *Meta) Decode(b []byte) error {
 
 // decodeRest reads what follows the first three bytes.
 func (m *Meta) decodeRest(b []byte) error {
-	hasTTL, hasFields := b[2]&flagTTL != 0, b[2]&flagFields != 0
-	b = b[3:]
-	ok := true
-	next := func() uint64 {
-		v, n := binary.Uvarint(b)
-		if n <= 0 {
-			ok = false
-			return 0
-		}
-		b = b[n:]
-		return v
+	var v uint64
+	at := 3
+	if b[2]&flagTTL != 0 {
+		v, at = uvarintAt(b, at)
+		m.ExpireAt = int64(v)
+		v, at = uvarintAt(b, at)
+		m.IndexAt = int64(v)
 	}
-	if hasTTL {
-		m.ExpireAt, m.IndexAt = int64(next()), int64(next())
+	if b[2]&flagFields != 0 {
+		v, at = uvarintAt(b, at)
+		m.FieldsAt = int64(v)
 	}
-	if hasFields {
-		m.FieldsAt = int64(next())
+	m.Version, at = uvarintAt(b, at)
+	if m.Layout != Inline {
+		m.OID, at = uvarintAt(b, at)
+		m.Count, at = uvarintAt(b, at)
+		m.Bytes, at = uvarintAt(b, at)
 	}
-	m.Version = next()
-	if m.Layout == Inline {
-		m.Inline = b
-	} else {
-		m.OID, m.Count, m.Bytes = next(), next(), next()
-		m.Extra = b
-	}
-	if !ok {
+	switch {
+	case at > len(b):
 		return ErrCorrupt
+	case m.Layout == Inline:
+		m.Inline = b[at:]
+	default:
+		m.Extra = b[at:]
 	}
 	return nil
+}
+
+// uvarintAt reads the uvarint that begins at b[at] and returns where the next one does, which is beyond the end if
+// there is none.
+func uvarintAt(b []byte, at int) (v uint64, next int) {
+	if at < len(b) && b[at] < 0x80 {
+		return uint64(b[at]), at + 1
+	}
+	return longUvarintAt(b, at)
+}
+
+func longUvarintAt(b []byte, at int) (v uint64, next int) {
+	beyond := len(b) + 1
+	if at >= len(b) {
+		return 0, beyond
+	}
+	v, n := binary.Uvarint(b[at:])
+	if n <= 0 {
+		return 0, beyond
+	}
+	return v, at + n
 }
