@@ -23,6 +23,7 @@ func smallOptions(fs vfs.FS) Options {
 	return Options{
 		Dir: "data", FS: fs, Budget: 8 << 20, Tick: make(chan time.Time),
 		GenerationBytes: 64 << 10, MaxDirtyBytes: 1 << 20, SSTBytes: 32 << 10, SegmentBytes: 64 << 10,
+		reserve: 64 << 20, // what the race detector can see
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -83,9 +81,7 @@ func newArena(reserve int64) (*arena, error) {
 	var mem []byte
 	var err error
 	for ; reserve >= 64*segmentBytes; reserve /= 2 {
-		mem, err = unix.Mmap(-1, 0, int(reserve), unix.PROT_READ|unix.PROT_WRITE,
-			unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
-		if err == nil {
+		if mem, err = reserveMemory(reserve); err == nil {
 			break
 		}
 	}
@@ -95,9 +91,6 @@ func newArena(reserve int64) (*arena, error) {
 	if mem == nil {
 		return nil, errors.New("row table: reserve is too small")
 	}
-	// Rows are read in no order: with small pages most reads would also miss the
-	// TLB. Where the system has no huge pages the small ones do.
-	_ = unix.Madvise(mem, unix.MADV_HUGEPAGE)
 	return &arena{
 		mem:      mem,
 		segments: make([]segment, int64(len(mem))/segmentBytes),
@@ -108,7 +101,7 @@ func newArena(reserve int64) (*arena, error) {
 func (a *arena) close() error {
 	mem := a.mem
 	a.mem = nil
-	return unix.Munmap(mem)
+	return unreserveMemory(mem)
 }
 
 func (a *arena) word(off uint32, i int) *uint32 {
@@ -225,8 +218,7 @@ func (a *arena) release(id uint32) {
 	a.free = append(a.free, id)
 	a.idle.Store(int64(min(len(a.free), releaseAbove)))
 	if len(a.free) > releaseAbove {
-		// A failure only means that the pages stay resident.
-		_ = unix.Madvise(a.mem[int64(id)*segmentBytes:int64(id+1)*segmentBytes], unix.MADV_DONTNEED)
+		releaseMemory(a.mem[int64(id)*segmentBytes : int64(id+1)*segmentBytes])
 	}
 }
 

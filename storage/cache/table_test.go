@@ -67,7 +67,7 @@ func (k Key) row() string {
 }
 
 func newTestTable(t testing.TB, max int64) *Table {
-	table, err := New(Config{MaxBytes: max, Reserve: 1 << 30, Layout: testLayout})
+	table, err := New(Config{MaxBytes: max, Reserve: 64 << 20, Layout: testLayout})
 	if err != nil {
 		t.Fatal(err)
 	}
