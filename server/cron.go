@@ -99,7 +99,7 @@ func (s *Server) closeIdle(now int64) {
 	if limit == 0 {
 		return
 	}
-	for _, client := range s.env.Clients.List() {
+	for _, client := range s.env.Clients.All() {
 		if client.Idle(now) > limit {
 			s.log.Printf(Verbose, "Closing idle client")
 			client.Kill()

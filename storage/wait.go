@@ -32,9 +32,7 @@ type Parked interface {
 
 // Waiter is one wait of a parked operation; it is used once.
 type Waiter struct {
-	op     Parked
-	wants  format.Type
-	orGone bool
+	op Parked
 
 	mu    sync.Mutex // held while the operation has its turn
 	ended bool
@@ -44,21 +42,6 @@ type Waiter struct {
 	slots []slots.Slot // of the keys of nodes
 }
 
-// waitNode is a waiter's place in the queue of one key.
-type waitNode struct {
-	waiter     *Waiter
-	queue      *waitQueue // nil: it has left
-	prev, next *waitNode
-	order      uint64 // of arrival
-}
-
-// waitQueue are the waiters for one key, the longest waiting first.
-type waitQueue struct {
-	name        string // as of watchName
-	first, last *waitNode
-	orGone      int // how many of them want to know that the key is gone
-}
-
 // waitTable knows who waits for which key. Waiters come while the slots of their
 // keys are locked, if only for reading, so that none misses a change; a commit looks
 // at the table only if the slot's own counter says that it is worth it. mu is taken
@@ -66,15 +49,26 @@ type waitQueue struct {
 type waitTable struct {
 	mu      sync.Mutex
 	keys    map[string]*waitQueue
+	gone    int64 // of them those with waiters who want to know that the key is gone
 	arrival uint64
 }
 
-// Park makes op wait until one of keys is changed and then holds a value of type
-// wants, or, with orGone, nothing or a value of another type. The transaction holds
-// the locks of their slots. The wait ends with Parked.Ended or with Engine.Unpark.
-func (tx *Tx) Park(w *Waiter, op Parked, wants format.Type, orGone bool, keys ...[]byte) {
+// Wants is what a parked operation waits for.
+type Wants struct {
+	Type   format.Type // what a key has to hold
+	OrGone bool        // to have a turn also when the key is gone or of another type
+	// Same, if it is not empty, says that of all who wait for a key with equal Wants
+	// none finds anything there if the first finds nothing: they are not asked. So a
+	// thousand consumers of one group cost an entry that is added what one costs.
+	Same string
+}
+
+// Park makes op wait until one of keys is changed and then holds what it wants. The
+// transaction holds the locks of their slots. The wait ends with Parked.Ended or with
+// Engine.Unpark.
+func (tx *Tx) Park(w *Waiter, op Parked, wants Wants, keys ...[]byte) {
 	t := &tx.engine.waits
-	w.op, w.wants, w.orGone = op, wants, orGone
+	w.op = op
 	w.names = append(w.names, tx.slots...)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -90,22 +84,19 @@ func (tx *Tx) Park(w *Waiter, op Parked, wants format.Type, orGone bool, keys ..
 			q = &waitQueue{name: name}
 			t.keys[name] = q
 		}
-		if q.last != nil && q.last.waiter == w {
+		l := q.laneFor(wants)
+		if l.last != nil && l.last.waiter == w {
 			continue // the same key twice
 		}
 		slot := tx.slotOf(key)
 		w.slots = append(w.slots, slot)
 		tx.engine.slots[slot].waiters.Add(1)
-		w.nodes = append(w.nodes, waitNode{waiter: w, queue: q, prev: q.last, order: t.arrival})
-		node := &w.nodes[len(w.nodes)-1]
-		if q.last == nil {
-			q.first = node
-		} else {
-			q.last.next = node
-		}
-		q.last = node
-		if orGone {
-			q.orGone++
+		w.nodes = append(w.nodes, waitNode{waiter: w, order: t.arrival})
+		l.append(&w.nodes[len(w.nodes)-1])
+		if wants.OrGone {
+			if q.orGone++; q.orGone == 1 {
+				t.gone++
+			}
 		}
 	}
 }
@@ -129,52 +120,19 @@ func (e *Engine) leaveQueues(w *Waiter) {
 	defer t.mu.Unlock()
 	for i := range w.nodes {
 		n := &w.nodes[i]
-		q := n.queue
-		if n.prev == nil {
-			q.first = n.next
-		} else {
-			n.prev.next = n.next
+		l := n.lane
+		q := l.queue
+		l.remove(n)
+		if l.wants.OrGone {
+			if q.orGone--; q.orGone == 0 {
+				t.gone--
+			}
 		}
-		if n.next == nil {
-			q.last = n.prev
-		} else {
-			n.next.prev = n.prev
-		}
-		if w.orGone {
-			q.orGone--
-		}
-		if q.first == nil {
+		if len(q.lanes) == 0 {
 			delete(t.keys, q.name)
 		}
-		n.queue = nil
 		e.slots[w.slots[i]].waiters.Add(-1)
 	}
-}
-
-// after returns the node behind n in the queue of a key, or the first one for nil.
-// If n has left meanwhile it is the first that came after it.
-func (t *waitTable) after(q *waitQueue, n *waitNode) *waitNode {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if n == nil {
-		return q.first
-	}
-	if n.queue != nil {
-		return n.next
-	}
-	for next := q.first; next != nil; next = next.next {
-		if next.order > n.order {
-			return next
-		}
-	}
-	return nil
-}
-
-// anyOrGone reports whether somebody wants to know that the key of a queue is gone.
-func (t *waitTable) anyOrGone(q *waitQueue) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return q.orGone > 0
 }
 
 // WaitingKeys returns how many keys are waited for, and how many of them also by
@@ -183,12 +141,7 @@ func (e *Engine) WaitingKeys() (keys, orGone int64) {
 	t := &e.waits
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, q := range t.keys {
-		if q.orGone > 0 {
-			orGone++
-		}
-	}
-	return int64(len(t.keys)), orGone
+	return int64(len(t.keys)), t.gone
 }
 
 // EachParked calls f for every operation that waits for keys, with the slot of its
@@ -202,9 +155,11 @@ func (e *Engine) EachParked(f func(slot slots.Slot, op Parked)) {
 	t := &e.waits
 	t.mu.Lock()
 	for _, q := range t.keys {
-		for n := q.first; n != nil; n = n.next {
-			if n == &n.waiter.nodes[0] {
-				all = append(all, parked{n.waiter.slots[0], n.waiter.op})
+		for _, l := range q.lanes {
+			for n := l.first; n != nil; n = n.next {
+				if n == &n.waiter.nodes[0] {
+					all = append(all, parked{n.waiter.slots[0], n.waiter.op})
+				}
 			}
 		}
 	}

@@ -32,7 +32,7 @@ func TestWaitersLeaveDuringTurns(t *testing.T) {
 			for !stop.Load() {
 				w := new(Waiter)
 				_, err := e.View(testNow, slot, OpFunc(func(tx *Tx) error {
-					tx.Park(w, stubborn{&turns}, format.Stream, true, key)
+					tx.Park(w, stubborn{&turns}, Wants{Type: format.Stream, OrGone: true}, key)
 					return nil
 				}))
 				if err != nil {

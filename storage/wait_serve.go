@@ -68,6 +68,9 @@ func (r *serving) run() {
 	for len(r.ready) > 0 {
 		q := r.ready[0]
 		r.ready = r.ready[1:]
+		r.engine.waits.mu.Lock()
+		q.noted = false
+		r.engine.waits.mu.Unlock()
 		r.serve(q)
 	}
 }
@@ -89,40 +92,46 @@ func (r *serving) noteRow(row []byte) {
 	t := &r.engine.waits
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if q := t.keys[string(append([]byte{db}, key...))]; q != nil && !r.noted(q) {
+	if q := t.keys[string(append([]byte{db}, key...))]; q != nil {
+		r.isReady(q)
+	}
+}
+
+// isReady notes a queue whose waiters are to have turns. The table's mu is held.
+func (r *serving) isReady(q *waitQueue) {
+	if !q.noted {
+		q.noted = true
 		r.ready = append(r.ready, q)
 	}
 }
 
-func (r *serving) noted(q *waitQueue) bool {
-	for _, other := range r.ready {
-		if other == q {
-			return true
-		}
-	}
-	return false
-}
-
 // serve gives the waiters for one key their turns, for as long as it is worth it.
 func (r *serving) serve(q *waitQueue) {
-	for n := r.engine.waits.after(q, nil); n != nil; n = r.engine.waits.after(q, n) {
+	waits := &r.engine.waits
+	turns := waits.turns(q)
+	for turns.Len() > 0 {
 		r.tx.restart()
 		r.tx.attempts = maxAttempts // a row that is cold is read at once
 		entry, err := r.tx.Lookup([]byte(q.name[1:]))
-		if err != nil || !entry.Live && !r.engine.waits.anyOrGone(q) {
+		if err != nil || !entry.Live && turns.orGone == 0 {
 			return
 		}
-		if fits := entry.Live && entry.Meta.Type == n.waiter.wants; fits || n.waiter.orGone {
-			r.turn(n.waiter)
+		now := turns.next[0]
+		fits := now.lane.wants.OrGone || entry.Live && entry.Meta.Type == now.lane.wants.Type
+		if !fits || r.turn(now.node.waiter) == StillWaiting && now.lane.wants.Same != "" {
+			turns.skip()
+		} else {
+			waits.advance(turns)
 		}
 	}
 }
 
-func (r *serving) turn(w *Waiter) {
+// turn gives a waiter its turn, unless it has left: then it is Refused.
+func (r *serving) turn(w *Waiter) Outcome {
 	w.mu.Lock()
 	if w.ended {
 		w.mu.Unlock()
-		return
+		return Refused
 	}
 	r.tx.restart()
 	r.lock(w)
@@ -139,6 +148,7 @@ func (r *serving) turn(w *Waiter) {
 		r.engine.leaveQueues(w)
 		w.op.Ended(outcome, lsn, err)
 	}
+	return outcome
 }
 
 // lock locks the other slots that an operation names too, on a server on its own,
@@ -187,25 +197,31 @@ func (r *serving) commit() (Outcome, LSN, error) {
 }
 
 // SignalGone gives those their turns who want to know that a key is gone, after
-// the slots of set were emptied. They are not locked.
+// the slots of set were emptied. They are not locked. Who comes now finds them empty.
 func (e *Engine) SignalGone(now int64, set *slots.Set) {
-	for s := range slots.Slot(slots.Count) {
-		if !set.Has(s) || e.slots[s].waiters.Load() == 0 {
-			continue
+	waited := map[slots.Slot][]string{}
+	t := &e.waits
+	t.mu.Lock()
+	for name, q := range t.keys {
+		if slot := slots.Of([]byte(name[1:])); q.orGone > 0 && set.Has(slot) {
+			waited[slot] = append(waited[slot], name)
 		}
-		e.table.Lock(s)
+	}
+	t.mu.Unlock()
+	for slot, names := range waited {
+		e.table.Lock(slot)
 		tx := e.begin(now, true)
-		tx.slots = append(tx.slots, s)
+		tx.slots = append(tx.slots, slot)
 		r := serving{engine: e, tx: tx}
-		e.waits.mu.Lock()
-		for name, q := range e.waits.keys {
-			if q.orGone > 0 && slots.Of([]byte(name[1:])) == s {
-				r.ready = append(r.ready, q)
+		t.mu.Lock()
+		for _, name := range names {
+			if q := t.keys[name]; q != nil && q.orGone > 0 {
+				r.isReady(q)
 			}
 		}
-		e.waits.mu.Unlock()
+		t.mu.Unlock()
 		r.run()
 		e.release(tx)
-		e.table.Unlock(s)
+		e.table.Unlock(slot)
 	}
 }

@@ -270,7 +270,7 @@ func (c *Call) killUsers(gone []*acl.User) {
 	for _, u := range gone {
 		deleted[u] = true
 	}
-	for _, client := range c.Env.Clients.List() {
+	for _, client := range c.Env.Clients.All() {
 		if deleted[client.user.Load()] {
 			c.kill(client)
 		}
@@ -289,7 +289,7 @@ func (c *Call) killListeners(changes ...acl.Change) {
 	if len(less) == 0 {
 		return
 	}
-	for _, client := range c.Env.Clients.List() {
+	for _, client := range c.Env.Clients.All() {
 		if rules := less[client.user.Load()]; rules != nil && !c.Env.Broker.mayKeep(client, rules) {
 			c.kill(client)
 		}

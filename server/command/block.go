@@ -40,6 +40,7 @@ type waitFor struct {
 	keys   [][]byte
 	holds  format.Type // what a key has to hold
 	orGone bool        // to hear when a key is gone or of another type, too
+	same   string      // as storage.Wants.Same
 	// timeout is in milliseconds, 0 for ever.
 	timeout int64
 	empty   func(*resp.Writer) // the reply when there was nothing; nil: a null array
@@ -77,7 +78,7 @@ func (c *Call) block(tx *storage.Tx, f waitFor) error {
 		c.deadline = c.Now + f.timeout
 	}
 	c.Wait = w
-	tx.Park(&w.waiter, w, f.holds, f.orGone, f.keys...)
+	tx.Park(&w.waiter, w, storage.Wants{Type: f.holds, OrGone: f.orGone, Same: f.same}, f.keys...)
 	return nil
 }
 

@@ -157,10 +157,30 @@ func (cs *Clients) Len() int {
 
 // List returns the clients in order of their IDs.
 func (cs *Clients) List() []*Client {
+	list := cs.All()
+	sortClients(list)
+	return list
+}
+
+// All returns the clients in no order, which of many clients costs a part of List.
+func (cs *Clients) All() []*Client {
 	cs.mu.Lock()
+	defer cs.mu.Unlock()
 	list := make([]*Client, 0, len(cs.all))
 	for _, c := range cs.all {
 		list = append(list, c)
+	}
+	return list
+}
+
+// some returns the clients that are there of those with the IDs, in their order.
+func (cs *Clients) some(ids map[uint64]bool) []*Client {
+	cs.mu.Lock()
+	var list []*Client
+	for id := range ids {
+		if c := cs.all[id]; c != nil {
+			list = append(list, c)
+		}
 	}
 	cs.mu.Unlock()
 	sortClients(list)

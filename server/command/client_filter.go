@@ -25,6 +25,14 @@ type clientFilter struct {
 
 const errClientID Error = "ERR Invalid client ID"
 
+// candidates are those clients that may match, in the order of their IDs.
+func (f *clientFilter) candidates() []*Client {
+	if f.ids != nil {
+		return f.call.Env.Clients.some(f.ids)
+	}
+	return f.call.Env.Clients.List()
+}
+
 func (f *clientFilter) matches(cl *Client) bool {
 	if f.skipMe && cl == f.call.Client || f.ids != nil && !f.ids[cl.ID] || f.notIDs[cl.ID] {
 		return false

@@ -101,7 +101,7 @@ func clientList(c *Call) error {
 	}
 	c.showSelf(now)
 	var b strings.Builder
-	for _, client := range c.Env.Clients.List() {
+	for _, client := range f.candidates() {
 		if f.matches(client) {
 			client.line(&b, now, c.Env)
 		}
@@ -120,7 +120,7 @@ func clientKill(c *Call) error {
 		return err
 	}
 	killed := int64(0)
-	for _, client := range c.Env.Clients.List() {
+	for _, client := range f.candidates() {
 		if f.matches(client) {
 			killed++
 			c.kill(client)

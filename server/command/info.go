@@ -106,7 +106,7 @@ func infoServer(c *Call, b *infoText) {
 
 func infoClients(c *Call, b *infoText) {
 	var maxIn, maxOut, watching int64
-	for _, client := range c.Env.Clients.List() {
+	for _, client := range c.Env.Clients.All() {
 		client.mu.Lock()
 		maxIn = max(maxIn, int64(client.info.queryBytes+client.info.queryFree))
 		maxOut = max(maxOut, int64(client.info.outBytes))

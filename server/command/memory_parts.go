@@ -27,7 +27,7 @@ func (c *Call) memory() memoryParts {
 		Usage: e.Process.Usage(), data: e.Engine.DataBytes(), keys: keys,
 		rows: m.Rows, index: m.Index, large: m.LargeRows, dirty: m.Dirty, blocks: m.Blocks, tables: m.Tables,
 	}
-	for _, client := range e.Clients.List() {
+	for _, client := range e.Clients.All() {
 		client.mu.Lock()
 		i := &client.info
 		p.clients += int64(i.queryBytes + i.queryFree + i.outBytes + i.argBytes)

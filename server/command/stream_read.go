@@ -113,7 +113,7 @@ func xread(c *Call, tx *storage.Tx) error {
 			return nil
 		}
 		c.pinTop(tx, &r)
-		return c.block(tx, waitFor{keys: r.keys, holds: format.Stream, orGone: r.group != nil, timeout: r.block, empty: (*resp.Writer).NullArray})
+		return c.block(tx, waitFor{keys: r.keys, holds: format.Stream, orGone: r.group != nil, same: string(r.group), timeout: r.block, empty: (*resp.Writer).NullArray})
 	}
 	if c.Out.Proto() == 3 {
 		c.Out.Map(len(turns))
