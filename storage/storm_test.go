@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -26,14 +24,20 @@ func TestStorm(t *testing.T) {
 	e := openTest(t, o)
 	e.SetBudget(1 << 20)
 	var clients, others sync.WaitGroup
-	var stop atomic.Bool
+	turns := make(chan struct{}) // of the disturbers, one for so many steps of clients
 	for i := range 5 {
 		c := &stormClient{t: t, e: e, id: i, rng: rand.New(rand.NewPCG(uint64(i), 11)), model: map[string]string{}, scores: map[int]float64{}}
 		clients.Go(func() {
-			for range crashSeeds(1) * 600 {
+			for n := range crashSeeds(1) * 600 {
 				if err := c.step(); err != nil {
 					t.Errorf("client %d: %v", i, err)
 					return
+				}
+				if n%4 == 0 {
+					select {
+					case turns <- struct{}{}:
+					default: // all are busy
+					}
 				}
 			}
 		})
@@ -41,17 +45,15 @@ func TestStorm(t *testing.T) {
 	for i, disturb := range stormDisturbers(e) {
 		rng := rand.New(rand.NewPCG(uint64(i), 12))
 		others.Go(func() {
-			for !stop.Load() {
+			for range turns {
 				if err := disturb(rng); err != nil {
 					t.Errorf("disturber %d: %v", i, err)
-					return
 				}
-				runtime.Gosched()
 			}
 		})
 	}
 	clients.Wait()
-	stop.Store(true)
+	close(turns)
 	others.Wait()
 	if st := e.Stats(); st.Generations < 3 || st.Loads == 0 || st.Rows.Evicted == 0 || st.Rows.Moved == 0 {
 		t.Errorf("the test did not reach what it is about: %d generations, %d loads, %d evicted, %d moved", st.Generations, st.Loads, st.Rows.Evicted, st.Rows.Moved)
