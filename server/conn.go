@@ -126,8 +126,8 @@ func (c *conn) flush() bool {
 	call := c.session.call
 	call.Flush()
 	defer c.session.client.ReleaseMail()
-	out := call.Out.Bytes()
-	if len(out) == 0 {
+	out := call.Out.Len()
+	if out == 0 {
 		return true
 	}
 	if call.LSN != 0 {
@@ -137,14 +137,18 @@ func (c *conn) flush() bool {
 		}
 		call.LSN = 0
 	}
-	if limit := c.srv.outputLimit(classOf(c.session.client)).Hard; limit > 0 && int64(len(out)) > limit {
+	if limit := c.srv.outputLimit(classOf(c.session.client)).Hard; limit > 0 && int64(out) > limit {
 		c.srv.outputTooLong(c.session.client)
 		return false
 	}
-	c.pending.Store(int64(len(out)))
-	n, err := c.net.Write(out)
+	c.pending.Store(int64(out))
+	var err error
+	for i := 0; i < call.Out.Pieces() && err == nil; i++ {
+		var n int
+		n, err = c.net.Write(call.Out.Piece(i))
+		c.netOut += int64(n)
+	}
 	c.pending.Store(0)
-	c.netOut += int64(n)
 	c.srv.env.Stats.Writes.Add(1)
 	call.Out.Reset()
 	return err == nil

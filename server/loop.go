@@ -45,11 +45,13 @@ type loopConn struct {
 	loop    *loop
 	fd      int
 	session session
-	unsent  []byte        // replies that the socket did not take
+	unsent  outbox        // replies that the socket did not take
 	queued  bool          // stands in loop.dirty
 	busy    bool          // call.Later is running, or
 	parked  *command.Wait // its command waits for keys
 	here    bool          // it stands in loop.conns
+	growing bool          // it is busy with making room for a large command
+	deaf    bool          // it is busy, gone, and no longer in epoll
 	closing bool          // close when unsent is empty
 	stop    chan struct{}
 	once    sync.Once
@@ -255,7 +257,7 @@ func (l *loop) ready(c *loopConn, events uint32, now int64) {
 		switch {
 		case events&(syscall.EPOLLHUP|syscall.EPOLLERR|syscall.EPOLLRDHUP) != 0:
 			c.kill()
-			l.want(c, 0)
+			l.leaveEpoll(c)
 		case events&syscall.EPOLLOUT != 0:
 			l.send(c)
 		}
@@ -264,7 +266,7 @@ func (l *loop) ready(c *loopConn, events uint32, now int64) {
 	if events&syscall.EPOLLOUT != 0 && !l.send(c) {
 		return
 	}
-	if events&(syscall.EPOLLIN|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 && len(c.unsent) == 0 && !c.busy && l.read(c) {
+	if events&(syscall.EPOLLIN|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 && c.unsent.size == 0 && !c.busy && l.read(c) {
 		l.gather(c, now)
 	}
 }
@@ -274,6 +276,10 @@ func (l *loop) read(c *loopConn) bool {
 	s := &c.session
 	s.in.Limits = resp.Limits{Bulk: l.srv.maxBulk.Load()}
 	l.rooms.Lend(&s.in)
+	if s.in.Growth() > growAtOnce {
+		l.grow(c)
+		return false
+	}
 	n, err := rawRead(c.fd, s.in.Space())
 	switch {
 	case err == syscall.EAGAIN || err == syscall.EINTR:
@@ -342,7 +348,7 @@ func (l *loop) advance(c *loopConn, now int64) {
 			return
 		case stepFlush:
 			l.endRound()
-			if !c.here || len(c.unsent) > 0 {
+			if !c.here || c.unsent.size > 0 {
 				return // send goes on with it
 			}
 		case stepLater:
@@ -391,9 +397,38 @@ func (l *loop) leave(c *loopConn) {
 	l.srv.env.Stats.InFlight.Add(waiting)
 	go func() {
 		c.session.call.Later(c.stop)
+		c.settleLog()
 		l.srv.env.Stats.InFlight.Add(-waiting)
 		if !l.post(func() { l.back(c) }) {
 			l.closed(c) // the loop has failed
+		}
+	}()
+}
+
+// settleLog waits for the log where it is far behind, which the loop would have to do
+// before it sends the reply.
+func (c *loopConn) settleLog() {
+	engine := c.loop.srv.env.Engine
+	if lsn := c.session.call.LSN; lsn != 0 && engine.Backlogged() {
+		_ = engine.Await(lsn) // the loop meets the error again
+	}
+}
+
+// growAtOnce is how many bytes of an unfinished command the loop moves to a larger
+// buffer by itself.
+const growAtOnce = 1 << 20
+
+// grow moves more of them on a goroutine; the connection is back when that is done.
+func (l *loop) grow(c *loopConn) {
+	c.busy, c.growing = true, true
+	l.settle(c)
+	go func() {
+		c.session.in.Space()
+		if !l.post(func() {
+			c.growing = false
+			l.back(c)
+		}) {
+			l.closed(c)
 		}
 	}()
 }
@@ -430,7 +465,7 @@ func (l *loop) back(c *loopConn) {
 	default:
 	}
 	l.settle(c)
-	if c.here && len(c.unsent) == 0 {
+	if c.here && c.unsent.size == 0 {
 		l.advance(c, time.Now().UnixMilli())
 	}
 }

@@ -3,6 +3,8 @@ package server
 import (
 	"syscall"
 	"time"
+
+	"cobble/server/resp"
 )
 
 // maxUnsentCopy is how many bytes of replies are copied when the socket does not take
@@ -46,26 +48,21 @@ func (l *loop) sendRound() {
 		if !c.here {
 			continue
 		}
-		out := c.session.call.Out.Bytes()
+		out := c.session.call.Out
 		limit := l.srv.outputLimit(classOf(c.session.client)).Hard
-		if limit > 0 && int64(len(out)+len(c.unsent)) > limit {
+		if limit > 0 && int64(out.Len()+c.unsent.size) > limit {
 			l.srv.outputTooLong(c.session.client)
 			l.drop(c)
 			continue
 		}
 		n := 0
-		if len(c.unsent) == 0 {
+		if c.unsent.size == 0 {
 			var ok bool
-			if n, ok = l.write(c, out); !ok {
+			if n, ok = l.writeReplies(c, out); !ok {
 				continue
 			}
 		}
-		if len(c.unsent) == 0 && len(out)-n > maxUnsentCopy {
-			c.unsent = c.session.call.Out.Detach()[n:]
-		} else {
-			c.unsent = append(c.unsent, out[n:]...)
-			c.session.call.Out.Reset()
-		}
+		c.unsent.take(out, n)
 		l.rooms.ReturnReply(c.session.call.Out)
 		l.settle(c)
 		c.session.client.ReleaseMail()
@@ -76,22 +73,19 @@ func (l *loop) sendRound() {
 // send goes on with replies that the socket did not take before. It reports
 // whether the connection is still there.
 func (l *loop) send(c *loopConn) bool {
-	n, ok := l.write(c, c.unsent)
+	n, ok := l.write(c, c.unsent.first())
 	if !ok {
 		return false
 	}
-	c.unsent = c.unsent[n:]
+	c.unsent.drop(n)
 	if n > maxUnsentCopy {
 		l.srv.unused.Add(int64(n))
-	}
-	if len(c.unsent) == 0 {
-		c.unsent = nil
 	}
 	l.settle(c)
 	if !c.here {
 		return false
 	}
-	if len(c.unsent) == 0 && !c.busy { // commands may have waited for this
+	if c.unsent.size == 0 && !c.busy { // commands may have waited for this
 		l.advance(c, time.Now().UnixMilli())
 	}
 	return c.here
@@ -99,27 +93,43 @@ func (l *loop) send(c *loopConn) bool {
 
 // settle asks epoll for what the connection waits for now.
 func (l *loop) settle(c *loopConn) {
-	c.pending.Store(int64(len(c.unsent)))
+	c.pending.Store(int64(c.unsent.size))
 	var events uint32
 	switch {
-	case c.busy && !c.session.call.Brief:
-		events = syscall.EPOLLRDHUP
+	case c.busy && (c.growing || c.session.call.Brief):
 	case c.busy:
-	case c.closing && len(c.unsent) == 0:
+		events = syscall.EPOLLRDHUP
+	case c.closing && c.unsent.size == 0:
 		l.drop(c)
 		return
-	case len(c.unsent) == 0:
+	case c.unsent.size == 0:
 		events = syscall.EPOLLIN
 	}
-	if len(c.unsent) > 0 {
+	if c.unsent.size > 0 {
 		events |= syscall.EPOLLOUT
 	}
 	l.want(c, events)
 }
 
-// write sends what the socket takes. It reports false when the connection is gone.
+// writeReplies sends what the socket takes of replies, in one turn, as write does.
+func (l *loop) writeReplies(c *loopConn, out *resp.Writer) (n int, ok bool) {
+	for i := range out.Pieces() {
+		piece := out.Piece(i)
+		m, ok := l.write(c, piece[:min(len(piece), writeTurn-n)])
+		if n += m; !ok || m < len(piece) {
+			return n, ok
+		}
+	}
+	return n, true
+}
+
+// writeTurn bounds what one connection is sent in its turn: a client that takes a reply
+// of a gigabyte as fast as it is sent would keep the loop from all others.
+const writeTurn = 1 << 20
+
+// write sends what the socket takes, in one turn. It reports false when the connection is gone.
 func (l *loop) write(c *loopConn, b []byte) (n int, ok bool) {
-	for n < len(b) {
+	for b = b[:min(len(b), writeTurn)]; n < len(b); {
 		m, err := rawWrite(c.fd, b[n:])
 		switch {
 		case err == syscall.EAGAIN:
@@ -139,13 +149,23 @@ func (l *loop) write(c *loopConn, b []byte) (n int, ok bool) {
 }
 
 func (l *loop) want(c *loopConn, events uint32) {
-	if c.events == events {
+	if c.events == events || c.deaf {
 		return
 	}
 	c.events = events
 	if err := syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_MOD, c.fd, &syscall.EpollEvent{Events: events, Fd: int32(c.fd)}); err != nil {
 		l.srv.log.Printf(Warning, "Closing %s, nothing would be heard of it: epoll: %v", c.name(), err)
 		c.kill()
+	}
+}
+
+// leaveEpoll lets epoll forget a connection that is gone while its command runs
+// elsewhere. To want nothing would not do: that a connection has hung up is always
+// reported, again and again.
+func (l *loop) leaveEpoll(c *loopConn) {
+	if !c.deaf {
+		c.deaf = true
+		_ = syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_DEL, c.fd, nil) // it is closed soon, whatever this says
 	}
 }
 
@@ -160,14 +180,14 @@ func (l *loop) mail(c *loopConn) {
 		return
 	}
 	n := 0
-	if len(c.unsent) == 0 {
+	if c.unsent.size == 0 {
 		var ok bool
 		if n, ok = l.write(c, text); !ok {
 			return
 		}
 	}
-	c.unsent = append(c.unsent, text[n:]...)
-	if limit := l.srv.outputLimit(classOf(c.session.client)).Hard; limit > 0 && int64(len(c.unsent)) > limit {
+	c.unsent.copy(text[n:])
+	if limit := l.srv.outputLimit(classOf(c.session.client)).Hard; limit > 0 && int64(c.unsent.size) > limit {
 		l.srv.outputTooLong(c.session.client)
 		c.kill()
 		return

@@ -130,6 +130,9 @@ func (tx *Tx) stringBytes(e *Entry) ([]byte, error) {
 	if e.Meta.Layout == format.Inline {
 		return e.Meta.Inline, nil
 	}
+	if err := tx.PatientFor(int64(e.Meta.Bytes)); err != nil {
+		return nil, err
+	}
 	return tx.appendRange(make([]byte, 0, e.Meta.Bytes), e, 0, int64(e.Meta.Bytes))
 }
 

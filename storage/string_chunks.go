@@ -21,6 +21,9 @@ func (tx *Tx) readChunks(e *Entry, from, to int64) (chunkReader, error) {
 	if e.Meta.Layout == format.Inline || from >= to {
 		return r, nil
 	}
+	if err := tx.PatientFor(to - from); err != nil {
+		return r, err
+	}
 	first, end := from/ChunkSize, chunksOf(min(to, int64(e.Meta.Bytes)))
 	if end-first > tableChunks {
 		lo := append([]byte(nil), tx.chunkKey(e, e.Meta.OID, first)...)

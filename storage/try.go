@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cobble/slots"
+	"cobble/storage/log"
 )
 
 // ErrWouldBlock is what TryView and TryUpdate return instead of waiting: for a
@@ -52,6 +53,9 @@ func (e *Engine) tryView(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 	}
 	defer e.table.RUnlock(slot)
 	lsn, err := e.tryRun(tx, slot, op)
+	if err == nil && e.Backlogged() && !e.Reached(lsn) { // what it saw waits for the log
+		return 0, ErrWouldBlock
+	}
 	if err == nil {
 		e.publish(tx, lsn)
 	}
@@ -59,7 +63,7 @@ func (e *Engine) tryView(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 }
 
 func (e *Engine) tryUpdate(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
-	if e.overdue() || !e.table.TryLock(slot) {
+	if e.overdue() || e.Backlogged() || !e.table.TryLock(slot) {
 		return 0, ErrWouldBlock
 	}
 	defer e.table.Unlock(slot)
@@ -74,7 +78,7 @@ func (e *Engine) tryUpdate(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 		}
 		return lsn, err
 	}
-	if e.holds.blocks(tx) != nil {
+	if e.holds.blocks(tx) != nil || len(tx.writes.arena) > patientBytes {
 		return 0, ErrWouldBlock
 	}
 	if lsn, err = e.commit(tx); err == nil && e.slots[slot].waiters.Load() != 0 {
@@ -107,10 +111,29 @@ func (e *Engine) tryRun(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 // takes a millisecond or two.
 const patience = 4096
 
+// patientBytes is how much such a transaction writes, and how far the log may be behind
+// for it: the log writes one record after the other, and a caller that cannot wait must
+// not stand behind hundreds of megabytes.
+const patientBytes = 1 << 20
+
+// Backlogged reports whether the log has so much to write that nobody who serves others
+// should wait for it.
+func (e *Engine) Backlogged() bool { return e.log.Backlog() > log.DefaultBufferBytes }
+
 // patient returns nil if the transaction may do what takes a look at n rows; else the
 // transaction fails with ErrWouldBlock, to run again where nobody waits for it.
 func (tx *Tx) patient(n uint64) error {
 	if !tx.hurried || n <= patience {
+		return nil
+	}
+	tx.fail(ErrWouldBlock)
+	return ErrWouldBlock
+}
+
+// PatientFor returns nil if the transaction may do what takes a look at so many bytes,
+// or an error that its operation must return, as patient does.
+func (tx *Tx) PatientFor(bytes int64) error {
+	if !tx.hurried || bytes <= patientBytes {
 		return nil
 	}
 	tx.fail(ErrWouldBlock)

@@ -3,8 +3,8 @@ package storage
 import (
 	"bytes"
 	"math/bits"
-	"slices"
 
+	"cobble/pieces"
 	"cobble/storage/format"
 )
 
@@ -61,6 +61,7 @@ func (w *writeSet) valueOf(o writeOp) []byte {
 }
 
 func (w *writeSet) add(op byte, key, value []byte) {
+	w.arena = pieces.Grow(w.arena, 1+uvarintLen(len(key))+len(key)+uvarintLen(len(value))+len(value))
 	switch op {
 	case format.OpSet:
 		w.arena = format.AppendSet(w.arena, key, value)
@@ -99,7 +100,7 @@ func (w *writeSet) reindex() {
 }
 
 // reserve makes room for n more bytes at once.
-func (w *writeSet) reserve(n int) { w.arena = slices.Grow(w.arena, n) }
+func (w *writeSet) reserve(n int) { w.arena = pieces.Grow(w.arena, n) }
 
 func (w *writeSet) put(key, value []byte) { w.add(format.OpSet, key, value) }
 func (w *writeSet) del(key []byte)        { w.add(format.OpDelete, key, nil) }

@@ -138,6 +138,9 @@ func (c *Call) transact() (storage.LSN, error) {
 
 func (c *Call) transactAs(write bool) (storage.LSN, error) {
 	e, slot := c.Env.Engine, c.route.Slot
+	if c.NoWait && c.large() {
+		return 0, storage.ErrWouldBlock
+	}
 	if !c.NoWait {
 		if err := c.waitForScripts(); err != nil {
 			return 0, err
@@ -153,6 +156,24 @@ func (c *Call) transactAs(write bool) (storage.LSN, error) {
 		return e.Update(c.Now, c.one[:], (*keyedOp)(c))
 	}
 	return e.View(c.Now, slot, (*keyedOp)(c))
+}
+
+// A command with more arguments, or more bytes in them, takes too long for a driver
+// that serves others meanwhile.
+const (
+	briefArgs  = 1024
+	briefBytes = 256 << 10
+)
+
+func (c *Call) large() bool {
+	if len(c.Args) > briefArgs {
+		return true
+	}
+	n := 0
+	for _, arg := range c.Args {
+		n += len(arg)
+	}
+	return n > briefBytes
 }
 
 // runAcross executes a command with keys in several slots. A cluster refuses it,

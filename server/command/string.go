@@ -94,6 +94,9 @@ func (c *Call) stringOf(tx *storage.Tx, key []byte) error {
 		c.bulkOrNull(value, ok)
 		return nil
 	}
+	if err := tx.PatientFor(long); err != nil {
+		return err
+	}
 	return c.Out.BulkOf(int(long), func(dst []byte) ([]byte, error) { return tx.StringAppendTo(dst, key) })
 }
 

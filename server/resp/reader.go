@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"cobble/pieces"
 	"cobble/server/words"
 )
 
@@ -103,9 +104,21 @@ func (r *Reader) Space() []byte {
 	if r.start == 0 || len(r.buf)-pending < max(minSpace, len(r.buf)/2) {
 		room = make([]byte, r.wanted(pending))
 	}
-	copy(room, r.buf[r.start:r.end])
+	if r.start == 0 { // not the same memory
+		pieces.Copy(room, r.buf[r.start:r.end])
+	} else {
+		copy(room, r.buf[r.start:r.end])
+	}
 	r.move(room, pending)
 	return r.buf[r.end:]
+}
+
+// Growth returns how many bytes the next call of Space copies to other memory.
+func (r *Reader) Growth() int {
+	if r.next == len(r.ready) && len(r.buf)-r.end >= minSpace {
+		return 0
+	}
+	return r.end - r.start
 }
 
 // wanted is the size of the next buffer: a few times what is pending, so that a client

@@ -294,3 +294,33 @@ func TestLargeBuffersAreGivenUp(t *testing.T) {
 		t.Error("a small buffer is not kept")
 	}
 }
+
+// Growth says what Space is about to copy, which moves the buffer; nothing else does.
+func TestGrowthIsWhatSpaceCopies(t *testing.T) {
+	var r Reader
+	const size = 3 << 20
+	text := []byte(fmt.Sprintf("*1\r\n$%d\r\n%s\r\n", size, strings.Repeat("v", size)))
+	copied, grown := 0, 0
+	for len(text) > 0 {
+		growth, was, pending := r.Growth(), r.buf, r.Buffered()
+		room := r.Space()
+		if moved := pending > 0 && &was[0] != &r.buf[0]; moved != (growth > 0) || growth > 0 && growth != pending {
+			t.Fatalf("%d bytes wait: Growth is %d, they moved: %v", pending, growth, moved)
+		}
+		if growth > 0 {
+			copied, grown = copied+growth, grown+1
+			if r.Growth() != 0 {
+				t.Fatal("what has grown wants to grow again")
+			}
+		}
+		n := copy(room, text[:min(len(text), 10_000)])
+		text = text[n:]
+		r.Filled(n)
+		if args, err := r.Next(); err != nil || (args != nil) != (len(text) == 0) {
+			t.Fatalf("%d bytes are left: %d arguments, %v", len(text), len(args), err)
+		}
+	}
+	if grown < 3 || copied > size {
+		t.Errorf("it grew %d times and copied %d bytes", grown, copied)
+	}
+}

@@ -88,14 +88,14 @@ func (r *Reader) move(buf []byte, pending int) {
 
 // LendReply gives the writer room, if it has none.
 func (p *Rooms) LendReply(w *Writer) {
-	if cap(w.buf) == 0 {
+	if cap(w.buf) == 0 && w.size == 0 {
 		w.buf = p.writers.take().buf[:0]
 	}
 }
 
 // ReturnReply takes the room of a writer that is empty.
 func (p *Rooms) ReturnReply(w *Writer) {
-	if len(w.buf) == 0 {
+	if w.Len() == 0 {
 		p.writers.give(Room{buf: w.buf})
 		w.buf = nil
 	}

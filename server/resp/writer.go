@@ -7,14 +7,41 @@ import (
 	"strings"
 
 	"github.com/tidwall/redcon"
+
+	"cobble/pieces"
 )
 
 // Writer builds replies in memory, in the protocol version of the session. It is
 // used by one goroutine at a time; the zero value writes RESP2.
+//
+// Large replies are built in pieces. One buffer would be copied to a larger one again
+// and again: twice the memory, and copies of hundreds of megabytes within which the
+// runtime can stop nothing, so that the garbage collector, and whoever waits for that,
+// waits for them.
 type Writer struct {
-	buf   []byte
+	buf   []byte   // the last piece
+	full  [][]byte // the pieces before it
+	size  int      // bytes of those
 	resp3 bool
 	given int // bytes of large buffers that were given up, see Given
+}
+
+// pieceBytes is from where on a piece is full; it may be larger by one bulk string.
+const pieceBytes = 1 << 20
+
+// turn begins another piece if the last one is full.
+func (w *Writer) turn() {
+	if len(w.buf) >= pieceBytes {
+		w.newPiece(pieceBytes + pieceBytes/16)
+	}
+}
+
+func (w *Writer) newPiece(room int) {
+	if len(w.buf) > 0 {
+		w.full = append(w.full, w.buf)
+		w.size += len(w.buf)
+	}
+	w.buf = make([]byte, 0, room)
 }
 
 // keepReply is the largest buffer that outlives the replies it was grown for.
@@ -31,29 +58,58 @@ func (w *Writer) Proto() int {
 	return 2
 }
 
-// Bytes returns what was written since the last Reset. It is valid until the next write.
-func (w *Writer) Bytes() []byte { return w.buf }
+// Bytes returns what was written since the last Reset, in one piece. It is valid until
+// the next write.
+func (w *Writer) Bytes() []byte {
+	if len(w.full) > 0 {
+		all := make([]byte, 0, w.Len())
+		for i := range w.Pieces() {
+			all = pieces.Append(all, w.Piece(i))
+		}
+		w.buf, w.full, w.size = all, nil, 0
+	}
+	return w.buf
+}
+
+// Pieces returns in how many pieces the replies are, at least one.
+func (w *Writer) Pieces() int { return len(w.full) + 1 }
+
+// Piece returns one of them, which is valid until the next write.
+func (w *Writer) Piece(i int) []byte {
+	if i < len(w.full) {
+		return w.full[i]
+	}
+	return w.buf
+}
 
 // Len returns the number of bytes written.
-func (w *Writer) Len() int { return len(w.buf) }
+func (w *Writer) Len() int { return w.size + len(w.buf) }
 
 // CutTo takes back everything after the first n bytes.
-func (w *Writer) CutTo(n int) { w.buf = w.buf[:n] }
+func (w *Writer) CutTo(n int) {
+	for n < w.size {
+		last := len(w.full) - 1
+		w.buf, w.full[last] = w.full[last], nil
+		w.full = w.full[:last]
+		w.size -= len(w.buf)
+	}
+	w.buf = w.buf[:n-w.size]
+}
 
 // Reset empties the writer and keeps its memory, unless that is large.
 func (w *Writer) Reset() {
-	if cap(w.buf) > keepReply {
-		w.given += cap(w.buf)
-		w.buf = nil
+	if cap(w.buf) > keepReply || w.size > 0 {
+		w.given += w.size + cap(w.buf)
+		w.buf, w.full, w.size = nil, nil, 0
 	}
 	w.buf = w.buf[:0]
 }
 
-// Detach empties the writer and hands its memory to the caller.
-func (w *Writer) Detach() []byte {
-	b := w.buf
-	w.buf = nil
-	return b
+// Detach empties the writer and hands its pieces to the caller.
+func (w *Writer) Detach() [][]byte {
+	pieces := append(w.full, w.buf)
+	w.buf, w.full, w.size = nil, nil, 0
+	return pieces
 }
 
 // Given returns how many bytes of large buffers were given up since it was last called.
@@ -64,7 +120,10 @@ func (w *Writer) Given() int {
 }
 
 // Raw writes bytes that are RESP already.
-func (w *Writer) Raw(b []byte) { w.buf = append(w.buf, b...) }
+func (w *Writer) Raw(b []byte) {
+	w.turn()
+	w.buf = pieces.Append(w.buf, b)
+}
 
 // OK writes +OK.
 func (w *Writer) OK() { w.buf = append(w.buf, "+OK\r\n"...) }
@@ -77,13 +136,35 @@ func (w *Writer) Status(s string) { w.buf = redcon.AppendString(w.buf, s) }
 func (w *Writer) Error(text string) { w.buf = redcon.AppendError(w.buf, strings.Trim(text, "\r\n")) }
 
 // Int writes an integer.
-func (w *Writer) Int(n int64) { w.buf = redcon.AppendInt(w.buf, n) }
+func (w *Writer) Int(n int64) {
+	w.turn()
+	w.buf = redcon.AppendInt(w.buf, n)
+}
 
 // Bulk writes a bulk string.
-func (w *Writer) Bulk(b []byte) { w.buf = redcon.AppendBulk(w.buf, b) }
+func (w *Writer) Bulk(b []byte) {
+	w.turn()
+	if len(b) > pieces.Size {
+		w.long(b)
+		return
+	}
+	w.buf = redcon.AppendBulk(w.buf, b)
+}
+
+// long writes a long bulk string.
+func (w *Writer) long(b []byte) {
+	if len(b) > pieceBytes {
+		w.newPiece(len(b) + 32)
+	}
+	w.head('$', len(b))
+	w.buf = append(pieces.Append(w.buf, b), '\r', '\n')
+}
 
 // BulkOf writes a bulk string of n bytes that fill appends.
 func (w *Writer) BulkOf(n int, fill func(dst []byte) ([]byte, error)) error {
+	if n > pieceBytes {
+		w.newPiece(n + 32)
+	}
 	w.head('$', n)
 	w.buf = slices.Grow(w.buf, n+2)
 	from := len(w.buf)
@@ -96,10 +177,16 @@ func (w *Writer) BulkOf(n int, fill func(dst []byte) ([]byte, error)) error {
 }
 
 // BulkString writes a bulk string.
-func (w *Writer) BulkString(s string) { w.buf = redcon.AppendBulkString(w.buf, s) }
+func (w *Writer) BulkString(s string) {
+	w.turn()
+	w.buf = redcon.AppendBulkString(w.buf, s)
+}
 
 // BulkInt writes n as a bulk string.
-func (w *Writer) BulkInt(n int64) { w.buf = redcon.AppendBulkInt(w.buf, n) }
+func (w *Writer) BulkInt(n int64) {
+	w.turn()
+	w.buf = redcon.AppendBulkInt(w.buf, n)
+}
 
 // Null writes the absence of a value: $-1 in RESP2.
 func (w *Writer) Null() { w.null("$-1\r\n") }
@@ -115,6 +202,7 @@ func (w *Writer) null(resp2 string) {
 }
 
 func (w *Writer) head(mark byte, n int) {
+	w.turn()
 	w.buf = append(w.buf, mark)
 	w.buf = strconv.AppendInt(w.buf, int64(n), 10)
 	w.buf = append(w.buf, '\r', '\n')
@@ -143,12 +231,26 @@ func (w *Writer) Set(n int) {
 
 // SetSince makes a set of the n replies that were written since the length was start.
 func (w *Writer) SetSince(start, n int) {
-	end := len(w.buf)
+	end := w.Len()
 	w.Set(n)
-	var head [24]byte
-	size := copy(head[:], w.buf[end:])
-	copy(w.buf[start+size:], w.buf[start:end])
-	copy(w.buf[start:], head[:size])
+	var room [24]byte
+	head := room[:copy(room[:], w.buf[end-w.size:])]
+	w.CutTo(end)
+	w.insert(start, head)
+}
+
+// insert puts a few bytes where at bytes stand before them.
+func (w *Writer) insert(at int, head []byte) {
+	if at >= w.size {
+		w.buf = slices.Insert(w.buf, at-w.size, head...)
+		return
+	}
+	i := 0
+	for ; at > len(w.full[i]); i++ {
+		at -= len(w.full[i])
+	}
+	w.full[i] = slices.Insert(w.full[i], at, head...)
+	w.size += len(head)
 }
 
 // Push starts an out-of-band message of n parts: in RESP2 an array.
@@ -225,5 +327,5 @@ func (w *Writer) Verbatim(format, text string) {
 func (w *Writer) ArrayAt(begin, n int) {
 	var room [24]byte
 	head := append(strconv.AppendInt(append(room[:0], '*'), int64(n), 10), '\r', '\n')
-	w.buf = slices.Insert(w.buf, begin, head...)
+	w.insert(begin, head)
 }

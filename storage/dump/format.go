@@ -6,6 +6,7 @@ import (
 	"hash/crc64"
 	"math"
 
+	"cobble/pieces"
 	"cobble/storage/listpack"
 )
 
@@ -129,7 +130,8 @@ func AppendString(dst, s []byte) []byte {
 			}
 		}
 	}
-	return append(AppendLength(dst, uint64(len(s))), s...)
+	const length = 9
+	return append(AppendLength(pieces.Grow(dst, length+len(s)), uint64(len(s))), s...)
 }
 
 // AppendScore appends the score of a member of type TypeZSet.

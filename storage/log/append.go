@@ -18,6 +18,10 @@ func (l *Log) Append(r *Record) (LSN, error) {
 		panic(fmt.Sprintf("log: record of kind %q at %d ms", byte(r.Kind), r.TimeMS))
 	}
 	size := r.encodedLen()
+	if size > largeRecord {
+		l.large.Add(int64(size))
+		defer l.large.Add(-int64(size))
+	}
 	l.mu.Lock()
 	if err := l.admit(size, r.Essential || r.Kind == KindTerm); err != nil {
 		l.mu.Unlock()
@@ -36,6 +40,14 @@ func (l *Log) Append(r *Record) (LSN, error) {
 	l.mu.Unlock()
 	r.LSN = lsn
 	return lsn, nil
+}
+
+// largeRecord is the size from which a record that is being appended is told of by Backlog.
+const largeRecord = 1 << 20
+
+// Backlog returns how many bytes are appended, or about to be, and not yet written.
+func (l *Log) Backlog() int64 {
+	return int64(l.end.Load()-l.reached[Written].Load()) + l.large.Load()
 }
 
 // AppendTerm begins a new term: it appends the record that says so. The number

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"math/bits"
 
+	"cobble/pieces"
 	"cobble/slots"
 )
 
@@ -179,7 +180,7 @@ func (r *Record) encodedLen() int {
 // record with CRC prev, and returns the longer slice and the record's CRC.
 func appendRecord(b []byte, r *Record, size int, lsn LSN, prev uint32) ([]byte, uint32) {
 	start := len(b)
-	b = binary.LittleEndian.AppendUint32(b, uint32(size))
+	b = binary.LittleEndian.AppendUint32(pieces.Grow(b, size), uint32(size))
 	b = append(b, 0, 0, 0, 0, formatVersion, 0)
 	if len(r.Cmd) > 0 {
 		b[start+9] = flagCmd
@@ -206,9 +207,11 @@ func appendRecord(b []byte, r *Record, size int, lsn LSN, prev uint32) ([]byte, 
 		}
 	}
 	b = binary.AppendUvarint(b, uint64(len(r.Payload)))
-	b = append(b, r.Payload...)
-	b = append(b, r.Cmd...)
-	crc := crc32.Update(prev, castagnoli, b[start+8:])
+	b = append(pieces.Append(b, r.Payload), r.Cmd...)
+	crc := prev
+	for rest := b[start+8:]; len(rest) > 0; rest = rest[min(len(rest), pieces.Size):] {
+		crc = crc32.Update(crc, castagnoli, rest[:min(len(rest), pieces.Size)])
+	}
 	binary.LittleEndian.PutUint32(b[start+4:], crc)
 	return b, crc
 }

@@ -151,6 +151,7 @@ type Log struct {
 	end     atomic.Uint64 // LSN; written under mu
 	reached [levels]atomic.Uint64
 	failure atomic.Pointer[error]
+	large   atomic.Int64 // bytes of large records that are being appended
 
 	// mu guards what Append touches. No I/O is done under it.
 	mu       sync.Mutex

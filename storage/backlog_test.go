@@ -1,0 +1,84 @@
+package storage
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"cobble/slots"
+	"cobble/storage/log"
+)
+
+// While the log has a giant record to write, a caller that cannot wait is not let in where
+// it would have to wait for that: not to write, and not to read what the record changes.
+// It reads other slots.
+func TestNobodyInAHurryWaitsForAGiantRecord(t *testing.T) {
+	o := smallOptions(vfs.NewMem())
+	o.Budget, o.GenerationBytes, o.MaxDirtyBytes, o.SegmentBytes = 512<<20, 128<<20, 256<<20, 64<<20
+	e := openTest(t, o)
+	defer e.Close()
+	const giant, other = slots.Slot(3), slots.Slot(4)
+	write := func(slot slots.Slot) error {
+		_, err := e.TryUpdate(testNow, slot, OpFunc(func(tx *Tx) error { tx.putRow(testRow(slot, 1), []byte("v")); return nil }))
+		return err
+	}
+	read := func(slot slots.Slot) error {
+		_, err := e.TryView(testNow, slot, OpFunc(func(tx *Tx) error { return nil }))
+		return err
+	}
+	check := func(when string, want [4]error) {
+		t.Helper()
+		if got := [4]error{write(giant), write(other), read(giant), read(other)}; got != want {
+			t.Errorf("%s: %v, not %v", when, got, want)
+		}
+	}
+	check("before", [4]error{})
+	if err := e.Await(e.Log().End()); err != nil {
+		t.Fatal(err)
+	}
+	value := bytes.Repeat([]byte("v"), 1<<20)
+	lsn := mustUpdate(t, e, giant, func(tx *Tx) {
+		for i := range log.DefaultBufferBytes>>20 + 1 {
+			tx.putRow(testRow(giant, i), value)
+		}
+	})
+	check("meanwhile", [4]error{ErrWouldBlock, ErrWouldBlock, ErrWouldBlock, nil})
+	if err := e.Await(lsn); err != nil {
+		t.Fatal(err)
+	}
+	check("after", [4]error{})
+}
+
+// A transaction in a hurry writes no megabytes, and reads no strings of megabytes.
+func TestNobodyInAHurryMovesMegabytes(t *testing.T) {
+	o := smallOptions(vfs.NewMem())
+	o.Budget, o.GenerationBytes, o.MaxDirtyBytes, o.SegmentBytes = 512<<20, 128<<20, 256<<20, 64<<20
+	e := openTest(t, o)
+	defer e.Close()
+	key := []byte("key")
+	slot := slots.Of(key)
+	for _, x := range []struct {
+		bytes int
+		want  error
+	}{{patientBytes / 2, nil}, {patientBytes + 1, ErrWouldBlock}} {
+		set := &setOp{key: key, value: make([]byte, x.bytes)}
+		if _, err := e.TryUpdate(testNow, slot, set); err != x.want {
+			t.Errorf("writing %d bytes: %v, not %v", x.bytes, err, x.want)
+		}
+		lsn, err := e.Update(testNow, []slots.Slot{slot}, set)
+		if err == nil {
+			err = e.Await(lsn)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = e.TryView(testNow, slot, OpFunc(func(tx *Tx) error {
+			_, _, err := tx.StringGet(key)
+			return err
+		}))
+		if err != x.want {
+			t.Errorf("reading %d bytes: %v, not %v", x.bytes, err, x.want)
+		}
+	}
+}
