@@ -44,8 +44,10 @@ func TestLongCommands(t *testing.T) {
 	result := func(line string, key string) {
 		t.Helper()
 		before := drafts()
-		if reply := p.same(line); reply != ":0\r\n" && drafts() == before && strings.Contains(line, "STORE") {
-			t.Errorf("%s was one record", line)
+		reply := p.same(line)
+		few := strings.HasSuffix(line, "INTERSTORE {k}d 2 {k}z1 {k}small") || strings.HasSuffix(line, "INTERSTORE {k}d {k}s1 {k}small") || strings.Contains(line, "DIFFSTORE {k}d {k}small")
+		if reply != ":0\r\n" && (drafts() == before) != few && strings.Contains(line, "STORE") {
+			t.Errorf("%s: drafts before %d, after %d", line, before, drafts())
 		}
 		for _, ask := range []string{"TYPE", "DEBUG DIGEST-VALUE", "EXPIRETIME"} {
 			p.same(ask + " " + key)

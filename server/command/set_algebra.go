@@ -13,15 +13,35 @@ const (
 // sets looks keys up. It is an error that one holds another type, and that it would
 // take long to look at all members here.
 func (c *Call) sets(tx *storage.Tx, keys [][]byte) ([]storage.Set, error) {
-	sets, total := make([]storage.Set, len(keys)), int64(0)
+	sets := make([]storage.Set, len(keys))
 	for i, key := range keys {
 		var err error
 		if sets[i], err = tx.Set(key); err != nil {
 			return nil, err
 		}
-		total += sets[i].Len()
 	}
+	total, _ := c.combined(len(sets), func(i int) (int64, int64) { return sets[i].Len(), sets[i].Size() })
 	return sets, c.long(total)
+}
+
+// combined returns how many elements of n inputs, and bytes of them, a command that combines them
+// looks at, about: a union at all of them, a difference at those of the first input, an
+// intersection at those of the smallest, which the other inputs are asked for.
+func (c *Call) combined(n int, input func(i int) (elements, size int64)) (elements, size int64) {
+	how := c.Cmd.Name[1:4]
+	for i := range n {
+		e, s := input(i)
+		switch {
+		case i == 0 || how == "int" && e < elements:
+			elements, size = e, s
+		case how == "uni":
+			elements, size = elements+e, size+s
+		}
+	}
+	if how != "uni" {
+		elements *= int64(n)
+	}
+	return elements, size
 }
 
 func sinter(c *Call, tx *storage.Tx) error { return c.replyMembers(tx, storage.Intersect) }
@@ -50,10 +70,7 @@ func sstore(c *Call, tx *storage.Tx) error {
 	if err != nil {
 		return err
 	}
-	rows, size := int64(0), int64(0)
-	for i := range sets {
-		rows, size = rows+sets[i].Len(), size+sets[i].Size()
-	}
+	rows, size := c.combined(len(sets), func(i int) (int64, int64) { return sets[i].Len(), sets[i].Size() })
 	if err := tx.Long(rows, size, c.Args...); err != nil {
 		return err
 	}

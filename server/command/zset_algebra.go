@@ -163,16 +163,15 @@ func zcombine(c *Call, tx *storage.Tx) error {
 		return err
 	}
 	inputs := make([]weighed, len(q.keys))
-	total, size := int64(0), int64(0)
 	for i, key := range q.keys {
 		if inputs[i].Scores, err = tx.Scores(key); err != nil {
 			return err
 		}
-		total, size = total+inputs[i].Len(), size+inputs[i].Size()
 	}
 	if err := q.parseOptions(c, options); err != nil {
 		return err
 	}
+	total, size := c.combined(len(inputs), func(i int) (int64, int64) { return inputs[i].Len(), inputs[i].Size() })
 	if err := c.long(total); err != nil {
 		return err
 	}
