@@ -250,8 +250,14 @@ func (e *Engine) applyRecord(rec *log.Record, raw []byte) error {
 }
 
 func (e *Engine) applyBatch(rec *log.Record, raw []byte) error {
-	if err := checkBatch(rec); err != nil {
+	ranges, err := checkBatch(rec)
+	if err != nil {
 		return err
+	}
+	for i := range rec.Deltas {
+		if ranges { // dropping rows asks for their order
+			e.order(rec.Deltas[i].Slot)
+		}
 	}
 	for i := range rec.Deltas {
 		e.table.Lock(rec.Deltas[i].Slot)
@@ -270,7 +276,7 @@ func (e *Engine) applyBatch(rec *log.Record, raw []byte) error {
 	now := seconds32(rec.TimeMS)
 	defer e.serveReaders(rec)
 	var changed [][]byte
-	err := format.EachOp(rec.Payload, func(op byte, key, value []byte) error {
+	err = format.EachOp(rec.Payload, func(op byte, key, value []byte) error {
 		if key := e.applyOp(op, key, value, now); key != nil {
 			changed = append(changed, key)
 		}
@@ -284,14 +290,15 @@ func (e *Engine) applyBatch(rec *log.Record, raw []byte) error {
 }
 
 // checkBatch refuses, before anything changes, a record that cannot be applied
-// whole: its slots must be ascending and cover its rows.
-func checkBatch(rec *log.Record) error {
+// whole: its slots must be ascending and cover its rows. It reports whether ranges of rows are deleted.
+func checkBatch(rec *log.Record) (ranges bool, err error) {
 	for i := range rec.Deltas {
 		if rec.Deltas[i].Slot >= slots.Count || i > 0 && rec.Deltas[i].Slot <= rec.Deltas[i-1].Slot {
-			return fmt.Errorf("%w: slots of a record are not ascending", format.ErrCorrupt)
+			return false, fmt.Errorf("%w: slots of a record are not ascending", format.ErrCorrupt)
 		}
 	}
-	return format.EachOp(rec.Payload, func(_ byte, key, _ []byte) error {
+	err = format.EachOp(rec.Payload, func(op byte, key, _ []byte) error {
+		ranges = ranges || op == format.OpDeleteRange
 		for i := range rec.Deltas {
 			if rec.Deltas[i].Slot == slots.Slot(format.SlotOf(key)) {
 				return nil
@@ -299,6 +306,7 @@ func checkBatch(rec *log.Record) error {
 		}
 		return fmt.Errorf("%w: a record names a row of a slot it does not list", format.ErrCorrupt)
 	})
+	return ranges, err
 }
 
 func (e *Engine) applyBarrier(rec *log.Record, raw []byte) error {

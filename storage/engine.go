@@ -248,6 +248,12 @@ func (e *Engine) prepareRetry(tx *Tx, busy chan struct{}) (again bool, err error
 			return false, ErrClosed
 		}
 	}
+	if tx.unordered {
+		tx.attempts++
+		e.order(tx.unorderedSlot)
+		tx.restart()
+		return true, nil
+	}
 	if len(tx.cold) == 0 {
 		return false, nil
 	}

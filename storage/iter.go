@@ -60,6 +60,8 @@ func (e *Engine) iter(tx *Tx, lo, hi []byte) *rowIter {
 		if it.err = tx.patient(uint64(e.table.Unordered(slot))); it.err != nil {
 			return it
 		}
+	} else if it.err = e.ordered(tx, slot); it.err != nil {
+		return it
 	}
 	if len(tx.writes.ops) > 0 {
 		it.add(newWritesLayer(&tx.writes, lo, hi))

@@ -128,7 +128,7 @@ func (r *replayer) apply(rec *log.Record) error {
 
 // add cuts a batch into the changes of its slots.
 func (r *replayer) add(rec *log.Record) error {
-	if err := checkBatch(rec); err != nil {
+	if _, err := checkBatch(rec); err != nil {
 		return err
 	}
 	c := r.chunk

@@ -65,6 +65,9 @@ type Tx struct {
 	through  *Hold         // the hold that does not stop this transaction
 	blocked  chan struct{} // closed when another's hold, that stopped it, is released
 
+	unordered     bool // it met too many rows in no order,
+	unorderedSlot slots.Slot
+
 	pieces  [][]byte     // see InPieces; nil: it may not become a draft
 	recheck func() error // likewise
 	drafts  int          // that it has begun
@@ -84,6 +87,7 @@ func (tx *Tx) restart() {
 	}
 	tx.scored, tx.texts = tx.scored[:0], tx.texts[:0]
 	tx.stream.tx = nil
+	tx.unordered = false
 }
 
 type delta struct {
@@ -102,7 +106,7 @@ func (tx *Tx) Delay(now int64) { tx.now = max(tx.now, now) }
 
 // Incomplete reports whether a row was needed that is not in memory: whatever the
 // operation has concluded, it will run again.
-func (tx *Tx) Incomplete() bool { return len(tx.cold) > 0 || tx.err == ErrWouldBlock }
+func (tx *Tx) Incomplete() bool { return len(tx.cold) > 0 || tx.unordered || tx.err == ErrWouldBlock }
 
 // Lookups returns how many lookups of keys found one, and found none.
 func (tx *Tx) Lookups() (hits, misses int64) { return tx.hits, tx.misses }

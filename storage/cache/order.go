@@ -73,6 +73,94 @@ func (l *dirtyList) unordered() int {
 	return n
 }
 
+// Ordering is the work of Dirty done ahead of it, in parts; see OrderSome. It is for one goroutine.
+type Ordering struct{ merges [2]*merging }
+
+// merging is a merge of two neighbouring runs of a list, of which a part is done. Both stay runs until it is done.
+type merging struct {
+	at   int         // of the first
+	runs [2][]uint32 // as they were
+	rest [2][]uint32 // what is left of them
+	out  []uint32
+}
+
+// stands reports whether the runs of a merge are still those of the list: rows may have left them meanwhile, or others
+// have merged them.
+func (m *merging) stands(l *dirtyList) bool {
+	if m == nil || len(l.runs) < m.at+2 {
+		return false
+	}
+	for i, run := range m.runs {
+		if now := l.runs[m.at+i]; len(now) != len(run) || &now[0] != &run[0] {
+			return false
+		}
+	}
+	return true
+}
+
+// OrderSome does a part of what Dirty would have to do at once: it sorts or merges up to about limit rows of the slot.
+// More says that there is more to do. Needs the slot lock, which may be released between calls.
+func (t *Table) OrderSome(slot slots.Slot, o *Ordering, limit int) (more bool) {
+	s := &t.slots[slot]
+	for p := range s.dirty {
+		if list := &s.dirty[p]; len(list.rows) > 0 && t.orderSome(list, &o.merges[p], limit) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *Table) orderSome(list *dirtyList, at **merging, limit int) (more bool) {
+	list.order.Lock()
+	defer list.order.Unlock()
+	m, n := *at, len(list.runs)
+	if !m.stands(list) {
+		m = nil
+	}
+	switch {
+	case m != nil:
+	case n > 1 && len(list.runs[n-2]) < 2*len(list.runs[n-1]) && len(list.runs[n-1]) > 0:
+		m = &merging{at: n - 2, runs: [2][]uint32(list.runs[n-2:])}
+		m.rest, m.out = m.runs, make([]uint32, 0, len(m.runs[0])+len(m.runs[1]))
+	case list.covered < len(list.rows):
+		t.stats.ordered.Add(uint64(min(limit, len(list.rows)-list.covered)))
+		if run := t.sortTail(list, limit); len(run) > 0 {
+			list.runs = append(slices.Clone(list.runs), run)
+		}
+		return true
+	default:
+		return false
+	}
+	*at = m
+	low, high := &m.rest[0], &m.rest[1]
+	for n := 0; n < limit && len(*low) > 0 && len(*high) > 0; n++ {
+		from := high
+		if t.compareRows(list.rows[(*low)[0]].off, list.rows[(*high)[0]].off) < 0 {
+			from = low
+		}
+		m.out, *from = append(m.out, (*from)[0]), (*from)[1:]
+	}
+	if len(*low) == 0 || len(*high) == 0 {
+		t.stats.ordered.Add(uint64(cap(m.out)))
+		runs := slices.Clone(list.runs)
+		runs[m.at] = append(append(m.out, *low...), *high...)
+		list.runs = slices.Delete(runs, m.at+1, m.at+2)
+		*at = nil
+	}
+	return true
+}
+
+// sortTail sorts up to limit rows that no run covers yet. Needs order.
+func (t *Table) sortTail(list *dirtyList, limit int) []uint32 {
+	end := min(len(list.rows), list.covered+limit)
+	tail := make([]uint32, 0, end-list.covered)
+	for i := list.covered; i < end; i++ {
+		tail = append(tail, uint32(i))
+	}
+	list.covered = end
+	return t.sorted(list.rows, tail)
+}
+
 // DirtyRows returns how many rows of the slot the store below does not have yet, about.
 // Needs the slot lock.
 func (t *Table) DirtyRows(slot slots.Slot) int {
@@ -104,12 +192,7 @@ func (t *Table) ordered(list *dirtyList) [][]uint32 {
 		return list.runs
 	}
 	t.stats.ordered.Add(uint64(list.unordered()))
-	tail := make([]uint32, 0, len(list.rows)-list.covered)
-	for i := list.covered; i < len(list.rows); i++ {
-		tail = append(tail, uint32(i))
-	}
-	list.covered = len(list.rows)
-	run := t.sorted(list.rows, tail)
+	run := t.sortTail(list, len(list.rows))
 	runs := slices.Clone(list.runs)
 	for len(runs) > 0 && len(runs[len(runs)-1]) < 2*len(run) {
 		run = t.merge(list.rows, runs[len(runs)-1], run)
