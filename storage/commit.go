@@ -181,10 +181,25 @@ func (e *Engine) dropRange(lo, hi []byte) {
 	if !e.opts.mutant.rowsUnderRange {
 		e.table.DropDirty(slot, lo, hi)
 	}
+	if e.extendRange(lo, hi) {
+		return
+	}
 	both := append(append(make([]byte, 0, len(lo)+len(hi)), lo...), hi...)
 	e.rangesMu.Lock()
 	e.ranges = append(e.ranges, rowRange{both[:len(lo):len(lo)], both[len(lo):]})
 	e.rangesMu.Unlock()
+}
+
+// extendRange makes the last range longer if the next one begins where it ends: pieces of one object.
+func (e *Engine) extendRange(lo, hi []byte) bool {
+	e.rangesMu.Lock()
+	defer e.rangesMu.Unlock()
+	n := len(e.ranges) - 1
+	if n < 0 || !bytes.Equal(e.ranges[n].hi, lo) {
+		return false
+	}
+	e.ranges[n].hi = bytes.Clone(hi)
+	return true
 }
 
 // count adds the deltas of a record to the counters of its slots. The slot locks

@@ -175,7 +175,7 @@ func (r *crashRun) options() Options {
 	return Options{
 		Dir: "/data", FS: r.fs, Budget: 4 << 20, Tick: r.tick, Policy: r.mode.policy, InSync: r.mode.inSync,
 		GenerationBytes: 12 << 10, MaxDirtyBytes: 96 << 10, SSTBytes: 6 << 10, SegmentBytes: 24 << 10,
-		reserve: 64 << 20, mutant: r.mode.mutant, draftRows: 1, pieceRows: 3,
+		reserve: 64 << 20, mutant: r.mode.mutant, draftRows: 1, pieceRows: 3, dropRows: 4,
 	}
 }
 
@@ -874,6 +874,7 @@ func TestCrashMutants(t *testing.T) {
 		{"the log trimmed before the ingest", everysec, mutants{trimEarly: true}},
 		{"a range deletion that outlives its slot", everysec, mutants{keepRanges: true}},
 		{"older rows of a generation under its range deletion", everysec, mutants{rowsUnderRange: true}},
+		{"a large object forgotten with its first piece", everysec, mutants{dropForgets: true}},
 		{"a draft that is garbage to nobody", everysec, mutants{draftUnmarked: true}},
 		{"a draft swept while it is made", everysec, mutants{draftTaken: true}},
 		{"a draft with a key before its last rows", everysec, mutants{draftEarly: true}},

@@ -288,3 +288,54 @@ func TestDraftsInCommands(t *testing.T) {
 		t.Errorf("said %q", said)
 	}
 }
+
+// TestDropInPieces: the rows in memory of a large object go some at a time, with records that name ranges, and none is
+// left when its row in the queue goes.
+func TestDropInPieces(t *testing.T) {
+	o := draftOptions(t, mutants{})
+	o.dropRows = 64
+	e := openTest(t, o)
+	defer e.Close()
+	fillSet(t, e, "{a}stored", 0, draftMembers)
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	fillSet(t, e, "{a}stored", draftMembers, 2*draftMembers)
+	fillSet(t, e, "{a}dirty", 0, draftMembers)
+	fillSet(t, e, "{a}kept", 0, draftMembers)
+	slot := slots.Of([]byte("{a}"))
+	if _, err := e.Update(testNow, []slots.Slot{slot}, OpFunc(func(tx *Tx) error {
+		_, err := tx.Delete([]byte("{a}stored"))
+		if err == nil {
+			_, err = tx.Delete([]byte("{a}dirty"))
+		}
+		return err
+	})); err != nil {
+		t.Fatal(err)
+	}
+	all, before, steps := slots.Full(), e.table.DirtyBytes(), 0
+	const rowBytes = 64
+	for more := true; more; steps++ {
+		var err error
+		if more, err = e.CollectGarbage(testNow, &all); err != nil {
+			t.Fatal(err)
+		}
+		if gone := before - e.table.DirtyBytes(); gone > (64+4)*rowBytes {
+			t.Fatalf("one step dropped %d bytes", gone)
+		}
+		before = e.table.DirtyBytes()
+	}
+	if steps < 2*draftMembers/64 {
+		t.Errorf("%d steps", steps)
+	}
+	if n := len(e.ranges); n > 8 {
+		t.Errorf("%d ranges", n)
+	}
+	if n := elementRows(t, e, slot); n != 2*draftMembers { // the store's are to go with the flush
+		t.Errorf("%d rows are left before the flush, want %d", n, 2*draftMembers)
+	}
+	sweepAll(t, e)
+	if n := elementRows(t, e, slot); n != draftMembers || countSet(t, e, "{a}kept") != draftMembers {
+		t.Errorf("%d rows are left, want %d", n, draftMembers)
+	}
+}

@@ -112,6 +112,7 @@ type Engine struct {
 	full      atomic.Bool // the disk, by its free space: growing writes are refused
 	noSpace   atomic.Bool // the flusher was told so
 	garbage   garbageQueue
+	dropped   atomic.Pointer[dropPlace]
 	stats     engineCounters
 	disk      diskReads
 	leaves    leafCache

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"sync/atomic"
@@ -15,6 +16,8 @@ const (
 	// maxRanges is how many range deletions of one generation are enough: each
 	// makes reads of its tables dearer.
 	maxRanges = 64
+	// defaultDropRows is how many rows in memory one record drops.
+	defaultDropRows = 4096
 )
 
 // garbageQueue knows in which slots there may be garbage rows.
@@ -61,6 +64,9 @@ func (e *Engine) CollectGarbage(now int64, set *slots.Set) (bool, error) {
 		if op.more {
 			e.garbage.note(s)
 		}
+		if op.place.next != nil {
+			e.dropped.Store(&op.place)
+		}
 		if op.found > 0 {
 			return true, nil
 		}
@@ -72,14 +78,25 @@ type collect struct {
 	slot  slots.Slot
 	found int
 	more  bool
+	place dropPlace // how far a large object has come; written after the commit
 }
 
-// Run deletes the rows of up to garbagePerBatch objects; neighbours in one range.
+// dropPlace is how far the rows in memory of a large object were dropped. It only saves looking at them again.
+type dropPlace struct {
+	slot slots.Slot
+	oid  uint64
+	next []byte // a row key
+}
+
+// Run deletes the rows of up to garbagePerBatch objects; neighbours in one range. An object of which very many rows are
+// in memory is dropped in pieces, its row in the queue with the last of them: the range of that covers all of it once
+// more.
 func (c *collect) Run(tx *Tx) error {
-	c.found, c.more = 0, false
+	c.found, c.more, c.place = 0, false, dropPlace{}
 	lo := format.AppendKind(nil, uint16(c.slot), format.KindGarbage)
 	it := tx.iter(lo, format.AppendKind(nil, uint16(c.slot), format.KindGarbage+1))
 	var first, last uint64
+	left := tx.engine.opts.dropRows
 	for ok := it.First(); ok; ok = it.Next() {
 		if c.found == garbagePerBatch {
 			c.more = true
@@ -91,6 +108,19 @@ func (c *collect) Run(tx *Tx) error {
 		oid := binary.BigEndian.Uint64(it.Key()[3:])
 		if tx.engine.drafts.has(c.slot, oid) && !tx.engine.opts.mutant.draftTaken {
 			continue
+		}
+		from, end := c.piece(tx, oid, &left)
+		if end != nil {
+			if c.more = true; c.found == 0 {
+				c.found = 1
+				c.place = dropPlace{c.slot, oid, end}
+				tx.delRange(from, end)
+				if tx.engine.opts.mutant.dropForgets {
+					tx.delRow(it.Key())
+				}
+				return it.Close()
+			}
+			break
 		}
 		if c.found > 0 && oid != last+1 {
 			c.drop(tx, first, last)
@@ -109,6 +139,23 @@ func (c *collect) Run(tx *Tx) error {
 		c.drop(tx, first, last)
 	}
 	return nil
+}
+
+// piece takes the rows of an object that are in memory off what is left to drop. If they are more, it returns the range
+// of as many.
+func (c *collect) piece(tx *Tx, oid uint64, left *int) (from, end []byte) {
+	from = format.AppendObject(nil, uint16(c.slot), oid)
+	if p := tx.engine.dropped.Load(); p != nil && p.slot == c.slot && p.oid == oid {
+		from = p.next
+	}
+	rows := tx.engine.table.Dirty(c.slot, from, format.AppendObject(nil, uint16(c.slot), oid+1))
+	for ok := rows.First(); ok; ok = rows.Next() {
+		if *left == 0 {
+			return from, bytes.Clone(rows.Key())
+		}
+		*left--
+	}
+	return from, nil
 }
 
 func (c *collect) drop(tx *Tx, first, last uint64) {

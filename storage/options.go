@@ -46,6 +46,7 @@ type Options struct {
 	reserve     int64 // address space for rows; 0: all that can be used
 	mutant      mutants
 	sweepFields int // fields that a sweep removes at a time; 0: defaultSweepFields
+	dropRows    int // rows in memory that the collector drops at a time; 0: defaultDropRows
 	draftRows   int // from how many rows on an operation is a draft; 0: defaultDraftRows
 	pieceRows   int // that a draft reads or writes at a time; 0: defaultPieceRows
 }
@@ -66,6 +67,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.sweepFields == 0 {
 		o.sweepFields = defaultSweepFields
+	}
+	if o.dropRows == 0 {
+		o.dropRows = defaultDropRows
 	}
 	if o.draftRows == 0 {
 		o.draftRows = defaultDraftRows
@@ -119,6 +123,7 @@ type mutants struct {
 	sketchOneChunk   bool // of a HyperLogLog in chunks the first that changed is written
 	listUncounted    bool // a list's directory is not told of elements that come
 	listStaysEven    bool // a leaf that was changed in the middle is still taken for even
+	dropForgets      bool // the collector forgets a large object with the first piece of it
 	draftUnmarked    bool // a draft's object is not in the garbage queue while it is made
 	draftTaken       bool // the collector takes what a draft makes
 	draftEarly       bool // a draft's object gets its key before its last rows are written
