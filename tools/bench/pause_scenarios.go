@@ -45,7 +45,7 @@ func pauseScenarios(s *settings) []scenario {
 				return err
 			}
 			time.Sleep(3 * time.Second)
-			return p.ask("CONFIG", "SET", "memory-budget", "auto")
+			return p.ask("CONFIG", "SET", "memory-budget", "25%")
 		}},
 		scenario{name: "FLUSHALL", run: asking("FLUSHALL")},
 	)
