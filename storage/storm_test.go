@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -21,6 +23,7 @@ import (
 func TestStorm(t *testing.T) {
 	o := smallOptions(vfs.NewMem())
 	o.GenerationBytes, o.MaxDirtyBytes = 32<<10, 256<<10
+	o.draftRows, o.pieceRows = 150, 40
 	e := openTest(t, o)
 	e.SetBudget(1 << 20)
 	var clients, others sync.WaitGroup
@@ -28,16 +31,16 @@ func TestStorm(t *testing.T) {
 	for i := range 5 {
 		c := &stormClient{t: t, e: e, id: i, rng: rand.New(rand.NewPCG(uint64(i), 11)), model: map[string]string{}, scores: map[int]float64{}}
 		clients.Go(func() {
+			if err := c.fill(); err != nil {
+				t.Errorf("client %d: %v", i, err)
+			}
 			for n := range crashSeeds(1) * 600 {
 				if err := c.step(); err != nil {
 					t.Errorf("client %d: %v", i, err)
 					return
 				}
-				if n%4 == 0 {
-					select {
-					case turns <- struct{}{}:
-					default: // all are busy
-					}
+				if n%6 == 0 {
+					turns <- struct{}{}
 				}
 			}
 		})
@@ -55,6 +58,9 @@ func TestStorm(t *testing.T) {
 	clients.Wait()
 	close(turns)
 	others.Wait()
+	if n := e.stats.drafts.Load(); n == 0 {
+		t.Error("nothing was copied in pieces")
+	}
 	if st := e.Stats(); st.Generations < 3 || st.Loads == 0 || st.Rows.Evicted == 0 || st.Rows.Moved == 0 {
 		t.Errorf("the test did not reach what it is about: %d generations, %d loads, %d evicted, %d moved", st.Generations, st.Loads, st.Rows.Evicted, st.Rows.Moved)
 	}
@@ -144,6 +150,7 @@ type stormClient struct {
 	serial int
 	model  map[string]string // strings, and fields of hashes by key and field
 	scores map[int]float64   // members of its sorted set
+	copied map[int]float64   // and of the copy of it
 	queue  []string          // its list
 	warm   Warm
 }
@@ -196,8 +203,10 @@ func (c *stormClient) step() error {
 		return c.stepString()
 	case n < 70:
 		return c.stepHash()
-	case n < 85:
+	case n < 83:
 		return c.stepZSet()
+	case n < 85:
+		return c.stepCopy()
 	default:
 		return c.stepList()
 	}
@@ -276,8 +285,13 @@ func (c *stormClient) stepZSet() error {
 	member := fmt.Appendf(nil, "m%03d", n)
 	old, there := c.scores[n]
 	if c.rng.IntN(3) == 0 {
+		scores := c.scores
+		if c.rng.IntN(2) == 0 {
+			key, scores = stormKey(c.id, 'y', 2), c.copied
+			old, there = scores[n]
+		}
 		rank := int64(0)
-		for other, score := range c.scores {
+		for other, score := range scores {
 			if score < old || score == old && other < n {
 				rank++
 			}
@@ -316,6 +330,46 @@ func (c *stormClient) stepZSet() error {
 		}
 		return z.Save()
 	})
+}
+
+// fill gives the sorted set so many members that they are rows.
+func (c *stormClient) fill() error {
+	key := stormKey(c.id, 'z', 1)
+	for n := 0; n < 900; n += 2 {
+		c.scores[n] = float64(c.rng.IntN(1000))
+	}
+	return c.change(key, func(tx *Tx) error {
+		z, err := tx.ZSet(key)
+		if err != nil {
+			return err
+		}
+		for n, score := range c.scores {
+			if _, err := z.Add(fmt.Appendf(nil, "m%03d", n), score, ZAdd{}); err != nil {
+				return err
+			}
+		}
+		return z.Save()
+	})
+}
+
+// stepCopy copies the sorted set into another slot, in pieces if it is large.
+func (c *stormClient) stepCopy() error {
+	from, to := stormKey(c.id, 'z', 1), stormKey(c.id, 'y', 2)
+	if len(c.scores) == 0 {
+		return nil
+	}
+	c.copied = maps.Clone(c.scores)
+	ss := []slots.Slot{slots.Of(from), slots.Of(to)}
+	slices.Sort(ss)
+	_, err := c.e.Update(testNow, ss, OpFunc(func(tx *Tx) error {
+		tx.InPieces([][]byte{from, to}, nil)
+		ok, err := tx.Copy(from, to, true)
+		if err == nil && !ok {
+			err = fmt.Errorf("%s was not copied", from)
+		}
+		return err
+	}))
+	return err
 }
 
 func (c *stormClient) stepList() error {
