@@ -189,8 +189,8 @@ func (e *Engine) finishBarriers() error {
 		if err := e.retry(func() error { return e.replaceSlots(&w.Barrier) }); err != nil {
 			return err
 		}
-		if err := e.readers.renew(); err != nil {
-			return e.storeError(err)
+		if err := e.storeChanged(); err != nil {
+			return err
 		}
 		e.fill(&w.Barrier)
 		if w.busy != nil {

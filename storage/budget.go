@@ -10,10 +10,11 @@ import (
 // limits are what Options.Budget comes to. They may change while the engine runs.
 type limits struct{ budget, generation, dirty atomic.Int64 }
 
-// share is how a budget is divided. What is left of it is for the process itself:
+// share is how a budget is divided: rows, blocks for scans, and filters and indexes by
+// which rows are looked up. What is left of it is for the process itself:
 // tables under construction, lists of dirty rows, buffers, and the slack that a
 // garbage collector needs.
-type share struct{ table, blocks int64 }
+type share struct{ table, blocks, looks int64 }
 
 const (
 	// processBytes is what a process needs that holds nothing; of a small budget it
@@ -27,23 +28,17 @@ const (
 
 func shareOf(budget int64) share {
 	rest := budget - min(processBytes, budget/4)
-	return share{table: rest / 100 * 66, blocks: rest / 100 * 14}
+	return share{table: rest / 100 * 66, blocks: rest / 100 * 5, looks: rest / 100 * 12}
 }
 
-// What the block cache has while the table has room for every row that is read: blocks
-// for scans, and the filters and indexes of all keys, which take less than two bytes a
-// key where DataBytes counts seventy for the smallest.
-const (
-	smallCache  = 16 << 20
-	filterShare = 48
-)
+// smallCache is what the block cache has while the table has room for every row that is
+// read: a table that is not full has evicted nothing, so that a block is hardly asked twice.
+const smallCache = 16 << 20
 
-// cacheFor is the block cache's size when the table holds so many bytes of rows and the
-// store so many of data. A table that is not full has evicted nothing, so that a block
-// is hardly asked twice, but every look for a key that is not there asks the filters.
-func (s share) cacheFor(rows, data int64) int64 {
+// cacheFor is the block cache's size when the table holds so many bytes of rows.
+func (s share) cacheFor(rows int64) int64 {
 	if rows < s.table/10*8 {
-		return min(s.blocks, max(smallCache, data/filterShare))
+		return min(s.blocks, smallCache)
 	}
 	return s.blocks
 }
@@ -51,7 +46,7 @@ func (s share) cacheFor(rows, data int64) int64 {
 // AdaptCache gives the block cache the size that fits what the table holds now. It is
 // to be called now and then.
 func (e *Engine) AdaptCache() {
-	e.blocks.resize(shareOf(e.limits.budget.Load()).cacheFor(e.RowBytes(), e.DataBytes()))
+	e.blocks.resize(shareOf(e.limits.budget.Load()).cacheFor(e.RowBytes()))
 }
 
 // SetBudget changes Options.Budget. More memory is used as it is needed; what
@@ -73,7 +68,7 @@ func (e *Engine) SetBudget(budget int64) {
 	if e.table != nil {
 		rows = e.RowBytes()
 	}
-	e.blocks.resize(s.cacheFor(rows, e.DataBytes()))
+	e.blocks.resize(s.cacheFor(rows))
 	if e.table != nil {
 		e.table.SetMaxBytes(s.table)
 		e.unthrottle()
@@ -152,7 +147,7 @@ func (e *Engine) Memory() Memory {
 	defer e.stores.RUnlock()
 	if e.store != nil && e.failure() == nil { // a stopped Pebble may hold its lock for good
 		metrics := e.store.Metrics()
-		m.Tables = int64(metrics.MemTable.Size) + metrics.FileCache.Size
+		m.Tables = int64(metrics.MemTable.Size) + metrics.FileCache.Size + e.sorted.Bytes()
 	}
 	return m
 }

@@ -130,9 +130,11 @@ func (e *Engine) swapStore(fresh *pebble.DB, name string) (LSN, *pebble.DB, erro
 	e.generation++
 	e.takeChanges()
 	e.stores.Lock()
-	err := e.readers.renew()
 	old := e.store
-	e.store = fresh
+	e.store, e.storeDir = fresh, e.fs.PathJoin(e.opts.Dir, name)
+	e.sorted.Drop()
+	e.changes.Add(1) // the clock has the new tables looked at
+	err := e.readers.renew()
 	e.stores.Unlock()
 	if err != nil {
 		e.opts.Logf("a reader of the replaced store: %v", err)

@@ -126,6 +126,8 @@ func (m crashModel) apply(ev *event) {
 
 // crashRun is one seed.
 type crashRun struct {
+	iterate bool // without looks at tables
+
 	mode crashMode
 	rng  *rand.Rand
 	base crashModel // at the position from which the engine at hand was opened
@@ -175,7 +177,7 @@ func (r *crashRun) options() Options {
 	return Options{
 		Dir: "/data", FS: r.fs, Budget: 4 << 20, Tick: r.tick, Policy: r.mode.policy, InSync: r.mode.inSync,
 		GenerationBytes: 12 << 10, MaxDirtyBytes: 96 << 10, SSTBytes: 6 << 10, SegmentBytes: 24 << 10,
-		reserve: 64 << 20, mutant: r.mode.mutant, draftRows: 1, pieceRows: 3, dropRows: 4,
+		reserve: 64 << 20, mutant: r.mode.mutant, iterate: r.iterate, draftRows: 1, pieceRows: 3, dropRows: 4,
 	}
 }
 
@@ -183,6 +185,7 @@ func (r *crashRun) options() Options {
 func runCrashes(seed uint64, mode crashMode) (err error) {
 	r := &crashRun{mode: mode, rng: rand.New(rand.NewPCG(seed, 7)), base: newCrashModel(), fs: newLinkFS(vfs.NewCrashableMem())}
 	for round := range crashRounds {
+		r.iterate = (seed+uint64(round))%2 == 1
 		if err := r.round(); err != nil {
 			return fmt.Errorf("seed %d, round %d: %w", seed, round, err)
 		}
@@ -867,6 +870,7 @@ func TestCrashMutants(t *testing.T) {
 		{"a dirty row evicted", everysec, mutants{evictDirty: true}},
 		{"rows clean between table and store", everysec, mutants{settleEarly: true}},
 		{"a reader from before the ingest", everysec, mutants{oldReaders: true}},
+		{"a look at the tables from before the ingest", everysec, mutants{oldTables: true}},
 		{"a flush past the commit", inSync, mutants{flushPastCommit: true}},
 		{"headers missing from the generation", everysec, mutants{headersMissing: true}},
 		{"replay from below the watermark", everysec, mutants{replayBelow: true}},

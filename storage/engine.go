@@ -13,6 +13,7 @@ import (
 	"cobble/storage/cache"
 	"cobble/storage/format"
 	"cobble/storage/log"
+	"cobble/storage/tables"
 )
 
 // LSN is a position in the shard log: the offset of the end of a record, in bytes.
@@ -96,7 +97,11 @@ type Engine struct {
 	store    *pebble.DB
 	views    *sync.WaitGroup // snapshots of store; guarded by flushing
 	retired  sync.WaitGroup  // replaced stores that are not closed yet
+	storeDir string
 	readers  readerPool
+	sorted   *tables.Set   // of store; nil until it is open
+	changes  atomic.Uint64 // of the store's tables, by compactions
+	seen     uint64        // of changes, by the clock
 	storeOpt *pebble.Options
 	dirLock  interface{ Close() error }
 
@@ -292,6 +297,9 @@ func (e *Engine) release(tx *Tx) {
 	tx.record.Payload = nil // the write set's memory, which restart has let go of if it is large
 	tx.slots = tx.slots[:0]
 	tx.loaded.forget()
+	if tx.memory = tx.memory[:0]; cap(tx.memory) > keptMemory {
+		tx.memory = nil
+	}
 	tx.attempts, tx.hurried = 0, false
 	tx.pieces, tx.recheck, tx.drafts = nil, nil, 0
 	e.pool.Put(tx)

@@ -190,10 +190,8 @@ func (e *Engine) finishPending() error {
 	if err := e.retry(func() error { return e.ingest(g) }); err != nil {
 		return err
 	}
-	if !e.opts.mutant.oldReaders {
-		if err := e.readers.renew(); err != nil {
-			return e.storeError(err)
-		}
+	if err := e.storeChanged(); err != nil {
+		return err
 	}
 	e.position = g.at
 	e.watermark.Store(g.at.LSN)

@@ -224,7 +224,7 @@ func (l *List) Index(i int64) (value []byte, ok bool, err error) {
 	}
 	w := l.Walk(end, i, 1)
 	if w.Next() {
-		value, ok = w.Value(), true
+		value, ok = l.tx.keep(w.Value()), true // the walk's own value ends with it
 	}
 	return value, ok, w.Close()
 }

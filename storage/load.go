@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -32,6 +31,7 @@ type loadedRow struct {
 	coldRow
 	value []byte
 	ok    bool
+	known bool // the tables have answered
 }
 
 // errCold makes an operation end early. It never reaches a caller of the engine.
@@ -66,13 +66,12 @@ func (e *Engine) row(tx *Tx, key []byte) ([]byte, bool, error) {
 	if r := tx.warm.find(key, epoch); r != nil {
 		return r.value, r.ok, nil
 	}
-	cold := coldRow{bytes.Clone(key), epoch}
 	if e.looksAtOnce(tx) {
-		if rows, err := e.read([]coldRow{cold}); err == nil { // else whoever may wait meets the error again
-			tx.loaded.add(rows[0])
-			return rows[0].value, rows[0].ok, nil
+		if row := e.lookAtOnce(tx, key, epoch); row != nil {
+			return row.value, row.ok, nil
 		}
 	}
+	cold := coldRow{bytes.Clone(key), epoch}
 	if tx.attempts < maxAttempts {
 		tx.cold = append(tx.cold, cold)
 		return nil, false, errCold
@@ -162,8 +161,7 @@ func (e *Engine) admitRow(row *loadedRow, writer, hurried bool, now uint32) {
 	e.table.Admit(k, row.value, !row.ok, row.epoch, now)
 }
 
-// read looks rows up in the store. (Not with DB.Get, which never asks the bloom
-// filters of the lowest level.)
+// read looks rows up in the store.
 func (e *Engine) read(cold []coldRow) ([]loadedRow, error) { return e.readInto(nil, cold) }
 
 // readInto is read that makes use of the memory of rows.
@@ -173,18 +171,32 @@ func (e *Engine) readInto(rows []loadedRow, cold []coldRow) ([]loadedRow, error)
 	if e.store == nil {
 		return nil, ErrClosed
 	}
-	it, version, err := e.readers.take(e.store)
-	if err != nil {
-		return nil, e.storeError(err)
-	}
-	var began time.Time
-	if e.opts.Now != nil {
-		began = e.opts.Now()
-	}
 	rows = slices.Grow(rows[:0], len(cold))[:len(cold)]
 	for i := range cold {
 		rows[i] = loadedRow{coldRow: cold[i]}
-		if it.SeekPrefixGE(cold[i].key) && bytes.Equal(it.Key(), cold[i].key) {
+	}
+	e.stats.loads.Add(uint64(len(cold)))
+	if e.lookAll(rows) == len(rows) {
+		return rows, nil
+	}
+	return rows, e.iterate(rows)
+}
+
+// iterate looks up those rows that are not known by one of Pebble's iterators. (Not by
+// DB.Get, which never asks the bloom filters of the lowest level.) stores is held.
+func (e *Engine) iterate(rows []loadedRow) error {
+	it, version, err := e.readers.take(e.store)
+	if err != nil {
+		return e.storeError(err)
+	}
+	watch := e.startWatch()
+	n := 0
+	for i := range rows {
+		if rows[i].known {
+			continue
+		}
+		n++
+		if it.SeekPrefixGE(rows[i].key) && bytes.Equal(it.Key(), rows[i].key) {
 			value, err := it.ValueAndErr()
 			if err != nil {
 				break // Close returns it too
@@ -195,15 +207,10 @@ func (e *Engine) readInto(rows []loadedRow, cold []coldRow) ([]loadedRow, error)
 			break
 		}
 	}
-	e.stats.loads.Add(uint64(len(cold)))
 	blocks := it.Stats().InternalStats
-	missed := blocks.BlockBytes > blocks.BlockBytesInCache
-	if missed && e.opts.Now != nil { // the system may have the block in memory
-		missed = e.opts.Now().Sub(began) > quickRead*time.Duration(len(cold))
-	}
-	e.disk.note(missed)
+	watch.stop(n, blocks.BlockBytes > blocks.BlockBytesInCache)
 	it.ResetStats()
-	return rows, e.storeError(e.readers.give(it, version))
+	return e.storeError(e.readers.give(it, version))
 }
 
 // readerPool keeps iterators of the store between reads of cold rows; opening one
@@ -272,5 +279,9 @@ func (e *Engine) renewReaders() {
 	defer e.stores.RUnlock()
 	if err := e.readers.renew(); err != nil {
 		e.opts.Logf("a reader of the store: %v", err)
+	}
+	if n := e.changes.Load(); n != e.seen {
+		e.seen = n
+		e.refreshTables()
 	}
 }

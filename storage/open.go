@@ -12,6 +12,7 @@ import (
 	"cobble/slots"
 	"cobble/storage/cache"
 	"cobble/storage/log"
+	"cobble/storage/tables"
 )
 
 // What is in Options.Dir.
@@ -77,6 +78,10 @@ func (e *Engine) open() error {
 		return err
 	}
 	if e.store, err = e.openStore(name); err != nil {
+		return err
+	}
+	e.storeDir, e.sorted = e.fs.PathJoin(e.opts.Dir, name), tables.New(e.fs, e.storeOpt.MakeReaderOptions())
+	if err := e.storeChanged(); err != nil {
 		return err
 	}
 	if err := e.readHeaders(); err != nil {
@@ -303,6 +308,9 @@ func (e *Engine) closeFiles() error {
 	e.stores.Lock()
 	store := e.store
 	if e.store = nil; store != nil {
+		if e.sorted != nil {
+			e.sorted.Drop()
+		}
 		err = errors.Join(err, e.readers.renew())
 	}
 	e.stores.Unlock()

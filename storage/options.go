@@ -45,10 +45,11 @@ type Options struct {
 
 	reserve     int64 // address space for rows; 0: all that can be used
 	mutant      mutants
-	sweepFields int // fields that a sweep removes at a time; 0: defaultSweepFields
-	dropRows    int // rows in memory that the collector drops at a time; 0: defaultDropRows
-	draftRows   int // from how many rows on an operation is a draft; 0: defaultDraftRows
-	pieceRows   int // that a draft reads or writes at a time; 0: defaultPieceRows
+	iterate     bool // cold rows are looked up by Pebble's iterators only
+	sweepFields int  // fields that a sweep removes at a time; 0: defaultSweepFields
+	dropRows    int  // rows in memory that the collector drops at a time; 0: defaultDropRows
+	draftRows   int  // from how many rows on an operation is a draft; 0: defaultDraftRows
+	pieceRows   int  // that a draft reads or writes at a time; 0: defaultPieceRows
 }
 
 const (
@@ -101,6 +102,7 @@ type mutants struct {
 	admitStale       bool // what a reader brings is admitted, however old
 	warmStale        bool // rows read ahead of a transaction count however old they are
 	oldReaders       bool // iterators from before an ingest go on being used
+	oldTables        bool // looks at tables go on without those of an ingest
 	flushPastCommit  bool // a generation is ingested before it is committed
 	headersMissing   bool // headers are not part of the generation
 	replayBelow      bool // recovery replays from the start of the log

@@ -43,6 +43,7 @@ func (e *Engine) storeOptions() *pebble.Options {
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(error) { e.stats.storeErrors.Add(1) },
 			DataCorruption:  e.noteDamage, // without one Pebble ends the process
+			CompactionEnd:   func(pebble.CompactionInfo) { e.changes.Add(1) },
 		},
 	}
 	for i := range o.Levels {

@@ -171,7 +171,7 @@ const few = 4
 // less than to run the operation a second time. Its slot is locked meanwhile; who could
 // wait for it would wait for this caller as well.
 func (e *Engine) looksAtOnce(tx *Tx) bool {
-	return tx.hurried && tx.attempts == 0 && len(tx.cold) == 0 && len(tx.loaded.rows) < few && e.disk.score.Load() <= missLimit
+	return tx.hurried && tx.attempts == 0 && len(tx.cold) == 0 && len(tx.loaded.rows) < few
 }
 
 // loadAtOnce looks up the few rows that a transaction found cold, and prepares it

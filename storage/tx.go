@@ -59,6 +59,7 @@ type Tx struct {
 
 	cold     []coldRow  // rows that must be loaded before Run can succeed
 	loaded   loadedRows // rows loaded for earlier runs
+	memory   []byte     // of those that were looked up where they were needed
 	warm     *Warm      // rows that were read ahead of it
 	attempts int
 	record   log.Record

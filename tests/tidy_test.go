@@ -42,6 +42,7 @@ var levels = []struct {
 	{"storage/effect", 1, 3},
 	{"storage/log", 1, 2},
 	{"storage/cache", 1, 2},
+	{"storage/tables", 1, 2},
 	{"storage/dump", 1, 2},
 	{"storage/format", 1, 1},
 	{"storage/listpack", 1, 1},
