@@ -306,7 +306,10 @@ func (e *Engine) ingest(g *generation) error {
 
 func (e *Engine) build(b *tableBuilder, g *generation) error {
 	ranges := mergedRanges(g.ranges)
-	for _, s := range g.slots {
+	for i, s := range g.slots {
+		if i+1 < len(g.slots) {
+			e.table.PrefetchFrozen(g.slots[i+1], g.slots[min(i+2, len(g.slots)-1)])
+		}
 		n := 0
 		for n < len(ranges) && slots.Slot(format.SlotOf(ranges[n].lo)) == s {
 			n++

@@ -104,6 +104,37 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+// BenchmarkSmall sets fields of many small hashes, with what the flusher does for them.
+func BenchmarkSmall(b *testing.B) {
+	e := benchEngine(b, log.EverySec)
+	op := &rowsBench{do: benchField}
+	rng := rand.New(rand.NewPCG(1, 1))
+	ss := []slots.Slot{0}
+	set := func(field int) {
+		op.key = fmt.Appendf(op.key[:0], "hash:%012d", rng.IntN(100_000))
+		op.name = fmt.Appendf(op.name[:0], "m%d", field)
+		ss[0] = slots.Of(op.key)
+		if _, err := e.Update(testNow, ss, op); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := range 1_000_000 {
+		set(i % 10)
+	}
+	if err := e.Flush(); err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	before := processorTime(b)
+	for i := range b.N {
+		set(10 + i%10)
+	}
+	if err := e.Flush(); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(processorTime(b)-before)/float64(b.N), "cpu-ns/op")
+}
+
 // BenchmarkRows is commands on one collection of 100,000 elements and more, with what the flusher does for them.
 func BenchmarkRows(b *testing.B) {
 	for _, c := range []struct {
@@ -145,6 +176,9 @@ func BenchmarkRows(b *testing.B) {
 			before := processorTime(b)
 			for range b.N {
 				step(c.write)
+			}
+			if err := e.Flush(); err != nil {
+				b.Fatal(err)
 			}
 			b.ReportMetric(float64(processorTime(b)-before)/float64(b.N), "cpu-ns/op")
 		})

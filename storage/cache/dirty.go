@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"cobble/slots"
 )
@@ -92,7 +93,11 @@ func (t *Table) Frozen(slot slots.Slot, f func(key, value []byte, absent bool) e
 		positions = append(positions, uint32(i))
 	}
 	var key []byte
-	for _, pos := range t.sorted(rows, positions) {
+	positions = t.sorted(rows, positions)
+	for i, pos := range positions {
+		if ahead := i + frozenAhead; ahead < len(positions) {
+			t.arena.prefetch(rows[positions[ahead]].off)
+		}
 		off := rows[pos].off
 		h := t.arena.header(off)
 		key = t.cfg.Layout.AppendKey(key[:0], slot, h.meta(), t.storedKey(off, h))
@@ -101,6 +106,23 @@ func (t *Table) Frozen(slot slots.Slot, f func(key, value []byte, absent bool) e
 		}
 	}
 	return nil
+}
+
+// frozenAhead is how many rows ahead of the one it is at Frozen asks the processor for.
+const frozenAhead = 8
+
+// PrefetchFrozen asks the processor for rows of slots for which Frozen will be called: those of next, and the list
+// of those of the one after it. As Frozen; it changes nothing.
+func (t *Table) PrefetchFrozen(next, after slots.Slot) {
+	const most = 64
+	p := 1 - t.parity.Load()
+	if rows := t.slots[after].dirty[p].rows; len(rows) > 0 {
+		PrefetchLine(unsafe.Pointer(&rows[0]))
+	}
+	rows := t.slots[next].dirty[p].rows
+	for i := range rows[:min(len(rows), most)] {
+		t.arena.prefetch(rows[i].off)
+	}
 }
 
 // HasFrozen says whether the cut generation has rows in the slot. As Frozen.

@@ -91,6 +91,13 @@ func (t *Table) PrefetchEntry(h Hint) {
 	}
 }
 
+// prefetch asks for the first lines of an entry.
+func (a *arena) prefetch(off uint32) {
+	start := unsafe.Pointer(a.word(off, 0))
+	PrefetchLine(start)
+	PrefetchLine(unsafe.Add(start, cacheLine))
+}
+
 // prefetchRest asks for what of a small entry is not in its first line, and for its
 // access word if that is elsewhere. The slot is locked.
 func (t *Table) prefetchRest(s *slotRows, off uint32) {

@@ -275,8 +275,10 @@ func (t *Table) overwrite(off uint32, h header, value []byte, absent bool) bool 
 	return true
 }
 
-// write appends an entry, clean and not linked. must lets the table exceed its
-// bound; without it off is 0 if there is no room.
+// write appends an entry, not linked. must lets the table exceed its bound; without
+// it off is 0 if there is no room. The entry counts as dead until the caller gives it
+// the header h, which says clean, or with another state: each time costs as much as
+// all the rest.
 func (t *Table) write(k Key, value []byte, absent, must bool) (off uint32, h header) {
 	if k.Meta {
 		h |= metaBit
@@ -301,14 +303,15 @@ func (t *Table) write(k Key, value []byte, absent, must bool) (off uint32, h hea
 		copy(t.arena.bytes(off, headerBytes, headerBytes+len(k.Bytes)), k.Bytes)
 		copy(t.arena.bytes(off, headerBytes+len(k.Bytes), size), value)
 	}
-	t.arena.setHeader(off, h)
 	return off, h
 }
 
 func (t *Table) link(s *slotRows, hash, off uint32) {
 	before := s.index.bytes
 	s.index.insert(hash, off)
-	t.index.Add(int64(s.index.bytes - before))
+	if grown := s.index.bytes - before; grown != 0 {
+		t.index.Add(int64(grown))
+	}
 }
 
 func (t *Table) unlink(s *slotRows, hash, off uint32) {
@@ -352,11 +355,12 @@ func (t *Table) Admit(k Key, value []byte, absent bool, epoch, now uint32) bool 
 	if off, _ := t.lookup(s, &k); off != 0 {
 		return false
 	}
-	off, _ := t.write(k, value, absent, false)
+	off, h := t.write(k, value, absent, false)
 	if off == 0 {
 		t.stats.refused.Add(1)
 		return false
 	}
+	t.arena.setHeader(off, h)
 	*t.arena.word(off, 1) = newAccess(now) &^ usedBit // on probation: one sweep takes it
 	t.link(s, k.Hash, off)
 	return true
