@@ -11,6 +11,11 @@ const (
 	BitOr
 	BitXor
 	BitNot // of one source
+	// Those of Redis 8.2, of the first source X and all others Y.
+	BitDiff  // in X and in no Y
+	BitDiff1 // in a Y and not in X
+	BitAndOr // in X and in a Y
+	BitOne   // in exactly one of all
 )
 
 // BitOp sets target to the combination of the source strings, the shorter ones
@@ -78,12 +83,25 @@ func (tx *Tx) combine(op BitOperation, to *Entry, entries []Entry, length int64)
 		n := int(min(ChunkSize, length-idx*ChunkSize))
 		build := appendZeros(tx.build[:0], n)
 		tx.build = build
+		var others []byte
+		if op >= BitDiff {
+			others = make([]byte, n)
+		}
 		for i := range readers {
 			row, err := readers[i].chunk(idx)
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
+			case op == BitOne:
+				countChunk(build, others, row)
+			case op >= BitDiff && i > 0:
+				combineChunk(BitOr, others, row, false)
+			default:
+				combineChunk(op, build, row, i == 0)
 			}
-			combineChunk(op, build, row, i == 0)
+		}
+		if op >= BitDiff {
+			finishChunk(op, build, others)
 		}
 		if to.Meta.Layout == format.Inline {
 			to.Meta.Inline = build
@@ -117,6 +135,30 @@ func combineChunk(op BitOperation, dst, source []byte, first bool) {
 	case op == BitXor:
 		for i, c := range source {
 			dst[i] ^= c
+		}
+	}
+}
+
+// countChunk counts a source: bits that one had are in once or, if others had them
+// too, in more as well.
+func countChunk(once, more, source []byte) {
+	for i, c := range source[:min(len(source), len(once))] {
+		more[i] |= once[i] & c
+		once[i] |= c
+	}
+}
+
+// finishChunk makes the result in dst of what it holds of the first source, or of
+// BitOne of all, and of the others.
+func finishChunk(op BitOperation, dst, others []byte) {
+	for i, y := range others {
+		switch op {
+		case BitDiff, BitOne:
+			dst[i] &^= y
+		case BitDiff1:
+			dst[i] = y &^ dst[i]
+		case BitAndOr:
+			dst[i] &= y
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package command
 
 import (
+	"strings"
+
 	"cobble/storage"
 )
 
@@ -144,8 +146,19 @@ func bitOp(c *Call, tx *storage.Tx) error {
 		if len(c.Args) != 4 {
 			return errBitNot
 		}
+	case fold(name, "DIFF"):
+		op = storage.BitDiff
+	case fold(name, "DIFF1"):
+		op = storage.BitDiff1
+	case fold(name, "ANDOR"):
+		op = storage.BitAndOr
+	case fold(name, "ONE"):
+		op = storage.BitOne
 	default:
 		return ErrSyntax
+	}
+	if (op == storage.BitDiff || op == storage.BitDiff1 || op == storage.BitAndOr) && len(c.Args) < 5 {
+		return Error("ERR BITOP " + strings.ToUpper(string(c.Args[1])) + " must be called with at least two source keys.")
 	}
 	n, err := tx.BitOp(op, c.Args[2], c.Args[3:])
 	c.Out.Int(n)

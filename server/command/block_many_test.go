@@ -286,3 +286,17 @@ func TestWaitersOfManyGroups(t *testing.T) {
 		t.Errorf("after the end of the stream %d were woken", len(order))
 	}
 }
+
+// "+" of a stream without entries waits for the next one, wherever IDs have got to.
+func TestReadLastWaits(t *testing.T) {
+	c := newCrowd(t, 0, nil)
+	c.do("XADD", "k", "5-5", "f", "v")
+	c.do("XDEL", "k", "5-5")
+	c.join("XREAD", "BLOCK", "0", "STREAMS", "k", "+")
+	c.ends(1, func() { c.do("XADD", "k", "6-1", "f", "v") })
+	call := c.calls[0]
+	call.Unpark()
+	if got := string(call.Out.Bytes()); got != "*1\r\n*2\r\n$1\r\nk\r\n*1\r\n*2\r\n$3\r\n6-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n" {
+		t.Errorf("%q", got)
+	}
+}

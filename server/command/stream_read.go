@@ -186,6 +186,11 @@ func (t *streamTurn) start(r *streamRead, id []byte) (err error) {
 		}
 		t.after = t.s.Last()
 		return nil
+	case "+":
+		if r.group != nil {
+			return Error("ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.")
+		}
+		return t.startLast()
 	case ">":
 		if r.group == nil {
 			return Error("ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.")
@@ -196,6 +201,20 @@ func (t *streamTurn) start(r *streamRead, id []byte) (err error) {
 	t.after, err = strictID(id, 0)
 	t.history = r.group != nil
 	return err
+}
+
+// startLast is the ID "+" (Redis 7.4): the last entry that is there, or if there is
+// none what comes next.
+func (t *streamTurn) startLast() error {
+	t.after = t.s.Last()
+	if !t.s.Live() {
+		return nil
+	}
+	w := t.s.Walk(storage.StreamID{}, format.MaxStreamID, true)
+	if w.Next() {
+		t.after, _ = w.ID().Prev() // 0-0 is no entry's
+	}
+	return w.Close()
 }
 
 // hasNew reports whether there is an entry to read, after those that the turns before take.
@@ -215,11 +234,11 @@ func (t *streamTurn) hasNew(count int64) (bool, error) {
 	return some, w.Close()
 }
 
-// pinTop replaces "$" by what it means now, for the command may run again later.
+// pinTop replaces "$", and "+" of a stream without entries, by what it means now, for the command may run again later.
 func (c *Call) pinTop(tx *storage.Tx, r *streamRead) {
 	first := len(c.Args) - len(r.ids)
 	for i, id := range r.ids {
-		if string(id) != "$" {
+		if string(id) != "$" && string(id) != "+" {
 			continue
 		}
 		s, err := tx.Stream(r.keys[i])

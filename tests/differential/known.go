@@ -73,6 +73,13 @@ var newer = []known{
 		},
 	},
 	{
+		name: "the last entry", commands: []string{"XREAD", "XREADGROUP"},
+		why: "newer versions take + for the last entry, and refuse it in XREADGROUP with a reason",
+		applies: func(args []string, oracle, subject reply) bool {
+			return slices.Contains(args, "+") && strings.HasPrefix(oracle.Text, "ERR Invalid stream ID") && !strings.HasPrefix(subject.Text, "ERR Invalid stream ID")
+		},
+	},
+	{
 		name: "unbalanced streams", commands: []string{"XREAD", "XREADGROUP"},
 		why: "7.2 names the command as it is called, and the ID that it may take",
 		applies: func(_ []string, oracle, subject reply) bool {

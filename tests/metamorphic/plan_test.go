@@ -103,6 +103,8 @@ SET $key $text IFNE $text GET
 DELIFEQ $key $text
 DELEX $key IFNE $text
 DIGEST $key
+BITOP DIFF $key $key $key
+BITOP ONE $key $key $key $key
 MSETEX 2 $key $text $key $text XX KEEPTTL
 MGET $key $key $key
 SETBIT $key $offset 1
