@@ -211,19 +211,9 @@ func (e *Engine) publishDraft(tx *Tx, d *draft) (LSN, chan struct{}, error) {
 	e.lockSlots(tx.slots)
 	defer e.unlockSlots(tx.slots)
 	defer tx.undoLeaves(0)
-	var lsn LSN
-	for _, s := range tx.slots {
-		st := &e.slots[s]
-		if st.busy != nil {
-			return 0, st.busy, nil
-		}
-		lsn = max(lsn, st.counters.LSN)
-	}
-	if e.closed.Load() {
-		return 0, nil, ErrClosed
-	}
-	if err := e.failure(); err != nil {
-		return 0, nil, err
+	lsn, busy, err := e.writable(tx.slots)
+	if busy != nil || err != nil {
+		return 0, busy, err
 	}
 	if d.broken.Load() {
 		return 0, nil, errBroken
@@ -250,7 +240,7 @@ func (e *Engine) publishDraft(tx *Tx, d *draft) (LSN, chan struct{}, error) {
 		tx.explain(d.mark, d.command...)
 	}
 	told := d.telling(tx)
-	lsn, err := e.commit(tx)
+	lsn, err = e.commit(tx)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -177,7 +177,7 @@ func (e *Engine) viewOnce(tx *Tx, slot slots.Slot, op Op) (LSN, chan struct{}, e
 }
 
 // Update runs op with the slots (ascending, usually one) locked for writing, at
-// time now (Unix milliseconds), and appends its effects to the log as one record.
+// time now (Unix milliseconds), and appends its effects to the log as one record, of which those of a draft come before it.
 // Nothing is changed when op fails. The effects must be Awaited with the returned
 // position before a reply leaves.
 func (e *Engine) Update(now int64, ss []slots.Slot, op Op) (LSN, error) {
@@ -208,21 +208,11 @@ func (e *Engine) updateOnce(tx *Tx, op Op) (LSN, chan struct{}, error) {
 	e.lockSlots(tx.slots)
 	defer e.unlockSlots(tx.slots)
 	defer tx.undoLeaves(0)
-	var lsn LSN
-	for _, s := range tx.slots {
-		st := &e.slots[s]
-		if st.busy != nil {
-			return 0, st.busy, nil
-		}
-		lsn = max(lsn, st.counters.LSN)
+	lsn, busy, err := e.writable(tx.slots)
+	if busy != nil || err != nil {
+		return 0, busy, err
 	}
-	if e.closed.Load() {
-		return 0, nil, ErrClosed
-	}
-	if err := e.failure(); err != nil {
-		return 0, nil, err
-	}
-	err := op.Run(tx)
+	err = op.Run(tx)
 	if err == nil {
 		err = tx.err
 	}
@@ -240,6 +230,22 @@ func (e *Engine) updateOnce(tx *Tx, op Op) (LSN, chan struct{}, error) {
 		e.serveWaiters(tx)
 	}
 	return lsn, nil, err
+}
+
+// writable returns the last position of slots that are locked for writing, what to wait for if one is being replaced, or
+// why nothing can be written.
+func (e *Engine) writable(ss []slots.Slot) (lsn LSN, busy chan struct{}, err error) {
+	for _, s := range ss {
+		st := &e.slots[s]
+		if st.busy != nil {
+			return 0, st.busy, nil
+		}
+		lsn = max(lsn, st.counters.LSN)
+	}
+	if e.closed.Load() {
+		return 0, nil, ErrClosed
+	}
+	return lsn, nil, e.failure()
 }
 
 // prepareRetry reports whether the transaction has to run again, after it has
