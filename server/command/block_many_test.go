@@ -216,7 +216,7 @@ func TestManyWaiters(t *testing.T) {
 			var a, b float64
 			for range 4 { // a busy machine may spoil a measurement, hardly four
 				a, b = each(few), each(many)
-				if b <= 10*max(a, 2000) {
+				if b <= 10*max(a, 2000) || raceEnabled { // the detector's own work is not judged
 					return
 				}
 			}
