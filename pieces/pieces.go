@@ -25,6 +25,10 @@ func Grow(b []byte, n int) []byte {
 	if cap(b)-len(b) >= n {
 		return b
 	}
+	return grow(b, n)
+}
+
+func grow(b []byte, n int) []byte {
 	if len(b) <= Size {
 		return slices.Grow(b, n)
 	}
@@ -35,6 +39,13 @@ func Grow(b []byte, n int) []byte {
 
 // Append is append.
 func Append(dst, src []byte) []byte {
+	if len(src) <= Size && cap(dst)-len(dst) >= len(src) {
+		return append(dst, src...)
+	}
+	return appendLong(dst, src)
+}
+
+func appendLong(dst, src []byte) []byte {
 	dst = Grow(dst, len(src))
 	from := len(dst)
 	dst = dst[:from+len(src)]
