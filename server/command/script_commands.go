@@ -156,9 +156,7 @@ FLUSH [ASYNC|SYNC]
 KILL
     Kill the currently executing Lua script.
 LOAD <script>
-    Load a script into the scripts cache without executing it.
-SHOW <sha1>
-    Show a script from the scripts cache.`
+    Load a script into the scripts cache without executing it.`
 
 // scripts writes the lines of INFO memory about scripts.
 func (b *infoText) scripts(e *Env) {
