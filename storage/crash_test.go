@@ -432,6 +432,9 @@ func (r *crashRun) logged(ss []slots.Slot, op func(*Tx) error) error {
 		if len(tx.cold) > 0 {
 			return errCold
 		}
+		if ev.payload = nil; tx.frozen != nil {
+			return nil // heard is told of its records
+		}
 		ev.payload, ev.deltas = bytes.Clone(tx.writes.payload()), nil
 		for i := range tx.writes.ops {
 			tx.deltaOf(slots.Slot(format.SlotOf(tx.writes.keyOf(tx.writes.ops[i]))))
@@ -497,10 +500,11 @@ func (r *crashRun) between(s slots.Slot, lsn LSN) {
 	}
 }
 
-// draft makes an object in several records: its directory row says how many rows it has.
+// draft makes an object in several records, or in one when it was ended too often: its directory row says how many rows
+// it has.
 func (r *crashRun) draft(s slots.Slot, rng *rand.Rand) error {
 	rows, name := 1+rng.IntN(20), fmt.Appendf(nil, "draft-%d", rng.Uint64())
-	_, err := r.e.Update(testNow, []slots.Slot{s}, OpFunc(func(tx *Tx) error {
+	return r.logged([]slots.Slot{s}, func(tx *Tx) error {
 		tx.InPieces([][]byte{name}, nil)
 		if err := tx.Long(int64(rows)+1, 0); err != nil {
 			return err
@@ -511,13 +515,13 @@ func (r *crashRun) draft(s slots.Slot, rng *rand.Rand) error {
 		}
 		tx.putRow(directoryKey(s, oid), fmt.Appendf(nil, "draft %d", rows))
 		tx.deltaOf(s).keys++
-		if tx.frozen == nil {
-			return errors.New("too many drafts were broken")
+		if tx.frozen != nil {
+			tx.frozen.use(s, oid)
+		} else if tx.drafts < maxDrafts {
+			return errors.New("a long operation was not made a draft")
 		}
-		tx.frozen.use(s, oid)
 		return nil
-	}))
-	return err
+	})
 }
 
 // wholeDrafts is what holds of a slot at any moment: what has a directory row is there.
@@ -553,6 +557,7 @@ func (r *crashRun) sweep(image linkFS) error {
 	defer func() { e.log.Commit(e.log.End()) }()
 	all := slots.Full()
 	for more := true; more; {
+		e.log.Commit(e.log.End()) // or the collector may wait for the flusher, which waits for that
 		if more, err = e.CollectGarbage(testNow, &all); err != nil {
 			return err
 		}
