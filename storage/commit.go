@@ -93,7 +93,7 @@ func (tx *Tx) fillRecord(rec *log.Record) {
 		slices.SortFunc(tx.deltas, func(a, b delta) int { return int(a.slot) - int(b.slot) })
 	}
 	deltas := rec.Deltas[:0]
-	grows := false
+	grows := tx.piece // its rows count for no key yet
 	for i := range tx.deltas {
 		d := &tx.deltas[i]
 		c := &tx.engine.slots[d.slot].counters

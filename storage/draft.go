@@ -295,6 +295,7 @@ func (d *draft) update(slot slots.Slot, f func(tx *Tx)) error {
 			return errBroken
 		}
 		f(tx)
+		tx.piece = true
 		tx.explain(0) // no key has what it changes
 		told = d.telling(tx)
 		return nil

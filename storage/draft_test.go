@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 
 	"cobble/slots"
@@ -182,6 +183,7 @@ func TestCopyInPiecesEndsHalfway(t *testing.T) {
 	}{
 		"a follower":              {func(e *Engine) { e.SetFollower(true) }, ErrFollower},
 		"a follower for a moment": {func(e *Engine) { e.SetFollower(true); e.SetFollower(false) }, nil},
+		"a disk that is full":     {func(e *Engine) { e.full.Store(true) }, ErrDiskFull},
 		"a slot that is emptied": {func(e *Engine) {
 			if _, err := e.FlushSlots(testNow, all); err != nil {
 				panic(err)
@@ -193,9 +195,13 @@ func TestCopyInPiecesEndsHalfway(t *testing.T) {
 			defer e.Close()
 			fillSet(t, e, "{a}from", 0, draftMembers)
 			during(e, 5, func() { end.f(e) })
+			before := e.log.End()
 			_, err := inPieces(e, []string{"{a}from", "{a}to"}, copyOp("{a}from", "{a}to"))
 			if !errors.Is(err, end.want) {
 				t.Fatal(err)
+			}
+			if n := len(records(t, e, before)); n > 7 && errors.Is(err, ErrDiskFull) {
+				t.Errorf("%d records are written though the disk is full", n)
 			}
 			e.SetFollower(false)
 			want := int64(draftMembers)
@@ -207,7 +213,7 @@ func TestCopyInPiecesEndsHalfway(t *testing.T) {
 			}
 			sweepAll(t, e)
 			keys := 2
-			if name == "a follower" {
+			if name == "a follower" || err == ErrDiskFull {
 				keys = 1
 			} else if err != nil {
 				keys = 0
@@ -337,5 +343,83 @@ func TestDropInPieces(t *testing.T) {
 	sweepAll(t, e)
 	if n := elementRows(t, e, slot); n != draftMembers || countSet(t, e, "{a}kept") != draftMembers {
 		t.Errorf("%d rows are left, want %d", n, draftMembers)
+	}
+}
+
+// TestDraftsOfOneAnothersKeys: drafts that read what others write, and the other way round, end one behind the other, and
+// so does what waits for their keys.
+func TestDraftsOfOneAnothersKeys(t *testing.T) {
+	e := openTest(t, draftOptions(t, mutants{}))
+	defer e.Close()
+	fillSet(t, e, "{a}1", 0, draftMembers)
+	fillSet(t, e, "{a}2", draftMembers, 2*draftMembers)
+	union := func(to string, from ...string) func(tx *Tx) error {
+		return func(tx *Tx) error {
+			sets := make([]Set, len(from))
+			var rows int64
+			for i, key := range from {
+				var err error
+				if sets[i], err = tx.Set([]byte(key)); err != nil {
+					return err
+				}
+				rows += sets[i].Len()
+			}
+			if err := tx.Long(rows, 0); err != nil {
+				return err
+			}
+			_, err := tx.StoreUnion([]byte(to), sets)
+			return err
+		}
+	}
+	copied := func(from, to string) func(tx *Tx) error {
+		return func(tx *Tx) error {
+			_, err := tx.Copy([]byte(from), []byte(to), true)
+			return err
+		}
+	}
+	var work sync.WaitGroup
+	for _, op := range []struct {
+		keys []string
+		f    func(tx *Tx) error
+	}{
+		{[]string{"{a}1", "{a}1", "{a}2"}, union("{a}1", "{a}1", "{a}2")},
+		{[]string{"{a}2", "{a}1", "{a}2"}, union("{a}2", "{a}1", "{a}2")},
+		{[]string{"{a}1", "{a}2"}, copied("{a}1", "{a}2")},
+		{[]string{"{a}2", "{a}1"}, copied("{a}2", "{a}1")},
+	} {
+		work.Go(func() {
+			for range 5 {
+				if _, err := inPieces(e, op.keys, op.f); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	work.Go(func() {
+		for i := range 50 {
+			fillSet(t, e, "{a}1", i, i+1)
+			fillSet(t, e, "{a}2", i, i+1)
+			countSet(t, e, "{a}1")
+		}
+	})
+	work.Go(func() {
+		all := slots.Full()
+		for range 50 {
+			if _, err := e.CollectGarbage(testNow, &all); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	work.Wait()
+	one, two := countSet(t, e, "{a}1"), countSet(t, e, "{a}2")
+	if one < draftMembers || two < draftMembers {
+		t.Errorf("%d and %d members", one, two)
+	}
+	sweepAll(t, e)
+	if n := elementRows(t, e, slots.Of([]byte("{a}1"))); int64(n) != one+two {
+		t.Errorf("%d element rows are left, of %d members", n, one+two)
+	}
+	if n := len(e.holds.keys); n != 0 || e.holds.count.Load() != 0 || e.drafts.count.Load() != 0 || e.watch.count.Load() != 0 {
+		t.Errorf("%d keys are held in the end", n)
 	}
 }

@@ -74,6 +74,7 @@ type Tx struct {
 	drafts  int          // that it has begun
 	draft   *draft       // that it is about to become
 	frozen  *draft       // that it is: no slot is locked
+	piece   bool         // it is a part of a draft
 }
 
 // restart forgets what a run did, but not what was loaded for it.
@@ -88,7 +89,7 @@ func (tx *Tx) restart() {
 	}
 	tx.scored, tx.texts = tx.scored[:0], tx.texts[:0]
 	tx.stream.tx = nil
-	tx.unordered = false
+	tx.unordered, tx.piece = false, false
 }
 
 type delta struct {

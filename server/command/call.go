@@ -265,11 +265,17 @@ func (c *Call) goInPieces(tx *storage.Tx) {
 	for i, at := range c.keys {
 		keys[i] = c.Args[at]
 	}
+	open := c.view().IsOpen(c.route.Slot)
 	tx.InPieces(keys, func() error {
-		if view := c.view(); !view.Serves(c.route.Slot) && !view.IsOpen(c.route.Slot) {
-			return slots.Route(view, c.route)
+		view := c.viewAt(c.Env.Process.Micros() / 1000)
+		if view.Serves(c.route.Slot) {
+			return nil
 		}
-		return nil
+		route := c.route
+		if route.Present, route.Missing = len(keys), 0; !open { // a key that it makes may be the new owner's by now
+			route.Present, route.Missing = 1, len(keys)
+		}
+		return slots.Route(view, route)
 	})
 }
 
@@ -286,9 +292,12 @@ func (c *Call) takeTurn(tx *storage.Tx) {
 // view is who serves which slot, to route by. Once ServeUntil is past it says that
 // the cluster is down: who was paused, or has not thought for long, does not know
 // whether others have taken its slots over meanwhile.
-func (c *Call) view() *slots.View {
+func (c *Call) view() *slots.View { return c.viewAt(c.Now) }
+
+// viewAt is view at a time in Unix milliseconds, which may be later than the command's.
+func (c *Call) viewAt(now int64) *slots.View {
 	view := c.Env.View.Load()
-	if until := c.Env.ServeUntil.Load(); until != 0 && c.Now > until && view.Enabled {
+	if until := c.Env.ServeUntil.Load(); until != 0 && now > until && view.Enabled {
 		return lapsed(view)
 	}
 	return view
