@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"cobble/slots"
 )
 
 // many is one element more than a command may write in one record when it need not.
@@ -81,4 +83,66 @@ func TestLongCommands(t *testing.T) {
 	p.same("COPY {k}d {k}e")
 	p.same("EXEC")
 	p.same("DEBUG DIGEST-VALUE {k}d {k}e")
+}
+
+// TestLongCommandOfASlotThatLeaves: what has come to pass with its slot before the last record is heeded, as of then.
+func TestLongCommandOfASlotThatLeaves(t *testing.T) {
+	c, do := newRunner(t)
+	view := &slots.View{Enabled: true, Primary: slots.NoNode, Nodes: make([]slots.Node, 2)}
+	c.Env.View.Store(view)
+	args := []string{"SADD", "{k}from"}
+	for i := range many {
+		args = append(args, fmt.Sprintf("m%d", i))
+	}
+	do(args...)
+	of := slots.Of([]byte("k"))
+	micros, calls, last, at := c.Env.Process.Micros, 0, 0, 0
+	var change func()
+	c.Env.Process.Micros = func() int64 {
+		if calls++; c.Env.Engine.Stats().Drafts == 0 {
+			last = calls
+		}
+		if calls == at {
+			change()
+		}
+		return micros()
+	}
+	if got := do("COPY", "{k}from", "{k}to"); got != ":1\r\n" || last == 0 || c.Env.Engine.Stats().Drafts != 1 {
+		t.Fatalf("%q, %d times asked for the time", got, last)
+	}
+	do("DEL", "{k}to")
+	at = last
+	for name, test := range map[string]struct {
+		change func()
+		want   string
+	}{
+		"its new owner has it": {func() {
+			moved := *view
+			moved.Owner[of] = 1
+			c.Env.View.Store(&moved)
+		}, "-MOVED "},
+		"it begins to leave": {func() {
+			leaves := *view
+			leaves.Migrating = map[slots.Slot]uint16{of: 1}
+			c.Env.View.Store(&leaves)
+		}, "-TRYAGAIN "},
+		"another slot begins to leave": {func() {
+			leaves := *view
+			leaves.Migrating = map[slots.Slot]uint16{of + 1: 1}
+			c.Env.View.Store(&leaves)
+		}, ":1"},
+		"the node has slept": {func() { c.Env.ServeUntil.Store(1) }, "-CLUSTERDOWN "},
+	} {
+		calls, change = 0, test.change
+		if got := do("COPY", "{k}from", "{k}to"); !strings.HasPrefix(got, test.want) {
+			t.Errorf("%s: %q, want %s", name, got, test.want)
+		}
+		c.Env.View.Store(view)
+		c.Env.ServeUntil.Store(0)
+		whole := fmt.Sprintf(":%d\r\n", many)
+		if got := do("SCARD", "{k}to"); (got == whole) != (test.want == ":1") || got != whole && got != ":0\r\n" {
+			t.Errorf("%s: the copy has %q", name, got)
+		}
+		do("DEL", "{k}to")
+	}
 }
