@@ -39,8 +39,8 @@ type connection interface {
 
 // outputWatch is what the output limits look at.
 type outputWatch struct {
-	pending   atomic.Int64 // reply bytes that the socket has not taken yet
-	softSince atomic.Int64 // Unix milliseconds since pending exceeds the soft limit, 0 if it does not
+	pending   *atomic.Int64 // reply bytes that the socket has not taken yet: Client.Unsent
+	softSince atomic.Int64  // Unix milliseconds since pending exceeds the soft limit, 0 if it does not
 }
 
 func (w *outputWatch) watch() *outputWatch { return w }
@@ -50,7 +50,7 @@ func (c *conn) name() string { return c.session.client.Addr }
 func (c *conn) class() config.Class { return classOf(c.session.client) }
 
 func newConn(srv *Server, nc net.Conn, client *command.Client) *conn {
-	c := &conn{srv: srv, net: nc, stop: make(chan struct{})}
+	c := &conn{srv: srv, net: nc, stop: make(chan struct{}), outputWatch: outputWatch{pending: &client.Unsent}}
 	client.Kill = c.kill
 	client.Notify = func() { go c.mail() }
 	c.session = session{srv: srv, client: client, call: command.NewCall(srv.env, client)}

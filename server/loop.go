@@ -113,7 +113,7 @@ func (l *loop) take(nc net.Conn, client *command.Client) bool {
 		return false
 	}
 	syscall.CloseOnExec(fd)
-	c := &loopConn{loop: l, fd: fd, stop: make(chan struct{})}
+	c := &loopConn{loop: l, fd: fd, stop: make(chan struct{}), outputWatch: outputWatch{pending: &client.Unsent}}
 	client.Kill, client.FD = c.kill, fd
 	client.Notify = func() { l.post(func() { l.mail(c) }) }
 	c.session = session{srv: l.srv, client: client, call: command.NewCall(l.srv.env, client)}
@@ -352,7 +352,7 @@ func (l *loop) advance(c *loopConn, now int64) {
 				return // send goes on with it
 			}
 		case stepLater:
-			l.report(c, true)
+			l.report(c, !s.call.Brief)
 			l.leave(c)
 			return
 		case stepHandOver:
@@ -487,6 +487,8 @@ func (l *loop) drop(c *loopConn) {
 
 func (l *loop) closed(c *loopConn) {
 	syscall.Close(c.fd)
+	l.srv.unused.Add(int64(c.unsent.size + c.session.call.Out.Len() + c.session.in.Buffered()))
+	c.unsent = outbox{}
 	l.endSession(c)
 }
 

@@ -39,7 +39,7 @@ func (l *loop) sendRound() {
 				c.queued = false
 				l.drop(c)
 			}
-			l.dirty = l.dirty[:0]
+			l.clearDirty()
 			return
 		}
 	}
@@ -67,6 +67,12 @@ func (l *loop) sendRound() {
 		l.settle(c)
 		c.session.client.ReleaseMail()
 	}
+	l.clearDirty()
+}
+
+// clearDirty forgets the connections as well: one that is closed may hold much.
+func (l *loop) clearDirty() {
+	clear(l.dirty)
 	l.dirty = l.dirty[:0]
 }
 
@@ -93,7 +99,11 @@ func (l *loop) send(c *loopConn) bool {
 
 // settle asks epoll for what the connection waits for now.
 func (l *loop) settle(c *loopConn) {
-	c.pending.Store(int64(c.unsent.size))
+	unsent := c.unsent.size
+	if !c.busy {
+		unsent += c.session.call.Out.Len() // which waits for the outbox to be empty
+	}
+	c.pending.Store(int64(unsent))
 	var events uint32
 	switch {
 	case c.busy && (c.growing || c.session.call.Brief):

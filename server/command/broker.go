@@ -323,7 +323,7 @@ func (c *Client) TakeMail() []byte {
 }
 
 // holdMail keeps messages back until the reply to the command that runs now is sent: what it says of a key that the
-// client caches is older than a message that the key has changed.
+// client caches is older than a message that the key has changed, and nothing is heard before the reply to SUBSCRIBE.
 func (c *Client) holdMail() {
 	c.box.mu.Lock()
 	c.box.held = true

@@ -24,6 +24,8 @@ type Client struct {
 
 	// Kill closes the connection; any goroutine may call it, more than once.
 	Kill func()
+	// Unsent is how many bytes of replies the socket has not taken yet. The driver sets it.
+	Unsent atomic.Int64
 	// Closing is set when the connection is to be closed after the replies are out.
 	Closing bool
 
@@ -63,7 +65,6 @@ type clientInfo struct {
 	lastCommand               *Command
 	queryBytes, queryFree     int
 	argBytes                  int
-	outBytes                  int
 	multiLen                  int // -1 outside MULTI
 	watching                  int
 	blocked, readOnly         bool
@@ -84,7 +85,6 @@ type Round struct {
 	Now                         int64 // Unix milliseconds
 	Proto                       int
 	QueryBytes, QueryFree       int
-	OutBytes                    int
 	BytesIn, BytesOut, Executed int64 // since the last report
 	Blocked                     bool
 }
@@ -98,7 +98,7 @@ func (c *Client) Report(r Round, last *Command) {
 	if last != nil {
 		i.lastCommand = last
 	}
-	i.queryBytes, i.queryFree, i.outBytes = r.QueryBytes, r.QueryFree, r.OutBytes
+	i.queryBytes, i.queryFree = r.QueryBytes, r.QueryFree
 	i.multiLen, i.watching = -1, len(c.multi.watched)
 	if c.multi.on {
 		i.multiLen = len(c.multi.queue)

@@ -18,15 +18,15 @@ func (c *Client) line(b *strings.Builder, now int64, e *Env) {
 	letters, redirect := e.Tracking.shown(c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := &c.info
+	i, unsent := &c.info, c.Unsent.Load()
 	command := "NULL"
 	if i.lastCommand != nil {
 		command = i.lastCommand.FullName()
 	}
 	fmt.Fprintf(b, "id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=0 sub=%d psub=%d ssub=%d multi=%d watch=%d "+
-		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=0 rbs=%d rbp=%d obl=%d oll=0 omem=%d tot-mem=%d events=r cmd=%s user=%s redir=%d resp=%d lib-name=%s lib-ver=%s io-thread=0 tot-net-in=%d tot-net-out=%d tot-cmds=%d capa=%s\n",
+		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=0 rbs=0 rbp=0 obl=0 oll=%d omem=%d tot-mem=%d events=r cmd=%s user=%s redir=%d resp=%d lib-name=%s lib-ver=%s io-thread=0 tot-net-in=%d tot-net-out=%d tot-cmds=%d capa=%s\n",
 		c.ID, c.Addr, c.LocalAddr, c.FD, i.name, (now-c.Created)/1000, max(now-i.lastActive, 0)/1000, c.flags(letters), subs[topicChannel], subs[topicPattern], subs[topicShard], i.multiLen, i.watching,
-		i.queryBytes, i.queryFree, i.argBytes, i.outBytes, i.outBytes, i.outBytes, i.outBytes, i.queryBytes+i.queryFree+i.outBytes+i.argBytes,
+		i.queryBytes, i.queryFree, i.argBytes, min(unsent, 1), unsent, int64(i.queryBytes+i.queryFree+i.argBytes)+unsent,
 		command, c.user.Load().Name(), redirect, i.proto, i.libName, i.libVersion, i.netIn, i.netOut, i.commands, i.capa)
 }
 

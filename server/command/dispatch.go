@@ -33,6 +33,7 @@ func (c *Call) Execute(args [][]byte) {
 		return
 	}
 	if c.Cmd.Flags&DenyOOM != 0 && c.Env.Evictor.over() {
+		c.Brief = true
 		c.Later = c.afterEviction
 		return
 	}

@@ -109,7 +109,7 @@ func infoClients(c *Call, b *infoText) {
 	for _, client := range c.Env.Clients.All() {
 		client.mu.Lock()
 		maxIn = max(maxIn, int64(client.info.queryBytes+client.info.queryFree))
-		maxOut = max(maxOut, int64(client.info.outBytes))
+		maxOut = max(maxOut, client.Unsent.Load())
 		if client.info.watching > 0 {
 			watching++
 		}

@@ -30,7 +30,7 @@ func (c *Call) memory() memoryParts {
 	for _, client := range e.Clients.All() {
 		client.mu.Lock()
 		i := &client.info
-		p.clients += int64(i.queryBytes + i.queryFree + i.outBytes + i.argBytes)
+		p.clients += int64(i.queryBytes+i.queryFree+i.argBytes) + client.Unsent.Load()
 		client.mu.Unlock()
 	}
 	if e.Cluster != nil && e.Cluster.Links != nil {

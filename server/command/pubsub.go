@@ -67,6 +67,7 @@ func listenTo(kind topicKind) func(*Call) error {
 				return err
 			}
 		}
+		c.Client.holdMail() // the first message comes behind the reply
 		for _, topic := range c.Args[1:] {
 			n := c.Env.Broker.subscribe(c.Client, kind, string(topic))
 			c.confirm(topicWords[kind].subscribe, topic, n)
@@ -207,6 +208,7 @@ func monitor(c *Call) error {
 	if c.inExec {
 		return Error("ERR MONITOR isn't allowed for DENY BLOCKING client")
 	}
+	c.Client.holdMail() // the first line comes behind the reply
 	c.Client.monitors.Store(true)
 	c.Env.Broker.monitor(c.Client)
 	c.Out.OK()

@@ -419,7 +419,7 @@ func (c *Call) serveForScript(args [][]byte) []byte {
 	c.inExec = true
 	c.Out.SetProto(2)
 	c.serveQueued(queued{cmd, args})
-	reply := bytes.Clone(c.Out.Bytes()[from:])
+	reply := bytes.Clone(c.Out.Since(from))
 	c.Out.CutTo(from)
 	c.Out.SetProto(proto)
 	c.Cmd, c.Args, c.inExec = outer, outerArgs, inExec

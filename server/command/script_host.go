@@ -164,7 +164,7 @@ func (h *scriptHost) keyed(cmd *Command, args [][]byte, proto int) ([]byte, erro
 		return errorReply(err), nil
 	}
 	h.wrote = h.wrote || write
-	reply := c.Out.Bytes()[from:]
+	reply := c.Out.Since(from)
 	c.Out.CutTo(from)
 	return reply, nil
 }
@@ -179,7 +179,7 @@ func (h *scriptHost) serve(cmd *Command, args [][]byte, proto int) ([]byte, erro
 		defer c.Out.SetProto(c.Out.Proto())
 		c.Out.SetProto(proto)
 		err := cmd.Serve(c)
-		reply := c.Out.Bytes()[from:]
+		reply := c.Out.Since(from)
 		c.Out.CutTo(from)
 		switch {
 		case err != nil:
@@ -187,7 +187,7 @@ func (h *scriptHost) serve(cmd *Command, args [][]byte, proto int) ([]byte, erro
 		case cmd.Name == "dbsize" && h.tx != nil: // what the script itself made and deleted counts
 			n, _ := storage.ParseInt(reply[1 : len(reply)-2])
 			c.Out.Int(n + h.tx.KeysAdded())
-			reply = c.Out.Bytes()[from:]
+			reply = c.Out.Since(from)
 			c.Out.CutTo(from)
 		}
 		return reply, nil

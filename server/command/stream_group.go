@@ -484,7 +484,7 @@ func (c *Call) autoclaim(s *storage.Stream, g *storage.Group, to *storage.Consum
 		count--
 	}
 	c.Out.ArrayAt(head, int(n))
-	cursor := append([]byte(nil), c.Out.Bytes()[head:]...)
+	cursor := append([]byte(nil), c.Out.Since(head)...)
 	c.Out.CutTo(head)
 	c.streamID(next)
 	c.Out.Raw(cursor)

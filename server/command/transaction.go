@@ -472,7 +472,7 @@ func (x *execution) once(i int, q queued) {
 	}
 	from := c.Out.Len()
 	c.serveQueued(q)
-	x.replies[i] = slices.Clone(c.Out.Bytes()[from:])
+	x.replies[i] = slices.Clone(c.Out.Since(from))
 }
 
 // keyed runs one command. Its error is its reply, and takes back its writes

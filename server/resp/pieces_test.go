@@ -45,6 +45,9 @@ func TestRepliesInPieces(t *testing.T) {
 				w.Bulk(text[:n])
 				want = fmt.Appendf(want, "$%d\r\n%s\r\n", n, text[:n])
 			}
+			if from := rng.IntN(len(want) + 1); at%4 == 0 && !bytes.Equal(w.Since(from), want[from:]) {
+				t.Fatalf("what was written since %d bytes is not what was written", from)
+			}
 			if w.Len() != len(want) {
 				t.Fatalf("%d bytes, not %d", w.Len(), len(want))
 			}
@@ -78,6 +81,17 @@ func TestLongReplyIsNotCopied(t *testing.T) {
 	}
 	if room > w.Len()+w.Len()/4 {
 		t.Errorf("%d bytes take %d", w.Len(), room)
+	}
+	w.Bulk(bytes.Repeat(value, pieceBytes/50))
+	for range 10 { // more than there is room for behind it
+		w.OK()
+		w.Null()
+		w.Error("ERR no")
+		w.Status("QUEUED")
+		w.Bool(true)
+	}
+	if n := len(w.Piece(w.Pieces() - 1)); n > 1000 {
+		t.Errorf("small replies behind a large one are in a piece of %d bytes", n)
 	}
 	n, pieces := w.Len(), w.Detach()
 	for _, piece := range pieces {

@@ -71,6 +71,22 @@ func (w *Writer) Bytes() []byte {
 	return w.buf
 }
 
+// Since returns what was written since Len returned from, in one piece, and leaves what
+// stands before it where it is. It is valid until the next write.
+func (w *Writer) Since(from int) []byte {
+	if from >= w.size {
+		return w.buf[from-w.size:]
+	}
+	all := make([]byte, 0, w.Len()-from)
+	for i := range w.Pieces() {
+		piece := w.Piece(i)
+		skip := min(from, len(piece))
+		from -= skip
+		all = pieces.Append(all, piece[skip:])
+	}
+	return all
+}
+
 // Pieces returns in how many pieces the replies are, at least one.
 func (w *Writer) Pieces() int { return len(w.full) + 1 }
 
@@ -126,14 +142,23 @@ func (w *Writer) Raw(b []byte) {
 }
 
 // OK writes +OK.
-func (w *Writer) OK() { w.buf = append(w.buf, "+OK\r\n"...) }
+func (w *Writer) OK() {
+	w.turn()
+	w.buf = append(w.buf, "+OK\r\n"...)
+}
 
 // Status writes a simple string; s has no CR or LF.
-func (w *Writer) Status(s string) { w.buf = redcon.AppendString(w.buf, s) }
+func (w *Writer) Status(s string) {
+	w.turn()
+	w.buf = redcon.AppendString(w.buf, s)
+}
 
 // Error writes an error reply: text begins with its code ("ERR …"). Line ends around it are dropped, those in it
 // become spaces.
-func (w *Writer) Error(text string) { w.buf = redcon.AppendError(w.buf, strings.Trim(text, "\r\n")) }
+func (w *Writer) Error(text string) {
+	w.turn()
+	w.buf = redcon.AppendError(w.buf, strings.Trim(text, "\r\n"))
+}
 
 // Int writes an integer.
 func (w *Writer) Int(n int64) {
@@ -198,6 +223,7 @@ func (w *Writer) null(resp2 string) {
 	if w.resp3 {
 		resp2 = "_\r\n"
 	}
+	w.turn()
 	w.buf = append(w.buf, resp2...)
 }
 
@@ -264,6 +290,7 @@ func (w *Writer) Push(n int) {
 
 // Bool writes a boolean: in RESP2 the integer 0 or 1.
 func (w *Writer) Bool(b bool) {
+	w.turn()
 	switch {
 	case w.resp3 && b:
 		w.buf = append(w.buf, "#t\r\n"...)
@@ -281,6 +308,7 @@ func (w *Writer) Double(f float64) {
 	var room [32]byte
 	text := AppendDouble(room[:0], f)
 	if w.resp3 {
+		w.turn()
 		w.buf = append(w.buf, ',')
 		w.buf = append(w.buf, text...)
 		w.buf = append(w.buf, '\r', '\n')
@@ -295,6 +323,7 @@ func (w *Writer) BigNumber(digits string) {
 		w.BulkString(digits)
 		return
 	}
+	w.turn()
 	w.buf = append(w.buf, '(')
 	w.buf = append(w.buf, digits...)
 	w.buf = append(w.buf, '\r', '\n')
