@@ -98,6 +98,7 @@ func TestLongCommandOfASlotThatLeaves(t *testing.T) {
 	of := slots.Of([]byte("k"))
 	micros, calls, last, at := c.Env.Process.Micros, 0, 0, 0
 	var change func()
+	var slept int64 // µs
 	c.Env.Process.Micros = func() int64 {
 		if calls++; c.Env.Engine.Stats().Drafts == 0 {
 			last = calls
@@ -105,7 +106,7 @@ func TestLongCommandOfASlotThatLeaves(t *testing.T) {
 		if calls == at {
 			change()
 		}
-		return micros()
+		return micros() + slept
 	}
 	if got := do("COPY", "{k}from", "{k}to"); got != ":1\r\n" || last == 0 || c.Env.Engine.Stats().Drafts != 1 {
 		t.Fatalf("%q, %d times asked for the time", got, last)
@@ -131,7 +132,10 @@ func TestLongCommandOfASlotThatLeaves(t *testing.T) {
 			leaves.Migrating = map[slots.Slot]uint16{of + 1: 1}
 			c.Env.View.Store(&leaves)
 		}, ":1"},
-		"the node has slept": {func() { c.Env.ServeUntil.Store(1) }, "-CLUSTERDOWN "},
+		"the node has slept": {func() {
+			c.Env.ServeUntil.Store(micros()/1000 + 10_000)
+			slept = 20_000_000
+		}, "-CLUSTERDOWN "},
 	} {
 		calls, change = 0, test.change
 		if got := do("COPY", "{k}from", "{k}to"); !strings.HasPrefix(got, test.want) {
@@ -139,6 +143,7 @@ func TestLongCommandOfASlotThatLeaves(t *testing.T) {
 		}
 		c.Env.View.Store(view)
 		c.Env.ServeUntil.Store(0)
+		slept = 0
 		whole := fmt.Sprintf(":%d\r\n", many)
 		if got := do("SCARD", "{k}to"); (got == whole) != (test.want == ":1") || got != whole && got != ":0\r\n" {
 			t.Errorf("%s: the copy has %q", name, got)
