@@ -158,6 +158,17 @@ type slotFacts struct {
 
 const goneRow = "\x00gone"
 
+// learn notes that the long-lived rows of a slot are those of rows.
+func (f *slotFacts) learn(s slots.Slot, rows map[string]string) {
+	for i := range crashRows {
+		key := string(liveKey(s, i))
+		f.rows[key] = goneRow
+		if value, ok := rows[key]; ok {
+			f.rows[key] = value
+		}
+	}
+}
+
 func (r *crashRun) fail(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -200,6 +211,7 @@ func (r *crashRun) round() error {
 	r.events, r.facts = nil, map[slots.Slot]*slotFacts{}
 	for _, s := range crashSlots {
 		r.facts[s] = &slotFacts{rows: map[string]string{}}
+		r.facts[s].learn(s, r.base[s].rows)
 	}
 	var err error
 	if r.e, err = Open(r.options()); err != nil {
@@ -702,18 +714,21 @@ func (r *crashRun) dropObject(tx *Tx, s slots.Slot, rng *rand.Rand) error {
 }
 
 // doubt forgets the facts of slots that a barrier is about to change. The result
-// ends the doubt.
-func (r *crashRun) doubt(ss []slots.Slot) func() {
+// ends the doubt: the rows are those of the barrier if nobody has changed them since.
+func (r *crashRun) doubt(ss []slots.Slot) func(*event) {
 	for _, s := range ss {
 		r.facts[s].barrier.Store(true)
 		r.e.table.Lock(s)
 		clear(r.facts[s].rows)
 		r.e.table.Unlock(s)
 	}
-	return func() {
+	return func(ev *event) {
 		for _, s := range ss {
 			r.e.table.Lock(s)
 			clear(r.facts[s].rows)
+			if r.e.slots[s].counters.LSN == ev.lsn {
+				r.facts[s].learn(s, ev.imported)
+			}
 			r.facts[s].barrier.Store(false)
 			r.e.table.Unlock(s)
 		}
@@ -725,7 +740,7 @@ func (r *crashRun) excise(ss []slots.Slot) error {
 		return nil
 	}
 	defer r.barrierDone()
-	defer r.doubt(ss)()
+	end := r.doubt(ss)
 	var set slots.Set
 	for _, s := range ss {
 		set.Add(s)
@@ -734,7 +749,9 @@ func (r *crashRun) excise(ss []slots.Slot) error {
 	if err != nil {
 		return err
 	}
-	r.add(&event{lsn: lsn, kind: log.KindExcise, slots: ss})
+	ev := &event{lsn: lsn, kind: log.KindExcise, slots: ss}
+	r.add(ev)
+	end(ev)
 	return nil
 }
 
@@ -743,7 +760,7 @@ func (r *crashRun) importSlot(s slots.Slot, rng *rand.Rand) error {
 		return nil
 	}
 	defer r.barrierDone()
-	defer r.doubt([]slots.Slot{s})()
+	end := r.doubt([]slots.Slot{s})
 	var set slots.Set
 	set.Add(s)
 	rows := map[string]string{}
@@ -781,7 +798,9 @@ func (r *crashRun) importSlot(s slots.Slot, rng *rand.Rand) error {
 	if err != nil {
 		return err
 	}
-	r.add(&event{lsn: lsn, kind: log.KindImport, slots: []slots.Slot{s}, imported: rows, counters: c})
+	ev := &event{lsn: lsn, kind: log.KindImport, slots: []slots.Slot{s}, imported: rows, counters: c}
+	r.add(ev)
+	end(ev)
 	return nil
 }
 
@@ -876,6 +895,9 @@ func TestCrashMutants(t *testing.T) {
 		{"rows clean between table and store", everysec, mutants{settleEarly: true}},
 		{"a reader from before the ingest", everysec, mutants{oldReaders: true}},
 		{"a look at the tables from before the ingest", everysec, mutants{oldTables: true}},
+		{"a slot whole that rows were evicted from", everysec, mutants{wholeEvicted: true}},
+		{"what the store had at the start taken to be in memory", everysec, mutants{wholeAtOpen: true}},
+		{"what an import brought taken to be in memory", everysec, mutants{wholeImport: true}},
 		{"a flush past the commit", inSync, mutants{flushPastCommit: true}},
 		{"headers missing from the generation", everysec, mutants{headersMissing: true}},
 		{"replay from below the watermark", everysec, mutants{replayBelow: true}},

@@ -269,7 +269,7 @@ func (e *Engine) prepareRetry(tx *Tx, busy chan struct{}) (again bool, err error
 	if len(tx.cold) == 0 {
 		return false, nil
 	}
-	if err := e.load(tx); err != nil {
+	if err := e.load(tx, true); err != nil {
 		return false, err
 	}
 	tx.restart()

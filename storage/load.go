@@ -118,10 +118,11 @@ func (tx *Tx) PrefetchAt(args [][]byte, at []int) error {
 }
 
 // load reads the rows that a transaction found cold and puts them into the table.
-// No lock is held.
-func (e *Engine) load(tx *Tx) error {
+// Without wait it is ErrWouldBlock if one of them has to come from the disk. No lock
+// is held.
+func (e *Engine) load(tx *Tx, wait bool) error {
 	tx.attempts++
-	rows, err := e.read(tx.cold)
+	rows, err := e.readInto(nil, tx.cold, wait)
 	if err != nil {
 		return err
 	}
@@ -162,10 +163,10 @@ func (e *Engine) admitRow(row *loadedRow, writer, hurried bool, now uint32) {
 }
 
 // read looks rows up in the store.
-func (e *Engine) read(cold []coldRow) ([]loadedRow, error) { return e.readInto(nil, cold) }
+func (e *Engine) read(cold []coldRow) ([]loadedRow, error) { return e.readInto(nil, cold, true) }
 
-// readInto is read that makes use of the memory of rows.
-func (e *Engine) readInto(rows []loadedRow, cold []coldRow) ([]loadedRow, error) {
+// readInto is read that makes use of the memory of rows. For wait see load.
+func (e *Engine) readInto(rows []loadedRow, cold []coldRow, wait bool) ([]loadedRow, error) {
 	e.stores.RLock()
 	defer e.stores.RUnlock()
 	if e.store == nil {
@@ -176,8 +177,8 @@ func (e *Engine) readInto(rows []loadedRow, cold []coldRow) ([]loadedRow, error)
 		rows[i] = loadedRow{coldRow: cold[i]}
 	}
 	e.stats.loads.Add(uint64(len(cold)))
-	if e.lookAll(rows) == len(rows) {
-		return rows, nil
+	if n, err := e.lookAll(rows, wait); err != nil || n == len(rows) {
+		return rows, err
 	}
 	return rows, e.iterate(rows)
 }

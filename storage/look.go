@@ -60,18 +60,21 @@ func (tx *Tx) keep(b []byte) []byte {
 	return tx.memory[from:len(tx.memory):len(tx.memory)]
 }
 
-// lookAll looks rows up in the tables, waits for the disk, and returns how many are
-// known. stores is held.
-func (e *Engine) lookAll(rows []loadedRow) (n int) {
+// lookAll looks rows up in the tables, and returns how many are known. Without wait
+// it is ErrWouldBlock if one of them has to come from the disk. stores is held.
+func (e *Engine) lookAll(rows []loadedRow, wait bool) (n int, err error) {
 	r := e.sorted.Reader()
 	if r == nil {
-		return 0
+		return 0, nil
 	}
 	defer r.Close()
 	watch := e.startWatch()
 	for i := range rows {
 		row := &rows[i]
-		value, a, err := r.Get(row.key, true)
+		value, a, err := r.Get(row.key, wait || e.opts.mutant.loopWaits)
+		if a == tables.WouldWait {
+			return n, ErrWouldBlock
+		}
 		if err != nil || a != tables.Present && a != tables.Absent {
 			continue // Pebble meets an error again, and knows whom to tell
 		}
@@ -84,7 +87,7 @@ func (e *Engine) lookAll(rows []loadedRow) (n int) {
 	if r.Untold > 0 {
 		watch.stop(r.Untold, true)
 	}
-	return n
+	return n, nil
 }
 
 // stopwatch times looks at the store, to tell whether the disk is asked.

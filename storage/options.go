@@ -117,6 +117,8 @@ type mutants struct {
 	longUnheeded     bool // who stops commits does not wait for long ones first
 	wholeAtOpen      bool // what the store had when it was opened is taken to be in memory
 	wholeImport      bool // so is what an import brings
+	wholeEvicted     bool // so are rows that were evicted
+	loopWaits        bool // a caller that must not wait waits for the disk when it looks again
 	setCountsTwice   bool // a member of a set is counted again when it is added again
 	setScanSkips     bool // SSCAN goes on behind where it stopped
 	setPopKeeps      bool // SPOP returns a member that it leaves in the set

@@ -180,7 +180,7 @@ func (e *Engine) loadAtOnce(tx *Tx) bool {
 	if tx.blocked != nil || len(tx.cold) == 0 || len(tx.cold) > few || e.disk.score.Load() > missLimit {
 		return false
 	}
-	if e.load(tx) != nil {
+	if e.load(tx, false) != nil {
 		return false // whoever may wait meets the error again
 	}
 	tx.restart()

@@ -54,7 +54,7 @@ func (e *Engine) Warm(w *Warm, now int64, keys []WarmKey) error {
 	if len(w.cold) == 0 {
 		return nil
 	}
-	rows, err := e.readInto(w.rows, w.cold)
+	rows, err := e.readInto(w.rows, w.cold, true)
 	if err != nil {
 		return err
 	}

@@ -161,7 +161,7 @@ func (t *Table) Settle(slot slots.Slot, limit int) (more bool) {
 			_, hash := t.cfg.Layout.Locate(h.meta(), t.storedKey(off, h))
 			t.unlink(s, hash, off)
 			t.forget(off, h)
-			s.whole = s.whole && h.absent()
+			s.whole = s.whole && (h.absent() || t.cfg.StaysWhole)
 		default:
 			atomic.StoreUint32(t.arena.word(off, 1), row.access)
 			t.arena.setHeader(off, h.withState(stateClean))

@@ -104,7 +104,7 @@ func (t *Table) sweepEntry(off uint32, held slots.Slot, force, keep bool) {
 		if !keep && (force || access&usedBit == 0 || h.absent()) {
 			t.unlink(s, hash, off)
 			t.forget(off, h)
-			s.whole = s.whole && h.absent()
+			s.whole = s.whole && (h.absent() || t.cfg.StaysWhole)
 			t.stats.evicted.Add(1)
 			return
 		}

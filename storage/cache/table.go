@@ -29,6 +29,8 @@ type Config struct {
 	// Reserve is the address space to reserve, 0 for the most that offsets reach.
 	Reserve int64
 	Layout  Layout
+	// StaysWhole is a planted bug: that rows go does not end what SetWhole said.
+	StaysWhole bool
 }
 
 // Key names a row. Bytes is the stored key, see Layout.
