@@ -43,12 +43,14 @@ func content(t *testing.T, s *proc.Server) map[string]string {
 		case "stream":
 			text += " " + streamText(do(t, c, "XINFO", "STREAM", key, "FULL", "COUNT", "0"))
 		case "zset":
+			var members []string
 			for i, e := range do(t, c, "ZRANGE", key, "0", "-1", "WITHSCORES").Elems {
 				if score, err := strconv.ParseFloat(e.Text, 64); i%2 == 1 && err == nil { // servers print them differently
 					e.Text = strconv.FormatFloat(score, 'x', -1, 64)
 				}
-				text += " " + e.Text
+				members = append(members, e.Text)
 			}
+			text += " " + strings.Join(members, " ")
 		case "string":
 			text += fmt.Sprint(" ", do(t, c, "STRLEN", key))
 		}
