@@ -147,6 +147,10 @@ func TestCopyInPieces(t *testing.T) {
 		if err != ErrWouldBlock {
 			t.Errorf("the source is deleted while it is copied: %v", err)
 		}
+		evicted, err := e.Evict(testNow, Candidate{Slot: slots.Of([]byte("{a}from")), Key: []byte("{a}from")}, false)
+		if evicted || err != nil {
+			t.Errorf("the source is evicted while it is copied: %v, %v", evicted, err)
+		}
 		go func() {
 			defer close(late)
 			fillSet(t, e, "{a}from", 5000, 5001)

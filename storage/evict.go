@@ -121,11 +121,15 @@ func (op *sampleOp) add(tx *Tx, key []byte, expireAt int64) {
 	op.found = append(op.found, c)
 }
 
-// Evict deletes a candidate, as DEL does, and reports whether it was there. With
-// volatile it leaves a key that does not expire any more.
+// Evict deletes a candidate, as DEL does, and reports whether it did. With
+// volatile it leaves a key that does not expire any more, and always one that is held:
+// all who need room would wait for who holds it.
 func (e *Engine) Evict(now int64, c Candidate, volatile bool) (evicted bool, err error) {
 	_, err = e.Update(now, []slots.Slot{c.Slot}, OpFunc(func(tx *Tx) error {
 		evicted = false
+		if e.holds.has(c.Key) {
+			return nil
+		}
 		tx.Touch(false)
 		entry, err := tx.Lookup(c.Key)
 		if err != nil || !entry.Live || volatile && entry.Meta.ExpireAt == 0 {
