@@ -68,11 +68,25 @@ func (r *Reader) look(t *table, key []byte, wait bool) (value []byte, a Answer, 
 	return nil, Absent, false, nil
 }
 
+const (
+	keptBlock    = 256 << 10 // readers of larger blocks are not kept: their memory never shrinks
+	patientBlock = 1 << 20   // whoever must not wait does not copy more
+)
+
+// alloc returns memory for a block.
+func (r *Reader) alloc(n int) block.Value {
+	r.large = r.large || n > keptBlock
+	return block.Alloc(n, &r.pool)
+}
+
 // open brings block i of a table into memory; false if that would wait.
 func (r *Reader) open(t *table, i int, wait bool) (bool, error) {
 	r.it.Invalidate()
 	h := block.Handle{Offset: uint64(t.starts[i]), Length: uint64(t.starts[i+1]-t.starts[i]) - block.TrailerLen}
-	raw := block.Alloc(int(h.Length)+block.TrailerLen, &r.pool)
+	if !wait && h.Length > patientBlock {
+		return false, nil
+	}
+	raw := r.alloc(int(h.Length) + block.TrailerLen)
 	ok, err := r.read(t, raw.BlockData(), int64(h.Offset), wait)
 	if err == nil && ok {
 		err = block.ValidateChecksum(t.checksum, raw.BlockData(), h)
@@ -101,7 +115,7 @@ func (r *Reader) decompress(kind block.CompressionIndicator, raw block.Value) (b
 	if err != nil {
 		return block.Value{}, err
 	}
-	out := block.Alloc(n, &r.pool)
+	out := r.alloc(n)
 	if err := block.DecompressInto(kind, raw.BlockData(), out.BlockData()); err != nil {
 		out.Release()
 		return block.Value{}, err
@@ -128,8 +142,10 @@ func (r *Reader) read(t *table, b []byte, off int64, wait bool) (bool, error) {
 			if !wait {
 				return false, nil
 			}
-		default:
-			cannotTell.Store(true) // the kernel, or the file system
+		case errno == unix.EOPNOTSUPP || errno == unix.ENOSYS || errno == unix.EINVAL || errno == unix.EPERM:
+			cannotTell.Store(true) // the kernel, the file system, or what filters system calls
+		case !wait: // whoever may wait meets the error
+			return false, nil
 		}
 	}
 	if t.fd < 0 || cannotTell.Load() {

@@ -239,6 +239,7 @@ type Reader struct {
 	it     colblk.DataBlockIter
 	schema *colblk.KeySchema
 	vector unix.Iovec
+	large  bool // its memory is more than is kept
 }
 
 // Reader returns a reader; nil if the set is empty.
@@ -265,7 +266,7 @@ func (r *Reader) Close() {
 	v, s := r.view, r.set
 	r.view = nil
 	s.mu.Lock()
-	kept := len(s.readers) < keep && s.view != nil
+	kept := len(s.readers) < keep && s.view != nil && !r.large
 	if kept {
 		s.readers = append(s.readers, r)
 	}
@@ -276,7 +277,8 @@ func (r *Reader) Close() {
 	s.release(v)
 }
 
-// Get looks a row up. With wait it may wait for the disk. The value is valid until
+// Get looks a row up. With wait it may wait for the disk, and without it a large block
+// is left to others as if it were there. The value is valid until
 // the next call of Get or Close. An error says that a table could not be read; the
 // answer is Unknown then.
 func (r *Reader) Get(key []byte, wait bool) (value []byte, a Answer, err error) {

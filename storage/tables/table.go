@@ -85,7 +85,7 @@ func (t *table) load(options sstable.ReaderOptions, room int64) error {
 	if err := t.loadRanges(ctx, r); err != nil {
 		return err
 	}
-	if layout.Format < sstable.TableFormatPebblev5 || layout.ValueIndex.Length != 0 || layout.BlobReferenceIndex.Length != 0 {
+	if layout.Format < sstable.TableFormatPebblev5 || layout.Format > sstable.TableFormatPebblev7 || layout.ValueIndex.Length != 0 || layout.BlobReferenceIndex.Length != 0 {
 		t.strange = true
 		return nil
 	}
