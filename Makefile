@@ -36,7 +36,7 @@ test: need ## every test in its fast mode
 
 .PHONY: race
 race: need ## the tests under the race detector
-	CGO_ENABLED=1 $(GO) test -race -short ./...
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 18m ./...
 
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck, the tidy test

@@ -258,7 +258,7 @@ func (l *List) Set(i int64, value []byte) (bool, error) {
 		}
 	}
 	l.e.Meta.Bytes += uint64(listpack.ElementSize(value))
-	l.less(uint64(listpack.ElementSize(at.value)))
+	l.less(uint64(at.size))
 	mark := l.tx.Mark()
 	l.tx.putRow(l.rowKey(at.pos), value)
 	l.tx.explain(mark, []byte("LSET"), l.e.Key, decimal(i), value)
@@ -267,7 +267,7 @@ func (l *List) Set(i int64, value []byte) (bool, error) {
 
 // listPlace says where an element is.
 type listPlace struct {
-	value      []byte
+	size       int    // of the element, as listpack.ElementSize has it
 	pos        uint64 // layout Rows
 	start, end int    // layout Inline: offsets in the listpack
 }

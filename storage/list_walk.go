@@ -225,7 +225,9 @@ func (w *ListWalk) nextRow() bool {
 func (w *ListWalk) Value() []byte { return w.value }
 
 // place says where the current element is.
-func (w *ListWalk) place() listPlace { return listPlace{w.value, w.pos, w.start, w.end} }
+func (w *ListWalk) place() listPlace {
+	return listPlace{listpack.ElementSize(w.value), w.pos, w.start, w.end}
+}
 
 // Close ends the walk and returns the first error that it met.
 func (w *ListWalk) Close() error {
