@@ -14,9 +14,6 @@ import (
 func TestManyLoadedRows(t *testing.T) {
 	e := openTest(t, smallOptions(vfs.NewMem()))
 	const slot, many = slots.Slot(7), 3000
-	e.table.Lock(slot)
-	e.table.SetWhole(slot, false) // or nobody would look into the store
-	e.table.Unlock(slot)
 	e.table.SetMaxBytes(0) // nothing that was loaded stays in the table
 	e.table.Lock(slot)
 	e.table.SetWhole(slot, false) // there may be rows in the store

@@ -10,6 +10,7 @@ import (
 
 	"cobble/slots"
 	"cobble/storage/format"
+	"cobble/storage/tables"
 )
 
 // bytesPerSync is after how many bytes of a table their way to the disk begins.
@@ -38,6 +39,7 @@ func (e *Engine) storeOptions() *pebble.Options {
 		L0CompactionThreshold:       16,
 		L0StopWritesThreshold:       1 << 20,
 		BytesPerSync:                bytesPerSync,
+		MaxOpenFiles:                tables.OpenFiles(1000, 4),
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		Logger:                      storeLogger{e},
 		EventListener: &pebble.EventListener{

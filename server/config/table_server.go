@@ -55,7 +55,7 @@ func memoryAndDisk() []Setting {
 		choice("maxmemory-policy", "noeviction", []string{"volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
 			"allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"}, "What happens at maxmemory: refuse writes or evict keys."),
 		number("maxmemory-samples", "5", 1, 64, "Keys compared for each eviction."),
-		Setting{Name: "maxmemory-clients", Kind: KindPercent, Default: "0", Max: maxInt64, Note: "Memory of all clients' buffers before the largest are closed; 0 is no limit."},
+		Setting{Name: "maxmemory-clients", Kind: KindPercent, Default: "0", Max: maxInt64, Flags: Accepted, Note: "Memory of all clients' buffers before the largest are closed; 0 is no limit."},
 		number("active-expire-effort", "1", 1, 10, "How much work goes into removing expired keys nobody asks for."),
 		number("lfu-log-factor", "10", 0, maxInt, "How slowly a key's access counter grows."),
 		number("lfu-decay-time", "1", 0, maxInt, "Minutes after which a key's access counter shrinks."),

@@ -28,7 +28,17 @@ const (
 )
 
 // maxOpen bounds the files that are kept open.
-const maxOpen = 1024
+var maxOpen = OpenFiles(1024, 8)
+
+// OpenFiles returns most, but no more than one part in share of the descriptors that the
+// process may have: the rest is for connections.
+func OpenFiles(most, share int) int {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return most
+	}
+	return int(min(uint64(most), limit.Cur/uint64(share)))
+}
 
 // Set is the tables of a store. Its methods may be called by many goroutines.
 type Set struct {
