@@ -1,7 +1,6 @@
 package command
 
 import (
-	_ "embed"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,38 +9,6 @@ import (
 
 	"cobble/storage"
 )
-
-// Replies of a later redis-server than the oracle of the other tests: commands with
-// "> " before them, each with the quoted reply in the next line.
-//
-//go:embed testdata/hash-fields-8.0.2.txt
-var hashFieldReplies string
-
-func TestHashFieldsReplyAsRedis8(t *testing.T) {
-	_, do := newRunner(t)
-	var last []string
-	n := 0
-	for line := range strings.Lines(hashFieldReplies) {
-		line = strings.TrimRight(line, "\n")
-		if command, is := strings.CutPrefix(line, "> "); is {
-			last = append(last, command)
-		}
-		if line[0] != '"' {
-			continue
-		}
-		want, err := strconv.Unquote(line)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n++
-		if got := do(strings.Fields(last[len(last)-1])...); got != want {
-			t.Errorf("got  %q\nwant %q\nafter\n  %s", got, want, strings.Join(last[max(0, len(last)-8):], "\n  "))
-		}
-	}
-	if n < 250 {
-		t.Errorf("only %d replies were compared", n)
-	}
-}
 
 // HGETEX with a time and no number is what redis-server 8.0.2 does not survive.
 func TestHashFieldArgumentsEnd(t *testing.T) {
