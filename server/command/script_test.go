@@ -79,6 +79,7 @@ func TestScriptParity(t *testing.T) {
 		SCRIPT EXISTS e0e1f9fabfc9d4800c877a703b823ac0578ff8db
 		SCRIPT KILL
 		SCRIPT nosuch
+		SCRIPT HELP
 		SCRIPT DEBUG no
 		SCRIPT DEBUG maybe
 		EVAL_RO "return redis.call('get',KEYS[1])" 1 k
