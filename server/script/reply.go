@@ -79,6 +79,9 @@ func aggregateToLua(L *lua.LState, mark byte, line, rest []byte) (lua.LValue, []
 		}
 		return single(L, "set", t), rest
 	}
+	if n >= maxArray {
+		L.RaiseError("a reply of %d elements is too long for a script", n)
+	}
 	t := L.CreateTable(n, 0)
 	for i := range n {
 		value, rest = toLua(L, rest)

@@ -2,6 +2,7 @@ package script
 
 import (
 	"strconv"
+	"sync"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -34,7 +35,15 @@ type place struct {
 // hidden are the functions of Lua's base library that scripts do not get.
 var hidden = []string{"dofile", "loadfile", "print", "module", "require", "newproxy", "_printregs", "getfenv", "setfenv"}
 
+// maxArray is the first key that the library keeps in a table's hash part. It fills the array part with nils up to the
+// key that is set, so seen[50000000] = true cost a gigabyte with the library's own bound of 1 << 26. The length operator
+// counts the array part only, so what is longer than this is refused where a reply becomes a table.
+const maxArray = 1 << 22
+
+var limitArrays = sync.OnceFunc(func() { lua.MaxArrayIndex = maxArray })
+
 func newInterpreter() *interpreter {
+	limitArrays()
 	L := lua.NewState(lua.Options{SkipOpenLibs: true, CallStackSize: 1 << 14, MinimizeStackMemory: true, RegistrySize: 1 << 10, RegistryMaxSize: 1 << 18, RegistryGrowStep: 1 << 14})
 	in := &interpreter{L: L, sealed: map[*lua.LTable]*lua.LTable{}, fns: map[string]function{}}
 	for _, lib := range []struct {

@@ -138,7 +138,7 @@ b< 1
 a< 1
 a> GET k
 a< 1
-b> PEXPIRE k 1
+b> PEXPIRE k 100000
 b< 1
 a< 1
 a> GET k
@@ -150,7 +150,7 @@ b< 1
 a< 1
 a> GET k
 a< 1
-b> PSETEX k 50 v
+b> PSETEX k 500 v
 b< 1
 a< 1
 a> GET k
