@@ -101,10 +101,12 @@ func (r *Reader) Space() []byte {
 		return r.buf[r.end:]
 	}
 	pending, room := r.end-r.start, r.buf
-	if r.start == 0 || len(r.buf)-pending < max(minSpace, len(r.buf)/2) {
+	if r.start > 0 && r.end == len(r.buf) && len(r.buf) < keepSpace { // commands fill it
+		room = make([]byte, max(min(4*len(r.buf), keepSpace), r.wanted(pending)))
+	} else if r.start == 0 || len(r.buf)-pending < max(minSpace, len(r.buf)/2) {
 		room = make([]byte, r.wanted(pending))
 	}
-	if r.start == 0 { // not the same memory
+	if r.start == 0 { // much, perhaps, and not the same memory
 		pieces.Copy(room, r.buf[r.start:r.end])
 	} else {
 		copy(room, r.buf[r.start:r.end])

@@ -85,6 +85,45 @@ func TestRoomOfAnUnfinishedCommandIsSmall(t *testing.T) {
 	}
 }
 
+// A reader that waits for the rest of a command is lent as much room for it as any other: else a pipeline would come in
+// pieces as small as what is kept between.
+func TestRestOfACommandHasRoom(t *testing.T) {
+	var rooms Rooms
+	var r Reader
+	pipeline := strings.Repeat("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", 2000)
+	rooms.Lend(&r)
+	r.Filled(copy(r.Space(), pipeline[:readRoom]))
+	read := 0
+	for args, _ := r.Next(); args != nil; args, _ = r.Next() {
+		read++
+	}
+	rooms.Return(&r)
+	if r.Free() > 2*minSpace || r.Buffered() == 0 {
+		t.Fatalf("it holds %d bytes, of which %d are used", r.Free()+r.Buffered(), r.Buffered())
+	}
+	rooms.Lend(&r)
+	if n := len(r.Space()); n < readRoom/2 {
+		t.Errorf("there is room for %d bytes more", n)
+	}
+	if allocs := testing.AllocsPerRun(100, func() {
+		rooms.Return(&r)
+		rooms.Lend(&r)
+	}); allocs > 0 {
+		t.Errorf("%v allocations each time", allocs)
+	}
+	for rest := pipeline[readRoom:]; len(rest) > 0; {
+		n := copy(r.Space(), rest)
+		r.Filled(n)
+		rest = rest[n:]
+		for args, _ := r.Next(); args != nil; args, _ = r.Next() {
+			read++
+		}
+	}
+	if read != 2000 {
+		t.Errorf("%d commands were read", read)
+	}
+}
+
 func TestRoomsAreBounded(t *testing.T) {
 	var rooms Rooms
 	for range 20 {
