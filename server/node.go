@@ -224,6 +224,7 @@ func (n *node) hooks() driver.Hooks {
 			}
 			s.env.Reroute()
 			s.env.Broker.DropShards(route)
+			s.env.SlotStats.Follow(route)
 			s.env.Tracking.DropSlots(route)
 		},
 		Cast:  n.received,

@@ -58,12 +58,13 @@ type Call struct {
 	nLooked int                   // so many,
 	atLook  int                   // of which those before it are done with
 
-	fenced int          // how often the command met ErrFollower
-	keys   []int        // positions of the keys in Args
-	wider  []slots.Slot // that the command needs beside those of its keys
-	start  int          // where the reply begins in Out
-	route  slots.Request
-	one    [1]slots.Slot
+	fenced   int          // how often the command met ErrFollower
+	keys     []int        // positions of the keys in Args
+	slotKeys []int        // scratch of bookSlot
+	wider    []slots.Slot // that the command needs beside those of its keys
+	start    int          // where the reply begins in Out
+	route    slots.Request
+	one      [1]slots.Slot
 
 	asked acl.Request // the last question whether something is allowed
 	found []int       // scratch of ask

@@ -72,11 +72,15 @@ func clusterCommands() []Command {
 		sub("shards", 2, Loading|Stale, "7.0.0", "Returns the mapping of cluster slots to shards.", perNode, clusterShards),
 		sub("slaves", 3, Admin|Stale, "3.0.0", "Lists the replica nodes of a master node.", "O(N) where N is the number of replicas.", clusterReplicas),
 		sub("slots", 2, Loading|Stale, "3.0.0", "Returns the mapping of cluster slots to nodes.", perNode, clusterSlots),
+		sub("slot-stats", -4, Loading|Stale, "8.0.0", "Tells what the slots of this node cost.",
+			"O(N) where N is the number of slots of the node. O(N*log(N)) with ORDERBY.", clusterSlotStats),
 	}
 	for i := range subs {
 		switch subs[i].Name {
 		case "myshardid", "bumpepoch", "count-failure-reports", "getkeysinslot", "info", "links", "nodes", "replicas", "shards", "slaves", "slots":
 			subs[i].Tips = []string{"nondeterministic_output"}
+		case "slot-stats":
+			subs[i].Tips = []string{"nondeterministic_output", "request_policy:all_shards"}
 		}
 	}
 	row := func(name string, flags Flags, summary string, serve func(*Call) error) Command {

@@ -51,6 +51,8 @@ SAVECONFIG
 SLOTS
     Return information about slots range mappings. Each range is made of:
     start, end, master and replicas IP addresses, ports and ids
+SLOT-STATS
+    Return an array of slot usage statistics for slots assigned to the current node.
 SHARDS
     Return information about slot range mappings and the nodes associated with them.
 LINKS

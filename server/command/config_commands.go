@@ -68,6 +68,7 @@ func configRewrite(c *Call) error {
 }
 
 func configResetStat(c *Call) error {
+	c.Env.SlotStats.reset()
 	c.Env.Stats.Reset(c.Env.Engine.ExpiredKeys(), c.Env.Engine.ExpiredFields())
 	for i := range c.Env.ACL.refused {
 		c.Env.ACL.refused[i].Store(0)

@@ -182,7 +182,12 @@ func (c *Call) writeHello(proto int64) {
 	if c.Env.Config.Bool("cluster-enabled") {
 		mode = "cluster"
 	}
-	c.Out.Map(7)
+	zone := c.Env.Config.Text("availability-zone")
+	fields := 7
+	if zone != "" {
+		fields++
+	}
+	c.Out.Map(fields)
 	c.Out.BulkString("server")
 	c.Out.BulkString("redis")
 	c.Out.BulkString("version")
@@ -197,4 +202,8 @@ func (c *Call) writeHello(proto int64) {
 	c.Out.BulkString(strings.Replace(c.Env.role().Role, "slave", "replica", 1))
 	c.Out.BulkString("modules")
 	c.Out.Array(0)
+	if zone != "" {
+		c.Out.BulkString("availability_zone")
+		c.Out.BulkString(zone)
+	}
 }

@@ -17,17 +17,18 @@ type Env struct {
 	Config  *config.Config
 	Process Process
 
-	ACL      AccessControl
-	Clients  Clients
-	Stats    Stats
-	Scripts  Scripts
-	Broker   Broker
-	Tracking Tracking
-	Notifier Notifier
-	Slow     SlowLog
-	Latency  LatencyMonitor
-	Pause    Pause
-	Cluster  *Cluster // nil: not a node of a cluster
+	ACL       AccessControl
+	Clients   Clients
+	Stats     Stats
+	SlotStats SlotStats
+	Scripts   Scripts
+	Broker    Broker
+	Tracking  Tracking
+	Notifier  Notifier
+	Slow      SlowLog
+	Latency   LatencyMonitor
+	Pause     Pause
+	Cluster   *Cluster // nil: not a node of a cluster
 	// Followers are the Redis replicas of this node.
 	Followers *psync.Source
 	// ServeUntil is the last moment, Unix milliseconds, at which View may be
@@ -106,6 +107,7 @@ func NewEnv(engine *storage.Engine, settings *config.Config, process Process) *E
 	e.activeSweep.Store(true)
 	e.Evictor.start(e)
 	e.follow("slowlog-log-slower-than", func(v config.Value) { e.slowMicros.Store(v.Int) })
+	e.follow("cluster-slot-stats-enabled", func(v config.Value) { e.SlotStats.enable(v.Int != 0) })
 	e.follow("latency-tracking", func(v config.Value) { e.trackTimes.Store(v.Int != 0) })
 	e.follow("hash-max-listpack-entries", func(v config.Value) { engine.SetHashEntries(v.Int) })
 	e.follow("hash-max-listpack-value", func(v config.Value) { engine.SetHashValue(v.Int) })

@@ -101,6 +101,7 @@ func infoServer(c *Call, b *infoText) {
 	b.str("executable", p.Executable)
 	b.str("config_file", c.Env.Config.File())
 	b.num("io_threads_active", 0)
+	b.str("availability_zone", c.Env.Config.Text("availability-zone"))
 	b.str("listener0", fmt.Sprintf("name=tcp,bind=%s,port=%d", strings.ReplaceAll(c.Env.Config.Text("bind"), " ", ",bind="), c.Env.Config.Int("port")))
 }
 

@@ -108,6 +108,9 @@ func (c *Call) account(err error) {
 		c.tally.failed++
 		c.Env.Stats.countError(err)
 	}
+	if c.Env.SlotStats.on.Load() {
+		c.bookSlot(part, err)
+	}
 	if c.Env.trackTimes.Load() {
 		c.Env.Stats.of(c.Cmd).record(part, 1)
 	}
@@ -137,7 +140,7 @@ const (
 // pipeline is like it: then a few share one look at the clock, which costs as much as a
 // tenth of such a command, and are booked with equal parts of the time.
 func (c *Call) leaveUntimed() bool {
-	if !c.Follows || c.untimed.n >= untimedMost || !c.Cmd.short {
+	if !c.Follows || c.untimed.n >= untimedMost || !c.Cmd.short || c.Env.SlotStats.on.Load() {
 		return false
 	}
 	if limit := c.Env.slowMicros.Load(); limit >= 0 && limit*1000 < coarsest {

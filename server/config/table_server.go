@@ -33,6 +33,7 @@ func process() []Setting {
 		Setting{Name: "dir", Kind: KindDir, Default: ".", Note: "Directory of the data, nodes.conf and relative paths."}.flag(Protected),
 		choice("loglevel", "notice", []string{"debug", "verbose", "notice", "warning", "nothing"}, "Least important line that is logged."),
 		plainText("logfile", "", "Path of the log; empty is standard output.").flag(Immutable),
+		plainText("availability-zone", "", "Zone of the data centre that HELLO and INFO tell clients, as Valkey's."),
 		plainText("pidfile", "", "File that holds the process id while the server runs.").flag(Immutable),
 		number("databases", "16", 1, maxInt, "Number of databases SELECT accepts; one in cluster mode.").flag(Immutable),
 		number("hz", "10", 1, 500, "Rounds of background work a second."),
