@@ -296,7 +296,9 @@ func (d *draft) update(slot slots.Slot, f func(tx *Tx)) error {
 		}
 		f(tx)
 		tx.piece = true
-		tx.explain(0) // no key has what it changes
+		if len(d.command) > 0 {
+			tx.explain(0) // no key has what it changes
+		}
 		told = d.telling(tx)
 		return nil
 	}))

@@ -2,23 +2,24 @@ package storage
 
 import (
 	"bytes"
+	"slices"
 	"sort"
 
 	"cobble/slots"
 	"cobble/storage/format"
 )
 
-// heldRows is a draft's source of rows: those of held keys, some at a time, each time under the lock of their slot. It
-// moves forwards only.
+// heldRows is a draft's source of rows: those of held keys, some at a time, each time under the lock of their slot.
 type heldRows struct {
 	draft  *draft
 	slot   slots.Slot
 	lo, hi []byte
 	arena  []byte
-	rows   []heldRow
+	rows   []heldRow // ascending
 	at     int
-	last   bool // there is nothing behind the rows at hand
-	behind []byte
+	first  bool // there is nothing before the rows at hand,
+	last   bool // or behind them
+	bound  []byte
 	err    error
 }
 
@@ -66,15 +67,34 @@ func (d *draft) rows(lo, hi []byte) *rowIter {
 	return it
 }
 
-// fill reads rows from a key on.
+// fill reads rows from a key on, and stands at the first of them.
 func (l *heldRows) fill(from []byte) bool {
+	first := bytes.Compare(from, l.lo) <= 0
+	return l.read(from, l.hi, false, func(more bool) { l.at, l.first, l.last = 0, first, !more })
+}
+
+// fillBack reads the rows before a key, and stands at the last of them.
+func (l *heldRows) fillBack(before []byte) bool {
+	last := bytes.Compare(before, l.hi) >= 0
+	return l.read(l.lo, before, true, func(more bool) {
+		slices.Reverse(l.rows)
+		l.at, l.first, l.last = len(l.rows)-1, !more, last
+	})
+}
+
+// read reads rows of a range, from its end if back, and calls done with whether there are more.
+func (l *heldRows) read(lo, hi []byte, back bool, done func(more bool)) bool {
 	pieceRows := l.draft.engine.opts.pieceRows
 	l.err = l.draft.view(l.slot, func(tx *Tx) error {
-		l.arena, l.rows, l.at, l.last = l.arena[:0], l.rows[:0], 0, true
-		it := tx.iter(from, l.hi)
-		for ok := it.First(); ok; ok = it.Next() {
-			if len(l.rows) == pieceRows || len(l.arena) >= pieceBytes {
-				l.last = false
+		l.arena, l.rows = l.arena[:0], l.rows[:0]
+		more := false
+		it := tx.iter(lo, hi)
+		begin, move := it.First, it.Next
+		if back {
+			begin, move = it.Last, it.Prev
+		}
+		for ok := begin(); ok; ok = move() {
+			if more = len(l.rows) == pieceRows || len(l.arena) >= pieceBytes; more {
 				break
 			}
 			start := len(l.arena)
@@ -82,39 +102,62 @@ func (l *heldRows) fill(from []byte) bool {
 			mid := start + len(it.Key())
 			l.rows = append(l.rows, heldRow{l.arena[start:mid:mid], l.arena[mid:len(l.arena):len(l.arena)]})
 		}
+		done(more)
 		return it.Close()
 	})
 	if l.err != nil {
-		l.rows, l.last = l.rows[:0], true
+		l.rows, l.first, l.last = l.rows[:0], true, true
 	}
 	return l.Valid()
 }
 
 func (l *heldRows) First() bool { return l.fill(l.lo) }
+func (l *heldRows) Last() bool  { return l.fillBack(l.hi) }
 
 func (l *heldRows) Next() bool {
 	if l.at++; l.at < len(l.rows) || l.last {
 		return l.Valid()
 	}
-	l.behind = append(append(l.behind[:0], l.rows[len(l.rows)-1].key...), 0)
-	return l.fill(l.behind)
+	l.bound = append(append(l.bound[:0], l.rows[len(l.rows)-1].key...), 0)
+	return l.fill(l.bound)
+}
+
+func (l *heldRows) Prev() bool {
+	if l.at--; l.at >= 0 || l.first {
+		return l.Valid()
+	}
+	l.bound = append(l.bound[:0], l.rows[0].key...)
+	return l.fillBack(l.bound)
+}
+
+// search returns how many of the rows at hand are below key.
+func (l *heldRows) search(key []byte) int {
+	return sort.Search(len(l.rows), func(i int) bool { return bytes.Compare(l.rows[i].key, key) >= 0 })
 }
 
 func (l *heldRows) SeekGE(key []byte) bool {
-	if n := len(l.rows); n > 0 && bytes.Compare(key, l.rows[0].key) >= 0 && (l.last || bytes.Compare(key, l.rows[n-1].key) <= 0) {
-		l.at = sort.Search(n, func(i int) bool { return bytes.Compare(l.rows[i].key, key) >= 0 })
+	if n := len(l.rows); n > 0 && (l.first || bytes.Compare(key, l.rows[0].key) >= 0) && (l.last || bytes.Compare(key, l.rows[n-1].key) <= 0) {
+		l.at = l.search(key)
 		return l.Valid()
 	}
 	if bytes.Compare(key, l.lo) < 0 {
 		key = l.lo
 	}
-	return l.fill(key)
+	l.bound = append(l.bound[:0], key...)
+	return l.fill(l.bound)
 }
 
-// Last, Prev and SeekLT are for walks backwards, which drafts do not make.
-func (l *heldRows) Last() bool         { panic("storage: a draft reads backwards") }
-func (l *heldRows) Prev() bool         { panic("storage: a draft reads backwards") }
-func (l *heldRows) SeekLT([]byte) bool { panic("storage: a draft reads backwards") }
+func (l *heldRows) SeekLT(key []byte) bool {
+	if n := len(l.rows); n > 0 && (l.first || bytes.Compare(key, l.rows[0].key) > 0) && (l.last || bytes.Compare(key, l.rows[n-1].key) <= 0) {
+		l.at = l.search(key) - 1
+		return l.Valid()
+	}
+	if bytes.Compare(key, l.hi) > 0 {
+		key = l.hi
+	}
+	l.bound = append(l.bound[:0], key...)
+	return l.fillBack(l.bound)
+}
 
 func (l *heldRows) Valid() bool  { return l.at >= 0 && l.at < len(l.rows) }
 func (l *heldRows) Key() []byte  { return l.rows[l.at].key }

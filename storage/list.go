@@ -67,6 +67,9 @@ func (l *List) Len() int64 {
 	return int64(l.e.Meta.Count)
 }
 
+// Size returns the bytes of the elements, about.
+func (l *List) Size() int64 { return l.lpBytes() }
+
 func (l *List) inline() bool { return l.e.Meta.Layout == format.Inline }
 
 func (l *List) dense() bool { return l.e.Meta.Flags&format.FlagListDense != 0 }

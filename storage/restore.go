@@ -166,24 +166,37 @@ func (tx *Tx) dumpList(dst []byte, e *Entry) ([]byte, error) {
 	return dst, w.Close()
 }
 
-// StoreList makes key a list of values, in place of whatever it was; none leave no key.
-func (tx *Tx) StoreList(key []byte, values [][]byte) error {
+// StoreList makes key a list of n values, in place of whatever it was; none leave no key.
+func (tx *Tx) StoreList(key []byte, n int, value func(i int) []byte) error {
 	e, err := tx.Lookup(key)
 	if err != nil {
 		return err
 	}
-	if len(values) == 0 {
+	if n == 0 {
 		tx.remove(&e)
 		return nil
 	}
 	e.Meta = format.Meta{}
-	return tx.restoreList(&e, values)
+	l := tx.newList(&e)
+	for i := range n {
+		if err := l.Push(Tail, value(i)); err != nil {
+			return err
+		}
+	}
+	l.settle()
+	l.Save()
+	return nil
+}
+
+// newList returns a list without elements that takes the place of what e has.
+func (tx *Tx) newList(e *Entry) List {
+	e.Meta.Type, e.Meta.Enc = format.List, format.EncListpack
+	return List{tx: tx, e: *e}
 }
 
 // restoreList makes e a new list of items.
 func (tx *Tx) restoreList(e *Entry, items [][]byte) error {
-	e.Meta.Type, e.Meta.Enc = format.List, format.EncListpack
-	l := List{tx: tx, e: *e}
+	l := tx.newList(e)
 	if err := l.Push(Tail, items...); err != nil {
 		return err
 	}

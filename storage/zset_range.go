@@ -136,6 +136,16 @@ func (b *LexBound) key(score []byte, low bool) []byte {
 // Count returns how many members a range has.
 func (r ZRange) Count() int64 { return max(r.to-r.from, 0) }
 
+// Part returns the members of a range but for the first skip, and most at most, both counted from its end if reverse.
+func (r ZRange) Part(skip, most int64, reverse bool) ZRange {
+	skip = min(skip, r.Count())
+	most = min(most, r.Count()-skip)
+	if reverse {
+		return ZRange{from: r.to - skip - most, to: r.to - skip}
+	}
+	return ZRange{from: r.from + skip, to: r.from + skip + most}
+}
+
 // Rank returns the rank and the score of a member.
 func (z *ZSet) Rank(member []byte) (rank int64, score float64, ok bool, err error) {
 	if z.inline() {

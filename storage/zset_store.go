@@ -68,31 +68,97 @@ func (tx *Tx) fillZSet(e *Entry, members []Scored) error {
 
 // fillRows writes the rows of members that are in order, and of their leaves.
 func (z *ZSet) fillRows(members []Scored) error {
-	z.beginRows()
-	m := &z.e.Meta
-	m.Count = uint64(len(members))
+	f := z.beginFill(false)
 	for i := range members {
-		m.Bytes += uint64(len(members[i].Member)) + zsetScoreBytes
-		z.putMember(members[i].Member, members[i].Score)
+		f.add(members[i].Member, members[i].Score)
 	}
+	return f.finish()
+}
+
+// zsetFill writes a new sorted set in layout Rows, whose members come in order, or in the reverse order.
+type zsetFill struct {
+	z        *ZSet
+	reverse  bool
+	leaves   []leaf // in the order of their members
+	previous []byte // score key
+}
+
+func (z *ZSet) beginFill(reverse bool) *zsetFill {
+	z.beginRows()
 	z.changed = true
-	if m.Count <= leafMost {
+	return &zsetFill{z: z, reverse: reverse, leaves: []leaf{{}}}
+}
+
+func (f *zsetFill) add(member []byte, score float64) {
+	m := &f.z.e.Meta
+	m.Count++
+	m.Bytes += uint64(len(member)) + zsetScoreBytes
+	f.z.putMember(member, score)
+	key := f.z.tx.scratch[format.ElementPrefix:]
+	last := &f.leaves[len(f.leaves)-1]
+	switch {
+	case last.count < leafFill:
+		last.count++
+	case f.reverse:
+		last.separator = between(key, f.previous)
+		f.leaves = append(f.leaves, leaf{count: 1})
+	default:
+		f.leaves = append(f.leaves, leaf{separator: between(f.previous, key), count: 1})
+	}
+	f.previous = append(f.previous[:0], key...)
+}
+
+// finish writes the leaves and saves the sorted set.
+func (f *zsetFill) finish() error {
+	z := f.z
+	if z.e.Meta.Count <= leafMost {
 		return z.Save()
 	}
-	dir := &leafDirectory{key: z.leafKey(), total: m.Count}
+	if f.reverse {
+		slices.Reverse(f.leaves)
+	}
+	dir := &leafDirectory{key: z.leafKey(), total: z.e.Meta.Count}
 	z.leaves = leafChanges{tx: z.tx, dir: dir}
-	for from := 0; from < len(members); from += leafFill {
-		n := min(leafFill, len(members)-from)
-		var separator []byte
-		if from > 0 {
-			before, first := &members[from-1], &members[from]
-			separator = between(format.AppendZSetOrder(nil, before.Score, before.Member), format.AppendZSetOrder(nil, first.Score, first.Member))
-		}
-		dir.push(separator, uint64(n))
-		z.leaves.put(&leaf{separator: separator, count: uint64(n)})
+	for i := range f.leaves {
+		l := &f.leaves[i]
+		dir.push(l.separator, l.count)
+		z.leaves.put(l)
 	}
 	z.extra.Stamp++
 	z.extra.Leaves = uint64(dir.leaves())
 	z.tx.keepLeaves(dir, z.extra.Stamp)
 	return z.Save()
+}
+
+// StoreZRange makes key a new sorted set of the members of a range of z, which may be what key holds; of none, it deletes
+// key.
+func (tx *Tx) StoreZRange(key []byte, z *ZSet, r ZRange) error {
+	n := r.Count()
+	entries, _ := tx.engine.encodings.zset()
+	if n <= max(entries, inlineZSetMembers) {
+		var members []Scored
+		w := z.Walk(r, false, 0)
+		for w.Next() {
+			members = append(members, Scored{bytes.Clone(w.Member()), w.Score()})
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
+		return tx.StoreZSet(key, members)
+	}
+	e, err := tx.Lookup(key)
+	if err != nil {
+		return err
+	}
+	e.Meta = format.Meta{Type: format.ZSet, Enc: format.EncSkiplist}
+	to := newZSet(tx, &e)
+	f := to.beginFill(false)
+	w := z.Walk(r, false, 0)
+	for w.Next() {
+		f.add(w.Member(), w.Score())
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return f.finish()
 }

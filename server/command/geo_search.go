@@ -56,7 +56,19 @@ func geosearch(c *Call, tx *storage.Tx) error {
 		c.Out.Int(0)
 		return tx.StoreZSet(c.Args[q.storeAt], nil)
 	}
-	found, err := q.find(c, &z)
+	cells, n, err := q.cells(&z)
+	if err != nil {
+		return err
+	}
+	if q.storeAt != 0 { // without the command: others compute other distances, in the last bits
+		if err := tx.Long(n, n*(z.Size()/z.Len()+1)); err != nil {
+			return err
+		}
+	}
+	if q.storeAt != 0 && q.order == 0 && q.count == 0 {
+		return q.storeAll(c, tx, &z, cells)
+	}
+	found, err := q.find(c, &z, cells)
 	if err != nil {
 		return err
 	}
@@ -87,26 +99,32 @@ type geoFound struct {
 	distance float64 // meters
 }
 
-// find returns the members in the shape, in the order of the cells they are in.
-func (q *geoQuery) find(c *Call, z *storage.ZSet) ([]geoFound, error) {
-	var list scoredList
-	var found []geoFound
-	seen := int64(0)
-	enough := func() bool { return q.any && int64(len(found)) >= q.count }
+// cells returns the ranges of members to look at, and how many they are.
+func (q *geoQuery) cells(z *storage.ZSet) (cells []storage.ZRange, n int64, err error) {
 	for _, cell := range q.Cover() {
-		if enough() {
-			break
-		}
 		r, err := z.ByScore(storage.ScoreBound{Score: cell.Min}, storage.ScoreBound{Score: cell.Max, Exclusive: true})
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
+		cells = append(cells, r)
+		n += r.Count()
+	}
+	return cells, n, nil
+}
+
+// each calls f with the members in the shape, in the order of the cells they are in, until it returns false.
+func (q *geoQuery) each(c *Call, z *storage.ZSet, cells []storage.ZRange, f func(member []byte, score float64, at geo.Point, distance float64) bool) error {
+	seen, more := int64(0), true
+	for _, r := range cells {
+		if !more {
+			break
+		}
+		var err error
 		w := z.Walk(r, false, 0)
-		for err == nil && !enough() && w.Next() {
+		for err == nil && more && w.Next() {
 			p := geo.Decode(w.Score())
 			if d, ok := q.Contains(p); ok {
-				list.add(w.Member(), w.Score())
-				found = append(found, geoFound{list.all[len(list.all)-1], p, d})
+				more = f(w.Member(), w.Score(), p, d)
 			}
 			seen++
 			err = c.long(seen)
@@ -115,10 +133,37 @@ func (q *geoQuery) find(c *Call, z *storage.ZSet) ([]geoFound, error) {
 			err = closed
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return found, nil
+	return nil
+}
+
+// find returns the members in the shape, in the order of the cells they are in.
+func (q *geoQuery) find(c *Call, z *storage.ZSet, cells []storage.ZRange) (found []geoFound, err error) {
+	var names textArena
+	err = q.each(c, z, cells, func(member []byte, score float64, at geo.Point, distance float64) bool {
+		found = append(found, geoFound{storage.Scored{Member: names.keep(member), Score: score}, at, distance})
+		return !q.any || int64(len(found)) < q.count
+	})
+	return found, err
+}
+
+// storeAll stores all members in the shape.
+func (q *geoQuery) storeAll(c *Call, tx *storage.Tx, z *storage.ZSet, cells []storage.ZRange) error {
+	var found scoredList
+	err := q.each(c, z, cells, func(member []byte, score float64, _ geo.Point, distance float64) bool {
+		if q.storeDist {
+			score = distance / q.unit
+		}
+		found.add(member, score)
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	c.Out.Int(int64(len(found.all)))
+	return tx.StoreZSet(c.Args[q.storeAt], found.all)
 }
 
 func (q *geoQuery) store(tx *storage.Tx, key []byte, found []geoFound) error {

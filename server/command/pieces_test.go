@@ -71,6 +71,40 @@ func TestLongCommands(t *testing.T) {
 		result(line, "{k}d")
 		result("TYPE {k}s3", "{k}s3")
 	}
+	fill([]string{"GEOADD", "{k}g"}, func(i int) []string {
+		return []string{fmt.Sprint(float64(i%70) / 100), fmt.Sprint(40 + float64(i/70)/100), fmt.Sprintf("m%d", i)}
+	}, 0, many)
+	p.same("ZADD {k}lex 0 a")
+	fill([]string{"ZADD", "{k}lex"}, func(i int) []string { return []string{"0", fmt.Sprintf("m%d", i)} }, 0, many)
+	for _, line := range []string{
+		"ZRANGESTORE {k}d {k}z1 0 -1", "ZRANGESTORE {k}d {k}lex (a + BYLEX", "ZRANGESTORE {k}d {k}lex + - BYLEX REV LIMIT 1 4097",
+		"ZRANGESTORE {k}copyz1 {k}z1 -inf (100 BYSCORE", "ZRANGESTORE {k}lex {k}lex 1 -1 REV",
+		"GEOSEARCHSTORE {k}d {k}g FROMLONLAT 0.3 40.3 BYRADIUS 500 km", "GEOSEARCHSTORE {k}d {k}g FROMLONLAT 0.3 40.3 BYRADIUS 500 km DESC COUNT 5000",
+		"GEOSEARCHSTORE {k}d {k}g FROMMEMBER m7 BYBOX 1000 1000 km STOREDIST", "GEORADIUS {k}g 0.3 40.3 500 km STORE {k}d",
+		"GEORADIUSBYMEMBER {k}g m8 500 km STOREDIST {k}d", "GEOSEARCHSTORE {k}g {k}g FROMLONLAT 0.3 40.3 BYRADIUS 500 km",
+		"GEORADIUS {k}g 0.3 40.3 500 km ASC COUNT 4096 STORE {k}g",
+		"SORT {k}s1 ALPHA STORE {k}d", "SORT {k}ints STORE {k}d", "SORT {k}ints DESC LIMIT 7 10 STORE {k}d", "SORT {k}ints BY nosort GET # GET none STORE {k}d",
+		"SORT {k}l ALPHA DESC STORE {k}d", "SORT {k}l BY nosort DESC STORE {k}d", "SORT {k}z1 BY nosort DESC STORE {k}d", "SORT {k}z1 BY nosort LIMIT 0 -1 STORE {k}d",
+		"SORT {k}l ALPHA STORE {k}copyl", "SORT {k}copyl BY nosort DESC STORE {k}copyl",
+	} {
+		if strings.Contains(line, "STOREDIST") { // distances differ in their last bits
+			p.same(line)
+			p.same("ZCARD {k}d")
+			p.same("DEL {k}d")
+		} else {
+			result(line, "{k}d")
+		}
+		for _, key := range []string{"copyz1", "lex", "g", "copyl"} {
+			p.same("DEBUG DIGEST-VALUE {k}" + key)
+		}
+	}
+	for _, line := range []string{
+		"ZRANGESTORE {k}d {k}lex 10 5000 REV", "ZRANK {k}d m4000", "ZRANGESTORE {k}d {k}none 0 -1", "EXISTS {k}d", "ZRANGESTORE {k}d {k}z1 10 19", "ZRANGE {k}d 0 -1", "ZRANGESTORE {k}d {k}s1 0 -1",
+		"GEOSEARCHSTORE {k}d {k}g FROMLONLAT 0 -80 BYRADIUS 1 km", "EXISTS {k}d", "GEOSEARCHSTORE {k}d {k}l FROMLONLAT 0 -80 BYRADIUS 1 km",
+		"SORT {k}s1 STORE {k}d", "SORT {k}h STORE {k}d", "SET {k}d 1", "SORT {k}none STORE {k}d", "EXISTS {k}d", "MSET {k}w_m1 7 {k}w_m2 5", "SORT {k}s1 BY {k}w_* STORE {k}d", "LLEN {k}d", "LRANGE {k}d -2 -1",
+	} {
+		p.same(line)
+	}
 	p.same("ZRANK {k}z2 m4000")
 	p.same("ZRANGE {k}z2 2000 2010 WITHSCORES")
 	p.same("WATCH {k}d")

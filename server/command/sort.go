@@ -18,7 +18,7 @@ var (
 
 func sortCommands() []Command {
 	rows := []Command{
-		{Name: "sort", Flags: Write | DenyOOM | MovableKeys, Keys: slices.Concat(setRead, []KeySpec{sortPatterns, sortTarget}), Since: "1.0.0",
+		{Name: "sort", long: true, Flags: Write | DenyOOM | MovableKeys, Keys: slices.Concat(setRead, []KeySpec{sortPatterns, sortTarget}), Since: "1.0.0",
 			Summary: "Sorts the elements of a list, a set or a sorted set, and may store them.", Run: sortCommand},
 		{Name: "sort_ro", Flags: ReadOnly | MovableKeys, Keys: slices.Concat(setRead, []KeySpec{sortPatterns}), Since: "7.0.0",
 			Summary: "Sorts the elements of a list, a set or a sorted set.", Run: sortCommand},
@@ -68,13 +68,14 @@ type sorting struct {
 	store       []byte // nil: the reply is the result
 	length      int64  // of the value
 	items       []sortItem
+	texts       textArena
 	kind        format.Type
 	failed      error // of looking up a key that BY or GET names
 }
 
 type sortItem struct {
 	element []byte
-	weight  []byte // alpha: what BY found, nil for nothing
+	weight  *[]byte // alpha: what BY found, nil for nothing
 	score   float64
 }
 
@@ -144,28 +145,41 @@ func sortCommand(c *Call, tx *storage.Tx) error {
 		from, to := s.bounds()
 		s.items = s.items[from:to]
 	}
-	var out [][]byte // nil: of a key that is not there
-	for i := range s.items {
-		element := s.items[i].element
-		if s.get == nil {
-			out = append(out, element)
-		}
-		for _, pattern := range s.get {
-			out = append(out, s.lookup(pattern, element))
-		}
+	if s.store != nil && !s.looksUp() {
+		c.Out.Int(int64(s.results()))
+		return tx.StoreList(s.store, s.results(), s.result)
+	}
+	out := make([][]byte, s.results())
+	for i := range out {
+		out[i] = s.result(i)
 	}
 	if s.failed != nil {
 		return s.failed
 	}
 	if s.store != nil {
 		c.Out.Int(int64(len(out)))
-		return tx.StoreList(s.store, out)
+		return tx.StoreList(s.store, len(out), func(i int) []byte { return out[i] })
 	}
 	c.Out.Array(len(out))
 	for _, value := range out {
 		c.bulkOrNull(value, value != nil)
 	}
 	return nil
+}
+
+// results is how many values the elements make, and result makes one of them.
+func (s *sorting) results() int { return len(s.items) * max(len(s.get), 1) }
+
+func (s *sorting) result(i int) []byte {
+	if len(s.get) == 0 {
+		return s.items[i].element
+	}
+	return s.lookup(s.get[i%len(s.get)], s.items[i/len(s.get)].element)
+}
+
+// looksUp reports whether BY or GET name keys.
+func (s *sorting) looksUp() bool {
+	return s.by != nil && hasStar(s.by) || slices.ContainsFunc(s.get, hasStar)
 }
 
 // bounds returns which of the elements LIMIT leaves, as a half-open range.
@@ -201,16 +215,27 @@ func (s *sorting) load(key []byte) error {
 }
 
 func (s *sorting) add(element []byte) {
-	s.items = append(s.items, sortItem{element: append([]byte{}, element...)})
+	s.items = append(s.items, sortItem{element: s.texts.keep(element)})
 }
 
-// wanted returns which elements are to be loaded.
-func (s *sorting) wanted(length int64) (from, to int64, err error) {
+// wanted returns which elements, of a value of so many bytes, are to be loaded. What stores them may go on without the
+// lock, unless it looks up keys that nobody holds.
+func (s *sorting) wanted(length, size int64) (from, to int64, err error) {
 	s.length = length
 	if from, to = 0, length; s.unsorted {
 		from, to = s.bounds()
 	}
-	return from, to, s.c.long(to - from)
+	if err := s.c.long(to - from); err != nil {
+		return 0, 0, err
+	}
+	if s.store != nil && !s.looksUp() {
+		each := int64(max(len(s.get), 1))
+		if err := s.tx.Long((to-from)*each, size*each, s.c.Args...); err != nil {
+			return 0, 0, err
+		}
+	}
+	s.items = make([]sortItem, 0, to-from)
+	return from, to, nil
 }
 
 func (s *sorting) loadList(key []byte) error {
@@ -218,7 +243,7 @@ func (s *sorting) loadList(key []byte) error {
 	if err != nil {
 		return err
 	}
-	from, to, err := s.wanted(l.Len())
+	from, to, err := s.wanted(l.Len(), l.Size())
 	if err != nil {
 		return err
 	}
@@ -234,7 +259,7 @@ func (s *sorting) loadZSet(key []byte) error {
 	if err != nil {
 		return err
 	}
-	from, to, err := s.wanted(z.Len())
+	from, to, err := s.wanted(z.Len(), z.Size())
 	if err != nil || from == to {
 		return err
 	}
@@ -250,7 +275,7 @@ func (s *sorting) loadSet(key []byte) error {
 	if err != nil {
 		return err
 	}
-	from, to, err := s.wanted(set.Len())
+	from, to, err := s.wanted(set.Len(), set.Size())
 	if err != nil {
 		return err
 	}
@@ -274,8 +299,11 @@ func (s *sorting) sort() error {
 				continue
 			}
 		}
+		if s.alpha && s.by != nil {
+			found := weight
+			item.weight = &found
+		}
 		if s.alpha {
-			item.weight = weight
 			continue
 		}
 		var ok bool
@@ -299,21 +327,27 @@ func (s *sorting) sort() error {
 }
 
 func (s *sorting) compare(a, b *sortItem) int {
-	switch {
-	case s.alpha && (a.weight == nil || b.weight == nil):
-		switch {
-		case a.weight != nil:
-			return 1
-		case b.weight != nil:
-			return -1
+	if s.alpha {
+		x, y := a.element, b.element
+		if s.by != nil {
+			switch {
+			case a.weight != nil && b.weight != nil:
+				x, y = *a.weight, *b.weight
+			case a.weight != nil:
+				return 1
+			case b.weight != nil:
+				return -1
+			default:
+				return 0
+			}
 		}
-		return 0
-	case s.alpha && s.store == nil: // C strings, for strcoll
-		x, _, _ := bytes.Cut(a.weight, []byte{0})
-		y, _, _ := bytes.Cut(b.weight, []byte{0})
+		if s.store == nil { // C strings, for strcoll
+			x, _, _ = bytes.Cut(x, []byte{0})
+			y, _, _ = bytes.Cut(y, []byte{0})
+		}
 		return bytes.Compare(x, y)
-	case s.alpha:
-		return bytes.Compare(a.weight, b.weight)
+	}
+	switch {
 	case a.score < b.score:
 		return -1
 	case a.score > b.score:

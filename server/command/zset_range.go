@@ -24,7 +24,7 @@ func zsetRangeRows() []Command {
 		read("zrevrangebyscore", "2.2.0", "Returns members of a sorted set in a range of scores, highest score first."),
 		read("zrangebylex", "2.8.9", "Returns members of a sorted set, all of one score, in a range of names."),
 		read("zrevrangebylex", "2.8.9", "Returns members of a sorted set, all of one score, in a range of names, last first."),
-		{Name: "zrangestore", Arity: -5, Flags: Write | DenyOOM, Since: "6.2.0", Run: zrangestore, Complexity: costRange,
+		{Name: "zrangestore", long: true, Arity: -5, Flags: Write | DenyOOM, Since: "6.2.0", Run: zrangestore, Complexity: costRange,
 			Keys:    append(Key(KeyOW|KeyUpdate, 1, 1, 1), Key(KeyRO|KeyAccess, 2, 2, 1)...),
 			Summary: "Makes a sorted set of members of another in a range."},
 		count("zcount", "2.0.0", "Returns the number of members of a sorted set in a range of scores."),
@@ -276,25 +276,52 @@ func zrangestore(c *Call, tx *storage.Tx) error {
 	if err != nil {
 		return err
 	}
-	var found scoredList
-	n, err := q.each(c, &z, found.add)
+	most := q.most()
+	if most == 0 || !z.Live() {
+		c.Out.Int(0)
+		return tx.StoreZSet(c.Args[1], nil)
+	}
+	r, err := q.find(&z)
 	if err != nil {
 		return err
 	}
+	r = r.Part(q.offset, most, q.reverse)
+	n := r.Count()
+	if err := c.long(n); err != nil {
+		return err
+	}
+	if err := tx.Long(n, n*(z.Size()/z.Len()+1), c.Args...); err != nil {
+		return err
+	}
 	c.Out.Int(n)
-	return tx.StoreZSet(c.Args[1], found.all)
+	return tx.StoreZRange(c.Args[1], &z, r)
 }
 
 // scoredList collects copies of members.
 type scoredList struct {
 	all   []storage.Scored
-	arena []byte
+	arena textArena
 }
 
 func (l *scoredList) add(member []byte, score float64) {
-	at := len(l.arena)
-	l.arena = append(l.arena, member...)
-	l.all = append(l.all, storage.Scored{Member: l.arena[at:len(l.arena):len(l.arena)], Score: score})
+	l.all = append(l.all, storage.Scored{Member: l.arena.keep(member), Score: score})
+}
+
+// textArena keeps copies of texts, none of them nil, in blocks.
+type textArena struct{ block []byte }
+
+const (
+	leastTextBlock = 1 << 10
+	mostTextBlock  = 1 << 20
+)
+
+func (a *textArena) keep(text []byte) []byte {
+	if a.block == nil || len(text) > cap(a.block)-len(a.block) {
+		a.block = make([]byte, 0, max(len(text), min(max(2*cap(a.block), leastTextBlock), mostTextBlock)))
+	}
+	at := len(a.block)
+	a.block = append(a.block, text...)
+	return a.block[at:len(a.block):len(a.block)]
 }
 
 // zcount is ZCOUNT and ZLEXCOUNT.
