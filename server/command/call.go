@@ -81,7 +81,7 @@ type Call struct {
 	script    *scripted // the script that runs
 	hits      int64     // keys a reading command found, and did not find
 	misses    int64
-	trimmed   bool // XADD has cut its stream
+	trimmed   bool // XADD has cut its stream, or XDELEX and XACKDEL have removed entries
 }
 
 // Run executes a keyed command: slot, lock, Route, Cmd.Run. The error is yet to be

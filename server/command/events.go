@@ -65,7 +65,7 @@ var eventsOf = map[string]keyEvent{
 	"zdiffstore": {tell: tellStore(eventZSet, "zdiffstore")}, "zrangestore": {tell: tellStore(eventZSet, "zrangestore")},
 	"geosearchstore": {tell: tellStore(eventZSet, "geosearchstore")}, "georadius": {tell: tellStore(eventZSet, "georadiusstore")},
 	"georadiusbymember": {tell: tellStore(eventZSet, "georadiusstore")},
-	"xadd":              {tell: tellXAdd}, "xreadgroup": {tell: tellNothing}, "xack": {tell: tellNothing}, "xclaim": {tell: tellNothing}, "xautoclaim": {tell: tellNothing},
+	"xadd":              {tell: tellXAdd}, "xdelex": {tell: tellXDelete}, "xackdel": {tell: tellXDelete}, "xreadgroup": {tell: tellNothing}, "xack": {tell: tellNothing}, "xclaim": {tell: tellNothing}, "xautoclaim": {tell: tellNothing},
 }
 
 // eventClasses are those of the groups of commands.

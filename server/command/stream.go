@@ -133,6 +133,7 @@ type trimming struct {
 	maxLen      int64
 	minID       storage.StreamID
 	limit       int64 // entries to remove at most, 0: any
+	refs        references
 }
 
 // appending is what XADD adds.
@@ -144,9 +145,16 @@ type appending struct {
 
 // trimArguments reads the options of XADD and XTRIM and returns where they end: at the ID in XADD.
 func (c *Call) trimArguments(add *appending) (t trimming, at int, err error) {
-	limited := false
+	limited, referred := false, false
 	for at = 2; at < len(c.Args); at++ {
 		arg, more := c.Args[at], len(c.Args)-1-at
+		if refs, ok := referencesOf(arg); ok {
+			if referred {
+				return t, 0, ErrSyntax
+			}
+			t.refs, referred = refs, true
+			continue
+		}
 		switch {
 		case add != nil && len(arg) == 1 && arg[0] == '*':
 			return t, at, t.check(c, limited, false)
@@ -250,7 +258,7 @@ func (t *trimming) apply(c *Call, s *storage.Stream) (int64, error) {
 			n -= n % t.node(c)
 		}
 	}
-	return s.Trim(n, last)
+	return t.cut(s, n, last)
 }
 
 func xadd(c *Call, tx *storage.Tx) error {

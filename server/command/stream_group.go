@@ -273,7 +273,7 @@ func xclaim(c *Call, tx *storage.Tx) error {
 	if g.Last.Less(a.last) {
 		g.Last = a.last
 	}
-	to, err := c.claimant(g, c.Args[3])
+	to, err := c.claimant(tx, g, c.Args[3])
 	if err != nil {
 		return err
 	}
@@ -297,17 +297,21 @@ func xclaim(c *Call, tx *storage.Tx) error {
 }
 
 // claimant returns the consumer that is to own entries, which is made if there is none.
-func (c *Call) claimant(g *storage.Group, name []byte) (*storage.Consumer, error) {
+func (c *Call) claimant(tx *storage.Tx, g *storage.Group, name []byte) (*storage.Consumer, error) {
 	to, ok, err := g.Consumer(name)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		to = g.AddConsumer(name, c.Now)
+		noteConsumer(tx, c.Args[1])
 	}
 	to.Seen = uint64(c.Now)
 	return to, nil
 }
+
+// noteConsumer tells of a consumer that was made because it was named.
+func noteConsumer(tx *storage.Tx, key []byte) { tx.Note(eventStream, "xgroup-createconsumer", key) }
 
 // claim makes a consumer the owner of one entry and replies with it. It reports whether it did.
 func (c *Call) claim(s *storage.Stream, g *storage.Group, to *storage.Consumer, a *claiming, id storage.StreamID) (bool, error) {
@@ -427,7 +431,7 @@ func xautoclaim(c *Call, tx *storage.Tx) error {
 	if !ok {
 		return Error(fmt.Sprintf("NOGROUP No such key '%s' or consumer group '%s'", c.Args[1], c.Args[2]))
 	}
-	to, err := c.claimant(g, c.Args[3])
+	to, err := c.claimant(tx, g, c.Args[3])
 	if err != nil {
 		return err
 	}

@@ -126,7 +126,7 @@ func xread(c *Call, tx *storage.Tx) error {
 			c.Out.Array(2)
 		}
 		c.Out.Bulk(t.key)
-		if err := c.readTurn(t, &r); err != nil {
+		if err := c.readTurn(tx, t, &r); err != nil {
 			return err
 		}
 	}
@@ -169,7 +169,7 @@ func (c *Call) streamTurns(tx *storage.Tx, r *streamRead) (turns []streamTurn, w
 		if some {
 			turns = append(turns, t)
 		} else if r.group != nil && !c.serving {
-			if err := c.greet(&t, r); err != nil {
+			if err := c.greet(tx, &t, r); err != nil {
 				return nil, false, err
 			}
 		}
@@ -254,13 +254,14 @@ func (c *Call) pinTop(tx *storage.Tx, r *streamRead) {
 }
 
 // greet notes that a consumer asked, and makes it if it is new.
-func (c *Call) greet(t *streamTurn, r *streamRead) error {
+func (c *Call) greet(tx *storage.Tx, t *streamTurn, r *streamRead) error {
 	consumer, ok, err := t.g.Consumer(r.consumer)
 	if err != nil {
 		return err
 	}
 	if !ok {
 		consumer = t.g.AddConsumer(r.consumer, c.Now)
+		noteConsumer(tx, t.key)
 	}
 	consumer.Seen = uint64(c.Now)
 	consumer.Save()
@@ -274,7 +275,7 @@ func (c *Call) greet(t *streamTurn, r *streamRead) error {
 }
 
 // readTurn replies with the entries of one stream.
-func (c *Call) readTurn(t *streamTurn, r *streamRead) error {
+func (c *Call) readTurn(tx *storage.Tx, t *streamTurn, r *streamRead) error {
 	if t.newOnly {
 		t.after = t.g.Last // a turn before may have read on
 	}
@@ -283,7 +284,7 @@ func (c *Call) readTurn(t *streamTurn, r *streamRead) error {
 		_, err := c.streamRange(t.s, from, format.MaxStreamID, r.count, false, nil)
 		return err
 	}
-	if err := c.greet(t, r); err != nil {
+	if err := c.greet(tx, t, r); err != nil {
 		return err
 	}
 	if t.history {
@@ -432,19 +433,13 @@ func xack(c *Call, tx *storage.Tx) error {
 	}
 	n := int64(0)
 	for _, id := range ids {
-		p, ok, err := g.PendingOf(id)
+		ok, err := g.Acknowledge(id)
 		if err != nil {
 			return err
 		}
-		if !ok {
-			continue
+		if ok {
+			n++
 		}
-		if err := g.Lose(p); err != nil {
-			return err
-		}
-		g.Take(p)
-		g.Pending--
-		n++
 	}
 	if n > 0 {
 		g.Save()

@@ -42,6 +42,7 @@ var families = []func() []Command{
 	scriptCommands,
 	pubsubCommands,
 	streamCommands,
+	streamRefsCommands,
 	moduleCommands,
 	psyncCommands,
 }
