@@ -37,7 +37,11 @@ func (s *Server) runCron() {
 			if s.node != nil {
 				s.node.repl.gate(now)
 			}
+			if budget <= smallBudget && n%releaseBinaryTicks == releaseBinaryTicks/6 {
+				releaseBinary()
+			}
 			if n%10 == 0 {
+				s.env.Engine.AdaptRows(residentBytes())
 				last = s.rates(last, now)
 				s.closeIdle(now.UnixMilli())
 				if now.Sub(given) >= giveBackPeriod {

@@ -22,8 +22,10 @@ const (
 	// heapSlack is what the heap may grow between collections at least, whatever
 	// the budget says: without slack the collector would run without end.
 	heapSlack = 16 << 20
-	// heapGarbage is how much garbage a heap may gather where the budget has room.
-	heapGarbage = 24 << 20
+	// heapGarbage is how much garbage a heap may gather where the budget has room, of
+	// a small budget a part.
+	heapGarbage      = 24 << 20
+	heapGarbageShare = 10
 )
 
 // govern adapts the collector to what rows hold now, in bytes.
@@ -34,7 +36,7 @@ func (h *heapLimit) govern(budget, rows int64) {
 		h.limit = limit
 		debug.SetMemoryLimit(limit)
 	}
-	percent := int(min(max(heapGarbage*100/max(live, 1), 15), 100))
+	percent := int(min(max(min(heapGarbage, budget/heapGarbageShare)*100/max(live, 1), 15), 100))
 	if d := percent - h.percent; d > h.percent/4 || d < -h.percent/4 {
 		h.percent = percent
 		debug.SetGCPercent(percent)

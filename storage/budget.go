@@ -8,7 +8,7 @@ import (
 )
 
 // limits are what Options.Budget comes to. They may change while the engine runs.
-type limits struct{ budget, generation, dirty atomic.Int64 }
+type limits struct{ budget, rows, generation, dirty atomic.Int64 }
 
 // share is how a budget is divided: rows, blocks for scans, and filters and indexes by
 // which rows are looked up. What is left of it is for the process itself:
@@ -62,6 +62,7 @@ func (e *Engine) SetBudget(budget int64) {
 	if generation == 0 {
 		generation = min(dirty/2, maxGeneration)
 	}
+	e.limits.rows.Store(s.table)
 	e.limits.dirty.Store(dirty)
 	e.limits.generation.Store(generation)
 	rows := int64(0)
@@ -74,6 +75,31 @@ func (e *Engine) SetBudget(budget int64) {
 		e.unthrottle()
 		go e.shrink()
 	}
+}
+
+// AdaptRows lets rows have more or less than their share, so that what the process has
+// resident, in bytes, comes to the budget: what else it holds (the binary, the
+// collector's slack, buffers of clients) is known only then. It is to be called about
+// once a second, by whoever calls SetBudget. Evictions follow with the next rows.
+func (e *Engine) AdaptRows(resident int64) {
+	budget, bound := e.limits.budget.Load(), e.limits.rows.Load()
+	stats := e.table.Stats()
+	full := stats.SegmentBytes+stats.IndexBytes+stats.LargeBytes > bound/32*31
+	if next := shareOf(budget).rowsFor(budget, bound, resident, full); next != bound {
+		e.limits.rows.Store(next)
+		e.table.SetMaxBytes(next)
+	}
+}
+
+// rowsFor is the bound of rows that follows bound where the process has so much resident.
+// It goes a fourth of the way, for what is resident comes and goes, and follows what is
+// evicted late; and not far from the share, for then something else is wrong.
+func (s share) rowsFor(budget, bound, resident int64, full bool) int64 {
+	over := resident - budget
+	if over < 0 && !full || over > -budget/32 && over < budget/64 {
+		return bound
+	}
+	return min(max(bound-over/4, s.table/10*7), s.table/10*12)
 }
 
 // shrink evicts what exceeds the budget.

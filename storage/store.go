@@ -25,6 +25,15 @@ func (e *Engine) openStore(name string) (*pebble.DB, error) {
 	return db, nil
 }
 
+// lowestLevel is up to how many bytes level 0 is compacted straight into the lowest level,
+// beside which there is none then. What level 0 gathers, some 16 generations, takes
+// part in one compaction; with a level between, of Pebble's 64 MiB, each row was written
+// once more on its way, and a look asked one table more. What is much larger than that,
+// or than what one compaction can do in a few seconds, is better off with the level.
+func lowestLevel(generation int64) int64 {
+	return min(max(64*generation, 64<<20), 1<<30)
+}
+
 // storeOptions: no write-ahead log and no use of the memtable, for the flusher only
 // ingests; filters on all levels, for most reads are existence checks; a lazy
 // level 0, for compaction is what writes cost.
@@ -38,6 +47,7 @@ func (e *Engine) storeOptions() *pebble.Options {
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       16,
 		L0StopWritesThreshold:       1 << 20,
+		LBaseMaxBytes:               lowestLevel(e.limits.generation.Load()),
 		BytesPerSync:                bytesPerSync,
 		MaxOpenFiles:                tables.OpenFiles(1000, 4),
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -14,8 +16,10 @@ const (
 	segmentBytes = 64 << 10
 	// maxReserve is what 32-bit offsets can address.
 	maxReserve = int64(granule) << 32
-	// releaseAbove is how many free segments are kept resident.
-	releaseAbove = 64
+	// One in so many segments that the table may fill is kept resident when it is free,
+	// but no more than maxIdle.
+	idleShare = 32
+	maxIdle   = 64
 )
 
 type segmentState uint8
@@ -51,9 +55,11 @@ type arena struct {
 	live atomic.Int64 // bytes of live entries
 	used atomic.Int64 // segments that are not free
 	idle atomic.Int64 // free segments that stay resident
+	keep atomic.Int64 // how many may
 
 	mu       sync.Mutex
 	segments []segment
+	backing  []byte    // memory of segments, if it is not Go's
 	heads    [3]uint32 // headWrite, headMove, headAdmit; 0 = none
 	free     []uint32
 	next     uint32 // lowest segment that was never used
@@ -91,17 +97,32 @@ func newArena(reserve int64) (*arena, error) {
 	if mem == nil {
 		return nil, errors.New("row table: reserve is too small")
 	}
-	return &arena{
+	segments, backing, err := reserveSegments(len(mem) / segmentBytes)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reserve address space for the row table: %w", err), unreserveMemory(mem))
+	}
+	a := &arena{
 		mem:      mem,
-		segments: make([]segment, int64(len(mem))/segmentBytes),
+		segments: segments,
+		backing:  backing,
 		next:     1, // segment 0 is never used, so that offset 0 means "none"
-	}, nil
+	}
+	return a, nil
+}
+
+// keepIdle says how many bytes the table may fill.
+func (a *arena) keepIdle(bytes int64) {
+	a.keep.Store(min(max(bytes/segmentBytes/idleShare, 1), maxIdle))
 }
 
 func (a *arena) close() error {
-	mem := a.mem
-	a.mem = nil
-	return unreserveMemory(mem)
+	mem, backing := a.mem, a.backing
+	a.mem, a.segments, a.backing = nil, nil, nil
+	err := unreserveMemory(mem)
+	if backing != nil {
+		err = errors.Join(err, unix.Munmap(backing))
+	}
+	return err
 }
 
 func (a *arena) word(off uint32, i int) *uint32 {
@@ -156,7 +177,7 @@ func (a *arena) grow(head int, h header) (off uint32, ok bool) {
 	case len(a.free) > 0:
 		id = a.free[len(a.free)-1]
 		a.free = a.free[:len(a.free)-1]
-		a.idle.Store(int64(min(len(a.free), releaseAbove)))
+		a.idle.Store(min(int64(len(a.free)), a.keep.Load()))
 	case int(a.next) < len(a.segments):
 		id = a.next
 		a.next++
@@ -216,8 +237,9 @@ func (a *arena) release(id uint32) {
 	a.segments[id] = segment{}
 	a.used.Add(-1)
 	a.free = append(a.free, id)
-	a.idle.Store(int64(min(len(a.free), releaseAbove)))
-	if len(a.free) > releaseAbove {
+	kept := min(int64(len(a.free)), a.keep.Load())
+	a.idle.Store(kept)
+	if int64(len(a.free)) > kept {
 		releaseMemory(a.mem[int64(id)*segmentBytes : int64(id+1)*segmentBytes])
 	}
 }

@@ -2,7 +2,11 @@
 
 package cache
 
-import "golang.org/x/sys/unix"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
 
 // reserveMemory reserves address space of n bytes that becomes resident where it is
 // written, and that the garbage collector does not know.
@@ -21,3 +25,13 @@ func reserveMemory(n int64) ([]byte, error) {
 func releaseMemory(part []byte) { _ = unix.Madvise(part, unix.MADV_DONTNEED) }
 
 func unreserveMemory(mem []byte) error { return unix.Munmap(mem) }
+
+// reserveSegments returns the bookkeeping of n segments. What is never used of it is
+// not resident, and would count for the garbage collector: it is not Go's memory.
+func reserveSegments(n int) ([]segment, []byte, error) {
+	mem, err := unix.Mmap(-1, 0, n*int(unsafe.Sizeof(segment{})), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	if err != nil {
+		return nil, nil, err
+	}
+	return unsafe.Slice((*segment)(unsafe.Pointer(unsafe.SliceData(mem))), n), mem, nil
+}

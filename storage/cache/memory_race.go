@@ -24,3 +24,5 @@ func unreserveMemory(mem []byte) error {
 	}
 	return unix.Munmap(mem)
 }
+
+func reserveSegments(n int) ([]segment, []byte, error) { return make([]segment, n), nil, nil }

@@ -96,7 +96,7 @@ func New(cfg Config) (*Table, error) {
 		return nil, err
 	}
 	t := &Table{cfg: cfg, arena: a}
-	t.max.Store(cfg.MaxBytes)
+	t.SetMaxBytes(cfg.MaxBytes)
 	t.SetFrequency(false, 10, 1)
 	t.big.rows = make(map[uint32]bigRow)
 	return t, nil
@@ -106,7 +106,10 @@ func New(cfg Config) (*Table, error) {
 func (t *Table) Close() error { return t.arena.close() }
 
 // SetMaxBytes changes the bound; evictions follow with the next inserts.
-func (t *Table) SetMaxBytes(n int64) { t.max.Store(n) }
+func (t *Table) SetMaxBytes(n int64) {
+	t.max.Store(n)
+	t.arena.keepIdle(n)
+}
 
 // Lock takes the slot lock for writing.
 func (t *Table) Lock(s slots.Slot) { t.slots[s].mu.Lock() }
