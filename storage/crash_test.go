@@ -896,6 +896,7 @@ func TestCrashMutants(t *testing.T) {
 		{"a reader from before the ingest", everysec, mutants{oldReaders: true}},
 		{"a look at the tables from before the ingest", everysec, mutants{oldTables: true}},
 		{"a slot whole that rows were evicted from", everysec, mutants{wholeEvicted: true}},
+		{"a deletion kept from the store of a row that it has", everysec, mutants{allNew: true}},
 		{"what the store had at the start taken to be in memory", everysec, mutants{wholeAtOpen: true}},
 		{"what an import brought taken to be in memory", everysec, mutants{wholeImport: true}},
 		{"a flush past the commit", inSync, mutants{flushPastCommit: true}},

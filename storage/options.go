@@ -118,6 +118,7 @@ type mutants struct {
 	wholeAtOpen      bool // what the store had when it was opened is taken to be in memory
 	wholeImport      bool // so is what an import brings
 	wholeEvicted     bool // so are rows that were evicted
+	allNew           bool // every dirty row is taken for one that the store never had
 	loopWaits        bool // a caller that must not wait waits for the disk when it looks again
 	setCountsTwice   bool // a member of a set is counted again when it is added again
 	setScanSkips     bool // SSCAN goes on behind where it stopped

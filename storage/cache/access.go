@@ -73,7 +73,7 @@ func increased(f uint32, lfu uint64) uint32 {
 func (t *Table) accessOf(s *slotRows, off uint32, h header) *uint32 {
 	w := t.arena.word(off, 1)
 	if h.dirty() {
-		return &s.dirty[h.state()-stateDirty].rows[*w].access
+		return &s.dirty[h.state()-stateDirty].rows[*w&^newBit].access
 	}
 	return w
 }

@@ -296,7 +296,7 @@ func (a *arena) swept(id uint32) {
 // An entry:
 //
 //	word 0  state 2 | meta 1 | unlinked 1 | big 1 | klen 13 | vlen 14
-//	word 1  clean: access word; dirty: position in the slot's dirty list
+//	word 1  clean: access word; dirty: new 1 | position in the slot's dirty list 31
 //	key, value, zeros up to a multiple of 8
 //
 // vlen absentLen says that the row does not exist. An entry that is big holds
@@ -308,6 +308,7 @@ const (
 	maxValueLen = absentLen - 1
 	bigBytes    = headerBytes + 8
 
+	newBit        = 1 << 31 // of word 1, see pin
 	stateShift    = 30
 	metaBit       = 1 << 29
 	unlinkedBit   = 1 << 28
@@ -350,6 +351,9 @@ func entrySize(klen, vlen int) int {
 }
 
 func (h header) withState(s int) header { return h&^header(stateMask) | header(s)<<stateShift }
+
+// position is where a dirty entry stands in its list.
+func (a *arena) position(off uint32) uint32 { return *a.word(off, 1) &^ newBit }
 
 func (a *arena) header(off uint32) header { return header(atomic.LoadUint32(a.word(off, 0))) }
 

@@ -52,13 +52,38 @@ func (l *dirtyList) take() (row dirtyRow, ok bool) {
 	return dirtyRow{}, false
 }
 
-// pin makes a clean entry dirty in the generation of parity p.
-func (t *Table) pin(s *slotRows, p uint32, off uint32, h header, access uint32) {
+// pin makes a clean entry dirty in the generation of parity p. isNew says that neither the store below nor the
+// generation that is being flushed has the row.
+func (t *Table) pin(s *slotRows, p uint32, off uint32, h header, access uint32, isNew bool) {
 	list := &s.dirty[p]
-	*t.arena.word(off, 1) = uint32(len(list.rows))
+	word := uint32(len(list.rows))
+	if isNew || t.cfg.AllNew {
+		word |= newBit
+	}
+	*t.arena.word(off, 1) = word
 	list.rows = append(list.rows, dirtyRow{off, access})
 	t.arena.setHeader(off, h.withState(stateDirty+int(p)))
 	t.dirty[p].Add(t.weight(off, h))
+}
+
+// dropNew forgets a row that is to be deleted, if it is new in the active generation, of parity p: the store below is
+// told neither of the row nor of its end. An element that waits in a queue for a short time costs no flush so. Needs the
+// write lock.
+func (t *Table) dropNew(s *slotRows, p, hash, off uint32, h header) bool {
+	if h.state() != stateDirty+int(p) || *t.arena.word(off, 1)&newBit == 0 {
+		return false
+	}
+	pos, list := t.arena.position(off), &s.dirty[p]
+	if int(pos) < list.covered {
+		return false // a run holds it
+	}
+	t.unlink(s, hash, off)
+	t.dirty[p].Add(-t.weight(off, h))
+	t.forget(off, h)
+	if list.rows[pos] = (dirtyRow{}); int(pos) == len(list.rows)-1 {
+		list.rows = list.rows[:pos]
+	}
+	return true
 }
 
 // DirtyBytes is the size of all rows that the store below does not have yet.

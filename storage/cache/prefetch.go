@@ -108,6 +108,6 @@ func (t *Table) prefetchRest(s *slotRows, off uint32) {
 		PrefetchLine(unsafe.Add(start, n))
 	}
 	if h.dirty() {
-		PrefetchLine(unsafe.Pointer(&s.dirty[h.state()-stateDirty].rows[*t.arena.word(off, 1)]))
+		PrefetchLine(unsafe.Pointer(&s.dirty[h.state()-stateDirty].rows[t.arena.position(off)]))
 	}
 }

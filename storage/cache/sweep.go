@@ -112,7 +112,7 @@ func (t *Table) sweepEntry(off uint32, held slots.Slot, force, keep bool) {
 			*t.arena.word(to, 1) = access &^ usedBit
 		}
 	case h.state() == stateDirty+int(t.parity.Load()):
-		pos := *t.arena.word(off, 1)
+		pos := t.arena.position(off)
 		if to := t.relocate(s, hash, off, h); to != 0 {
 			s.dirty[h.state()-stateDirty].rows[pos].off = to
 		}

@@ -31,6 +31,8 @@ type Config struct {
 	Layout  Layout
 	// StaysWhole is a planted bug: that rows go does not end what SetWhole said.
 	StaysWhole bool
+	// AllNew is a planted bug: every dirty row counts as one that the store below never had.
+	AllNew bool
 }
 
 // Key names a row. Bytes is the stored key, see Layout.
@@ -223,12 +225,15 @@ func (t *Table) change(k Key, value []byte, absent bool, now uint32) {
 	p := t.parity.Load()
 	off, h := t.lookup(s, &k)
 	mine := off != 0 && h.state() != stateDirty+int(1-p)
+	if absent && mine && t.dropNew(s, p, k.Hash, off, h) {
+		return
+	}
 	if mine && t.overwrite(off, h, value, absent) {
 		access := t.accessOf(s, off, h)
 		fresh := used(atomic.LoadUint32(access), now, t.lfu.Load())
 		switch {
 		case h.state() == stateClean:
-			t.pin(s, p, off, t.arena.header(off), fresh)
+			t.pin(s, p, off, t.arena.header(off), fresh, false)
 		case fresh != atomic.LoadUint32(access):
 			atomic.StoreUint32(access, fresh)
 		}
@@ -239,7 +244,7 @@ func (t *Table) change(k Key, value []byte, absent bool, now uint32) {
 		off, h = t.lookup(s, &k) // making room may have moved or evicted it
 	}
 	if off == 0 {
-		t.pin(s, p, fresh, nh, newAccess(now))
+		t.pin(s, p, fresh, nh, newAccess(now), s.whole && !absent)
 		t.link(s, k.Hash, fresh)
 		return
 	}
@@ -247,18 +252,17 @@ func (t *Table) change(k Key, value []byte, absent bool, now uint32) {
 	s.index.move(k.Hash, off, fresh)
 	switch h.state() {
 	case stateDirty + int(p):
-		pos := *t.arena.word(off, 1)
-		*t.arena.word(fresh, 1) = pos
+		*t.arena.word(fresh, 1) = *t.arena.word(off, 1)
 		t.arena.setHeader(fresh, nh.withState(h.state()))
-		row := &s.dirty[p].rows[pos]
+		row := &s.dirty[p].rows[t.arena.position(off)]
 		row.off, row.access = fresh, access
 		t.dirty[p].Add(t.weight(fresh, nh) - t.weight(off, h))
 		t.forget(off, h)
 	case stateClean:
-		t.pin(s, p, fresh, nh, access)
+		t.pin(s, p, fresh, nh, access, false)
 		t.forget(off, h)
 	default: // the generation being flushed owns off: it keeps its value
-		t.pin(s, p, fresh, nh, access)
+		t.pin(s, p, fresh, nh, access, false)
 		t.arena.setHeader(off, h|unlinkedBit)
 	}
 }
@@ -322,7 +326,9 @@ func (t *Table) link(s *slotRows, hash, off uint32) {
 func (t *Table) unlink(s *slotRows, hash, off uint32) {
 	before := s.index.bytes
 	s.index.remove(hash, off)
-	t.index.Add(int64(s.index.bytes - before))
+	if shrunk := s.index.bytes - before; shrunk != 0 {
+		t.index.Add(int64(shrunk))
+	}
 }
 
 // forget makes an entry dead. Its index cell is the caller's business.

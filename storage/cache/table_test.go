@@ -86,12 +86,14 @@ type world struct {
 	store  map[string]string // the store below
 	want   map[string]string // the truth
 	active map[string]bool   // rows changed since the last cut
-	frozen map[string]string // rows of the cut generation; "\x00" = absent
+	frozen map[string]string // rows of the cut generation; gone = absent
 	cut    bool
 	now    uint32
+
+	forgotten int // rows that came and went between two cuts
 }
 
-const gone = "\x00"
+const gone = "\x00gone" // no value is so
 
 func newWorld(t *testing.T, seed uint64, max int64, keys int) *world {
 	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), table: newTestTable(t, max),
@@ -143,6 +145,14 @@ func (w *world) step() {
 		w.table.Delete(k, w.now)
 		delete(w.want, row)
 		w.active[row] = true
+		if off, _ := w.table.lookup(&w.table.slots[k.Slot], &k); off == 0 { // the store is not told
+			_, stored := w.store[row]
+			if _, frozen := w.frozen[row]; stored || frozen {
+				w.t.Fatalf("the table forgot the deletion of row %q", row)
+			}
+			delete(w.active, row)
+			w.forgotten++
+		}
 	default:
 		w.read(k, row)
 	}
@@ -324,6 +334,9 @@ func TestAgainstModel(t *testing.T) {
 		}
 		if st.SegmentBytes+st.IndexBytes > 24*segmentBytes {
 			t.Fatalf("table is beyond its bound: %+v", st)
+		}
+		if w.forgotten == 0 && seed%2 == 0 {
+			t.Fatal("no row came and went without a trace")
 		}
 		if st.Evicted == 0 || st.Moved == 0 {
 			t.Fatalf("nothing was evicted or moved: %+v", st)
