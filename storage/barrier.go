@@ -104,7 +104,7 @@ func (e *Engine) barrier(b *format.Barrier, rec *log.Record, raw []byte, busy ch
 		c.Keys, c.Expires, c.SubExpires, c.Bytes = c.Keys+int64(d.Keys), c.Expires+uint32(d.Expires), c.SubExpires+uint32(d.SubExpires), c.Bytes+d.Bytes
 		c.NextOID = max(c.NextOID, d.NextOID)
 		if c.Expires > 0 || c.SubExpires > 0 {
-			e.slots[d.Slot].nextExpiry.Store(1)
+			e.expires(d.Slot, 1)
 		}
 		e.slots[d.Slot].keys.Store(c.Keys)
 		e.dataBytes.Add(dataShare(int64(d.Keys), d.Bytes))

@@ -102,7 +102,9 @@ func (tx *Tx) fillRecord(rec *log.Record) {
 			next = d.nextOID
 		}
 		grows = grows || d.bytes > 0
-		deltas = append(deltas, log.Delta{Slot: d.slot, Keys: int32(d.keys), Expires: int32(d.expires), SubExpires: int32(d.subExpires), Bytes: d.bytes, NextOID: next})
+		deltas = slices.Grow(deltas, 1)[:i+1]
+		o := &deltas[i] // in place, as in deltaOf
+		o.Slot, o.DB, o.Keys, o.Expires, o.SubExpires, o.Bytes, o.NextOID = d.slot, 0, int32(d.keys), int32(d.expires), int32(d.subExpires), d.bytes, next
 	}
 	rec.LSN, rec.TimeMS, rec.Kind, rec.Cmd, rec.Essential = 0, tx.now, log.KindBatch, nil, !grows
 	rec.Deltas, rec.Payload = deltas, tx.writes.payload()
@@ -164,9 +166,8 @@ func (e *Engine) noteSpecial(key []byte) {
 	switch key[2] {
 	case format.KindExpiry:
 		at := int64(binary.BigEndian.Uint64(key[3:]))
-		next := &e.slots[slot].nextExpiry
-		if old := next.Load(); old == 0 || at < old {
-			next.Store(at) // the slot lock is held: nobody else writes
+		if old := e.NextExpiry(slot); old == 0 || at < old { // the slot lock is held: nobody else writes
+			e.expires(slot, at)
 		}
 	case format.KindGarbage:
 		e.garbage.note(slot)

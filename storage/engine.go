@@ -53,6 +53,7 @@ type Engine struct {
 	subExpired atomic.Int64 // and fields of hashes
 	dataBytes  atomic.Int64 // see DataBytes
 	sweepFrom  atomic.Int64 // the slot where SweepExpired goes on
+	soonest    atomic.Int64 // no key of any slot expires earlier, Unix ms; see expires
 	sweepPlace atomic.Pointer[sweepPlace]
 	sweepRow   atomic.Pointer[dueRow]
 
@@ -135,7 +136,7 @@ type slotState struct {
 	keys       atomic.Int64
 
 	frozen     Counters     // as of the last cut, if generation says so
-	nextExpiry atomic.Int64 // no key of the slot expires earlier, Unix ms; 0 = never
+	nextExpiry atomic.Int64 // no key of the slot expires earlier, Unix ms; 0 = never; see expires
 	void       bool         // what the store holds of the slot was excised in the log
 	_          [15]byte
 }
@@ -349,7 +350,7 @@ func (e *Engine) NextExpiry(slot slots.Slot) int64 { return e.slots[slot].nextEx
 // called inside a writing transaction on the slot.
 func (tx *Tx) SetNextExpiry(slot slots.Slot, at int64) {
 	tx.mustWrite()
-	tx.engine.slots[slot].nextExpiry.Store(at)
+	tx.engine.expires(slot, at)
 }
 
 // IdleTime returns how long ago key's row was used, in seconds, and its access

@@ -35,20 +35,29 @@ func (tx *Tx) Lookup(key []byte) (Entry, error) {
 // lookup is Lookup into an entry that is zero: an entry is large, and costs more to copy
 // than to find.
 func (tx *Tx) lookup(e *Entry, key []byte) error {
+	value, err := tx.lookupRow(e, key)
+	if err == nil && e.Live {
+		return e.Meta.Decode(value) // faster than a copy of what was just stored
+	}
+	return err
+}
+
+// lookupRow is lookup for who replaces the value whatever it is: it returns the row, and leaves Meta as it was.
+func (tx *Tx) lookupRow(e *Entry, key []byte) ([]byte, error) {
 	e.Key, e.Slot, e.hash = key, tx.slotOf(key), format.Hash(key)
 	value, ok, err := tx.getRow(tx.metaKey(e))
 	if err != nil || !ok {
 		tx.misses++
-		return err
+		return nil, err
 	}
 	if err := e.disk.Decode(value); err != nil {
-		return err
+		return nil, err
 	}
 	e.row = true
 	if !expired(&e.disk, tx.now) {
 		tx.hits++
 		e.Live = true
-		return e.Meta.Decode(value) // faster than a copy of what was just stored
+		return value, nil
 	}
 	tx.misses++
 	if tx.writable {
@@ -56,7 +65,7 @@ func (tx *Tx) lookup(e *Entry, key []byte) error {
 		tx.remove(e)
 		tx.Note(EventExpired, "expired", key)
 	}
-	return nil
+	return nil, nil
 }
 
 // expired reports whether a key's time is over: in the millisecond that it names it

@@ -114,6 +114,7 @@ type mutants struct {
 	expiredSeen      bool // fields are there until they are removed
 	deadlinesInline  bool // a hash that changes its layout forgets deadlines
 	deadlinesStay    bool // a deadline stays filed when it changes, and whatever is filed is removed
+	sweepSleeps      bool // the sweeper is not told of a key that expires sooner than it knows
 	longUnheeded     bool // who stops commits does not wait for long ones first
 	wholeAtOpen      bool // what the store had when it was opened is taken to be in memory
 	wholeImport      bool // so is what an import brings

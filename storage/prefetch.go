@@ -16,6 +16,9 @@ func HintOf(slot slots.Slot, key []byte) Hint {
 	return Hint{Slot: slot, Hash: uint32(format.Hash(key))}
 }
 
+// PrefetchLine asks the processor for the line of its cache that p points into, and does not wait for it.
+func PrefetchLine(p unsafe.Pointer) { cache.PrefetchLine(p) }
+
 // Prefetch asks the processor for the memory of rows that will be looked up. It
 // makes the transactions behind it faster, and changes nothing. It waits for no lock.
 func (e *Engine) Prefetch(hints []Hint) {

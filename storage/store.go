@@ -90,6 +90,7 @@ func (e *Engine) readHeaders() error {
 		data += dataShare(e.slots[s].counters.Keys, e.slots[s].counters.Bytes)
 	}
 	e.dataBytes.Store(data)
+	e.soonest.Store(0) // a sweeper finds out
 	e.watermark.Store(e.position.LSN)
 	e.cutAt.Store(e.position.LSN)
 	return err

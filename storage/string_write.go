@@ -58,7 +58,14 @@ type SetResult struct {
 // StringSet sets key to value. An expiry that has passed deletes the key.
 func (tx *Tx) StringSet(key, value []byte, o SetOptions) (r SetResult, err error) {
 	var e Entry
-	if err = tx.lookup(&e, key); err != nil {
+	old, err := tx.lookupRow(&e, key)
+	if err == nil && e.Live {
+		if o.ReturnOld || o.If != nil {
+			err = e.Meta.Decode(old)
+		}
+		e.Meta.ExpireAt = e.disk.ExpireAt
+	}
+	if err != nil {
 		return r, err
 	}
 	r.Had = e.Live

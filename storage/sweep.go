@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"math"
+
 	"cobble/slots"
 	"cobble/storage/format"
 )
@@ -17,12 +19,22 @@ const (
 // like any write. It returns how many rows it looked at, and for fields how many it removed: limit means that there
 // may be more. Only a primary may sweep; concurrent calls do no harm.
 func (e *Engine) SweepExpired(now int64, limit int) (looked int, err error) {
+	if e.soonest.Load() >= now {
+		return 0, nil
+	}
+	e.soonest.Store(math.MaxInt64) // before any slot is looked at: what changes behind the look lowers it again
+	soonest := int64(1)            // unless all slots were seen
+	defer func() { e.lowerSoonest(soonest) }()
+	seen := int64(math.MaxInt64)
 	start := e.sweepFrom.Load()
 	for i := range int64(slots.Count) {
 		slot := slots.Slot((start + i) % slots.Count)
 		for {
 			next := e.NextExpiry(slot)
 			if next == 0 || next >= now {
+				if next != 0 {
+					seen = min(seen, next)
+				}
 				break
 			}
 			if looked >= limit {
@@ -36,7 +48,26 @@ func (e *Engine) SweepExpired(now int64, limit int) (looked int, err error) {
 			}
 		}
 	}
+	soonest = seen
 	return looked, nil
+}
+
+// expires sets the time before which no key of a slot expires, Unix milliseconds, 0 for never. The slot is locked for
+// writing, or the engine is being opened.
+func (e *Engine) expires(slot slots.Slot, at int64) {
+	e.slots[slot].nextExpiry.Store(at)
+	if at != 0 && !e.opts.mutant.sweepSleeps {
+		e.lowerSoonest(at) // behind the store: a sweep that did not see that is told here
+	}
+}
+
+func (e *Engine) lowerSoonest(at int64) {
+	for {
+		old := e.soonest.Load()
+		if old <= at || e.soonest.CompareAndSwap(old, at) {
+			return
+		}
+	}
 }
 
 // ExpiredKeys returns how many keys were removed because their time had come,

@@ -209,8 +209,12 @@ func (tx *Tx) deltaOf(slot slots.Slot) *delta {
 			return &tx.deltas[i]
 		}
 	}
-	tx.deltas = append(tx.deltas, delta{slot: slot})
-	return &tx.deltas[len(tx.deltas)-1]
+	n := len(tx.deltas)
+	tx.deltas = slices.Grow(tx.deltas, 1)[:n+1]
+	d := &tx.deltas[n] // made in place: a copy of what was just stored would wait for the stores
+	*d = delta{}
+	d.slot = slot
+	return d
 }
 
 // counters returns the slot's counters as the transaction sees them.

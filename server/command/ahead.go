@@ -13,8 +13,10 @@ func (c *Call) AppendHint(hints []storage.Hint, args [][]byte) []storage.Hint {
 	if key, _ := c.firstKey(args); key != nil {
 		slot := slots.Of(key)
 		if c.nLooked < lookedMost {
-			c.looked[c.nLooked] = lookedKey{addressOf(key), len(key), slot, c.Env.View.Load().Owner[slot]}
+			l := &c.looked[c.nLooked]
+			l.at, l.size, l.slot = addressOf(key), len(key), slot
 			c.nLooked++
+			storage.PrefetchLine(unsafe.Pointer(&c.Env.View.Load().Owner[slot])) // for its route
 		}
 		hints = append(hints, storage.HintOf(slot, key))
 	}
@@ -48,10 +50,9 @@ func (c *Call) firstKey(args [][]byte) ([]byte, *Command) {
 
 // lookedKey remembers the slot of a key, by where the key stands in the input.
 type lookedKey struct {
-	at    uintptr // only compared: it holds no memory
-	size  int
-	slot  slots.Slot
-	owner uint16 // nobody trusts it: it is read ahead so that its line is near when the command is routed
+	at   uintptr // only compared: it holds no memory
+	size int
+	slot slots.Slot
 }
 
 func addressOf(key []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(key))) }

@@ -145,9 +145,18 @@ func (m *Meta) Decode(b []byte) error {
 	}
 	*m = Meta{}
 	m.Type, m.Enc, m.Layout, m.Flags = Type(b[0]&15), Enc(b[1]), Layout(b[2]&layoutMask), b[2]&typeFlags
-	if b[2]&(layoutMask|flagTTL|flagFields) == uint8(Inline) && b[3] < 0x80 { // most rows, and nothing to parse
-		m.Version, m.Inline = uint64(b[3]), b[4:]
-		return nil
+	if b[2]&(layoutMask|flagTTL|flagFields) == uint8(Inline) { // most rows; of those that are written often the version is longer
+		switch {
+		case b[3] < 0x80:
+			m.Version, m.Inline = uint64(b[3]), b[4:]
+			return nil
+		case len(b) > 4 && b[4] < 0x80:
+			m.Version, m.Inline = uint64(b[3]&0x7f)|uint64(b[4])<<7, b[5:]
+			return nil
+		case len(b) > 5 && b[5] < 0x80:
+			m.Version, m.Inline = uint64(b[3]&0x7f)|uint64(b[4]&0x7f)<<7|uint64(b[5])<<14, b[6:]
+			return nil
+		}
 	}
 	return m.decodeRest(b)
 }
