@@ -1,6 +1,8 @@
 package dump
 
 import (
+	"encoding/binary"
+
 	"cobble/storage/format"
 	"cobble/storage/listpack"
 )
@@ -22,7 +24,7 @@ func Decode(payload []byte) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	r := &reader{rest: body[1:]}
+	r := &reader{rest: body[1:], version: int(binary.LittleEndian.Uint16(payload[len(body):]))}
 	v, known := r.value(body[0])
 	switch {
 	case !known:
@@ -64,10 +66,10 @@ func (r *reader) value(kind byte) (v Value, known bool) {
 		return Value{Type: format.HashType, Items: r.ziplist(nil, r.string())}, true
 	case typeHashListpack:
 		return Value{Type: format.HashType, Items: r.listpack(nil, r.string())}, true
-	case TypeHashDeadlines:
-		return r.hash(), true
-	case typeHashPackedEx:
-		return r.hashListpack(), true
+	case TypeHashDeadlines, typeHashEarly:
+		return r.hash(kind), true
+	case typeHashPackedEx, typeHashPackedEarly:
+		return r.hashListpack(kind), true
 	case typeZSetZiplist:
 		return r.scored(r.ziplist(nil, r.string())), true
 	case typeZSetListpack:

@@ -31,6 +31,12 @@ func TestGoldenBytes(t *testing.T) {
 			Items: texts("a", "1", "c", "hello", "b", "2"), Deadlines: []int64{1900000000000, 1900000000100, 0}}},
 		{"and a large one", "180038d360ba01000003000162c002406501630568656c6c6f010161c0010c00c592ac03ba01c9fc", Value{Type: format.HashType,
 			Items: texts("b", "2", "c", "hello", "a", "1"), Deadlines: []int64{0, 1900000000100, 1900000000000}}},
+		{"one as before Redis 7.4 was released, which 8.0.2 takes", "1603000162013281000001ba60d3386401630568656c6c6f81000001ba60d33800016101310c001a6e986dfcb91fb9", Value{Type: format.HashType,
+			Items: texts("b", "2", "c", "hello", "a", "1"), Deadlines: []int64{0, 1900000000100, 1900000000000}}},
+		{"and a small one", "17313100000009008161020101f40038d360ba010000098163028568656c6c6f06f46438d360ba0100000981620202010001ff0c00681e0557116a317d", Value{Type: format.HashType,
+			Items: texts("a", "1", "c", "hello", "b", "2"), Deadlines: []int64{1900000000000, 1900000000100, 0}}},
+		{"one of Valkey 9, by what is known of it", "160301620132ffffffffffffffff01630568656c6c6f6438d360ba010000016101310038d360ba0100005000cd0db2a91096959c", Value{Type: format.HashType,
+			Items: texts("b", "2", "c", "hello", "a", "1"), Deadlines: []int64{0, 1900000000100, 1900000000000}}},
 		{"SET k 10", "00c00a0a006e9f57450eae63bb", Value{Type: format.String, Bytes: []byte("10")}},
 	} {
 		payload, err := hex.DecodeString(c.payload)
@@ -207,7 +213,7 @@ func TestMalformed(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, v, err)
 		}
 	}
-	for _, kind := range []byte{6, 7, 8, 22, 99, 255} {
+	for _, kind := range []byte{6, 7, 8, 26, 99, 255} {
 		if _, err := Decode(sealed(kind, []byte{1, 1, 'x'})); !errors.Is(err, ErrUnsupported) {
 			t.Errorf("type %d: %v", kind, err)
 		}

@@ -44,6 +44,9 @@ const (
 	typeListQuick2    byte = 18
 	typeSetListpack   byte = 20
 	typeHashPackedEx  byte = 25
+
+	typeHashEarly       byte = 22
+	typeHashPackedEarly byte = 23
 )
 
 const (

@@ -15,7 +15,12 @@ import (
 //	      | min(i64) string                          type 25: a listpack of field, value,
 //	                                                 deadline in turn; 0 = none
 //
-// min is the first of the deadlines; all are Unix milliseconds.
+//	      | length (deadline field value)*            type 22, version <= 12: deadline = length, 0 = none
+//	      | string                                   type 23: the listpack of type 25
+//	      | length (field value deadline(i64))*      type 22, version >= 80: -1 = none
+//
+// min is the first of the deadlines; all are Unix milliseconds. Types 22 and 23 are those of Redis 7.4 before it was
+// released, and 22 that of Valkey 9; they are only read.
 
 // AppendHash begins a hash of n fields, the first of which expires at min; 0: none does.
 func AppendHash(dst []byte, n uint64, min int64) []byte {
@@ -83,9 +88,15 @@ func (r *reader) first() uint64 {
 }
 
 // hash reads a hash with deadlines.
-func (r *reader) hash() Value {
+func (r *reader) hash(kind byte) Value {
+	if kind == typeHashEarly && r.version >= newestValkey {
+		return r.hashOfValkey()
+	}
 	v := Value{Type: format.HashType}
-	min := r.first()
+	min := uint64(1) // so that deadlines are what they say
+	if kind == TypeHashDeadlines {
+		min = r.first()
+	}
 	for n := r.count(3); n > 0 && !r.bad; n-- {
 		at := r.size()
 		if at > math.MaxInt64-min {
@@ -99,10 +110,28 @@ func (r *reader) hash() Value {
 	return v
 }
 
-// hashListpack reads a packed one.
-func (r *reader) hashListpack() Value {
+func (r *reader) hashOfValkey() Value {
 	v := Value{Type: format.HashType}
-	_ = r.first()
+	for n := r.count(2 + 8); n > 0 && !r.bad; n-- {
+		v.Items = append(v.Items, r.string(), r.string())
+		at := int64(0)
+		if b := r.take(8); b != nil {
+			at = int64(binary.LittleEndian.Uint64(b))
+		}
+		if at < -1 {
+			r.fail()
+		}
+		v.Deadlines = append(v.Deadlines, max(at, 0))
+	}
+	return v
+}
+
+// hashListpack reads a packed one.
+func (r *reader) hashListpack(kind byte) Value {
+	v := Value{Type: format.HashType}
+	if kind == typeHashPackedEx {
+		_ = r.first()
+	}
 	items := r.listpack(nil, r.string())
 	if len(items)%3 != 0 {
 		r.fail()

@@ -11,6 +11,8 @@ import (
 type reader struct {
 	rest []byte
 	bad  bool
+
+	version int // of RDB
 }
 
 func (r *reader) fail() {
