@@ -60,6 +60,7 @@ type Call struct {
 
 	fenced   int          // how often the command met ErrFollower
 	keys     []int        // positions of the keys in Args
+	nested   []int        // room for those of the commands of a script
 	slotKeys []int        // scratch of bookSlot
 	wider    []slots.Slot // that the command needs beside those of its keys
 	start    int          // where the reply begins in Out

@@ -453,12 +453,14 @@ func (c *Call) evalIn(tx *storage.Tx, locked []slots.Slot) error {
 	cmd, args, keys, start, inExec := c.Cmd, c.Args, c.keys, c.start, c.inExec
 	proto, from := c.Out.Proto(), c.Out.Len()
 	c.inExec = true
+	c.keys = c.nested[:0] // its own are needed again when it runs again
 	var err error
 	if s.program != nil {
 		err = run.Program(&c.Env.Scripts.store, s.program, c.Out)
 	} else {
 		err = run.Function(&c.Env.Scripts.store, s.library, s.function.Name, c.Out)
 	}
+	c.nested = c.keys
 	c.Cmd, c.Args, c.keys, c.start, c.inExec = cmd, args, keys, start, inExec
 	c.Out.SetProto(proto)
 	if err == nil || errors.As(err, new(script.Error)) {
