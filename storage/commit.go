@@ -191,12 +191,12 @@ func (e *Engine) dropRange(lo, hi []byte) {
 	e.rangesMu.Unlock()
 }
 
-// extendRange makes the last range longer if the next one begins where it ends: pieces of one object.
+// extendRange makes the last range longer if the next one begins where it ends, or where it begins: pieces of one object.
 func (e *Engine) extendRange(lo, hi []byte) bool {
 	e.rangesMu.Lock()
 	defer e.rangesMu.Unlock()
 	n := len(e.ranges) - 1
-	if n < 0 || !bytes.Equal(e.ranges[n].hi, lo) {
+	if n < 0 || !bytes.Equal(e.ranges[n].hi, lo) && !(bytes.Equal(e.ranges[n].lo, lo) && bytes.Compare(e.ranges[n].hi, hi) <= 0) {
 		return false
 	}
 	e.ranges[n].hi = bytes.Clone(hi)

@@ -367,8 +367,10 @@ func (r *crashRun) dropped(m *modelSlot, key string) bool {
 	if key[2] != format.KindElement || len(key) < 11 {
 		return false
 	}
-	_, reached := m.rows[string(directoryKey(slots.Slot(format.SlotOf([]byte(key))), binary.BigEndian.Uint64([]byte(key[3:]))))]
-	return !reached
+	directory, reached := m.rows[string(directoryKey(slots.Slot(format.SlotOf([]byte(key))), binary.BigEndian.Uint64([]byte(key[3:]))))]
+	from, trimmed := strings.CutPrefix(directory, "object from ")
+	first, _ := strconv.Atoi(from)
+	return !reached || trimmed && int(key[len(key)-1]) < first
 }
 
 func slotContents(e *Engine, s slots.Slot) (map[string]string, error) {
@@ -636,8 +638,10 @@ func (r *crashRun) change(tx *Tx, s slots.Slot, rng *rand.Rand) error {
 		return nil
 	case n < 16:
 		return r.makeObject(tx, s, rng)
-	case n < 19:
+	case n < 18:
 		return r.dropObject(tx, s, rng)
+	case n < 19:
+		return r.trimObject(tx, s, rng)
 	default:
 		c := collect{slot: s}
 		return c.Run(tx)
@@ -710,6 +714,25 @@ func (r *crashRun) dropObject(tx *Tx, s slots.Slot, rng *rand.Rand) error {
 		return nil
 	}
 	tx.delRange(format.AppendObject(nil, uint16(s), oid), format.AppendObject(nil, uint16(s), oid+1))
+	return nil
+}
+
+// trimObject leaves the first rows of an object to the collector.
+func (r *crashRun) trimObject(tx *Tx, s slots.Slot, rng *rand.Rand) error {
+	next := tx.counters(s).NextOID
+	if next == 0 {
+		return nil
+	}
+	oid := rng.Uint64N(next)
+	value, ok, err := r.read(tx, directoryKey(s, oid))
+	text, trimmed := strings.CutPrefix(string(value), "object from ")
+	if err != nil || !ok || !trimmed && string(value) != "object" {
+		return err
+	}
+	from, _ := strconv.Atoi(text)
+	from += rng.IntN(6)
+	tx.putRow(directoryKey(s, oid), fmt.Appendf(nil, "object from %d", from))
+	tx.putRow(format.AppendGarbagePart(nil, uint16(s), oid, 1), []byte{byte(from)})
 	return nil
 }
 
@@ -907,6 +930,7 @@ func TestCrashMutants(t *testing.T) {
 		{"a range deletion that outlives its slot", everysec, mutants{keepRanges: true}},
 		{"older rows of a generation under its range deletion", everysec, mutants{rowsUnderRange: true}},
 		{"a large object forgotten with its first piece", everysec, mutants{dropForgets: true}},
+		{"the beginning of an object forgotten with its first piece", everysec, mutants{trimForgets: true}},
 		{"a draft that is garbage to nobody", everysec, mutants{draftUnmarked: true}},
 		{"a draft swept while it is made", everysec, mutants{draftTaken: true}},
 		{"a draft with a key before its last rows", everysec, mutants{draftEarly: true}},

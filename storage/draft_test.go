@@ -87,7 +87,7 @@ func countSet(t *testing.T, e *Engine, key string) (n int64) {
 }
 
 // records reads the log from a position on.
-func records(t *testing.T, e *Engine, from LSN) (sizes []int) {
+func records(t testing.TB, e *Engine, from LSN) (sizes []int) {
 	t.Helper()
 	if err := e.Await(e.log.End()); err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func TestCopyInPiecesEndsHalfway(t *testing.T) {
 }
 
 // sweepAll collects all garbage.
-func sweepAll(t *testing.T, e *Engine) {
+func sweepAll(t testing.TB, e *Engine) {
 	t.Helper()
 	all := slots.Full()
 	for more := true; more; {
@@ -244,7 +244,7 @@ func sweepAll(t *testing.T, e *Engine) {
 	}
 }
 
-func elementRows(t *testing.T, e *Engine, s slots.Slot) (n int) {
+func elementRows(t testing.TB, e *Engine, s slots.Slot) (n int) {
 	t.Helper()
 	_, err := e.View(testNow, s, OpFunc(func(tx *Tx) error {
 		n = 0

@@ -338,10 +338,14 @@ func (x *exporter) stream(slot slots.Slot, m *format.Meta) error {
 	if err := info.Decode(m.Extra); err != nil {
 		return err
 	}
-	entries := format.AppendElement(nil, uint16(slot), m.OID, format.SubStreamEntry)
+	ranges, err := objectRanges(slot, m)
+	if err != nil {
+		return err
+	}
+	entries := ranges[len(ranges)-1]
 	nodes, n, size := uint64(0), 0, 0
 	total := uint64(0)
-	err := x.each(entries, nil, func(_, value []byte) error {
+	err = x.each(entries.lo, entries.hi, func(_, value []byte) error {
 		if n == 0 || dump.NodeFull(n, size) {
 			nodes, n, size = nodes+1, 0, 0
 		}
@@ -357,7 +361,7 @@ func (x *exporter) stream(slot slots.Slot, m *format.Meta) error {
 	x.w.Length(nodes)
 	var node []dump.StreamEntry
 	size = 0
-	err = x.each(entries, nil, func(key, value []byte) error {
+	err = x.each(entries.lo, entries.hi, func(key, value []byte) error {
 		if dump.NodeFull(len(node), size) {
 			x.node(node)
 			node, size = node[:0], 0

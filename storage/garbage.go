@@ -2,7 +2,6 @@ package storage
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math/bits"
 	"sync/atomic"
 
@@ -90,7 +89,7 @@ type dropPlace struct {
 
 // Run deletes the rows of up to garbagePerBatch objects; neighbours in one range. An object of which very many rows are
 // in memory is dropped in pieces, its row in the queue with the last of them: the range of that covers all of it once
-// more.
+// more. So is a part of an object that is still there, one at a time.
 func (c *collect) Run(tx *Tx) error {
 	c.found, c.more, c.place = 0, false, dropPlace{}
 	lo := format.AppendKind(nil, uint16(c.slot), format.KindGarbage)
@@ -98,29 +97,34 @@ func (c *collect) Run(tx *Tx) error {
 	var first, last uint64
 	left := tx.engine.opts.dropRows
 	for ok := it.First(); ok; ok = it.Next() {
-		if c.found == garbagePerBatch {
+		oid, sub, part, known := format.SplitGarbageKey(it.Key())
+		if !known {
+			continue
+		}
+		if part && c.found > 0 && oid == last { // of an object that goes
+			tx.delRow(it.Key())
+			continue
+		}
+		if c.found == garbagePerBatch || part && c.found > 0 {
 			c.more = true
 			break
 		}
-		if len(it.Key()) != 11 {
-			continue
-		}
-		oid := binary.BigEndian.Uint64(it.Key()[3:])
 		if tx.engine.drafts.has(c.slot, oid) && !tx.engine.opts.mutant.draftTaken {
 			continue
 		}
-		from, end := c.piece(tx, oid, &left)
-		if end != nil {
-			if c.more = true; c.found == 0 {
-				c.found = 1
-				c.place = dropPlace{c.slot, oid, end}
-				tx.delRange(from, end)
-				if tx.engine.opts.mutant.dropForgets {
-					tx.delRow(it.Key())
-				}
-				return it.Close()
-			}
+		whole := rowRange{format.AppendObject(nil, uint16(c.slot), oid), format.AppendObject(nil, uint16(c.slot), oid+1)}
+		if part {
+			whole.lo = format.AppendElement(nil, uint16(c.slot), oid, sub)
+			whole.hi = append(bytes.Clone(whole.lo), it.Value()...)
+		}
+		from, end := c.piece(tx, oid, whole, &left)
+		if end != nil && c.found > 0 {
+			c.more = true
 			break
+		}
+		if end != nil || part {
+			c.alone(tx, it.Key(), oid, part, whole, rowRange{from, end})
+			return it.Close()
 		}
 		if c.found > 0 && oid != last+1 {
 			c.drop(tx, first, last)
@@ -141,14 +145,32 @@ func (c *collect) Run(tx *Tx) error {
 	return nil
 }
 
-// piece takes the rows of an object that are in memory off what is left to drop. If they are more, it returns the range
-// of as many.
-func (c *collect) piece(tx *Tx, oid uint64, left *int) (from, end []byte) {
-	from = format.AppendObject(nil, uint16(c.slot), oid)
-	if p := tx.engine.dropped.Load(); p != nil && p.slot == c.slot && p.oid == oid {
+// alone is what a record does that drops a piece of an object or of a part of one, or the rest of a part.
+func (c *collect) alone(tx *Tx, row []byte, oid uint64, part bool, whole, piece rowRange) {
+	c.found, c.more = 1, true
+	forgets := tx.engine.opts.mutant.dropForgets && !part || tx.engine.opts.mutant.trimForgets && part
+	if piece.hi == nil {
+		piece, forgets = whole, true
+	} else {
+		c.place = dropPlace{c.slot, oid, piece.hi}
+	}
+	tx.delRange(piece.lo, piece.hi)
+	if forgets {
+		tx.delRow(row)
+	}
+}
+
+// piece takes the rows of an object, or of a part of it, that are in memory off what is left to drop. If they are more,
+// it returns the range of as many.
+func (c *collect) piece(tx *Tx, oid uint64, whole rowRange, left *int) (from, end []byte) {
+	from = whole.lo
+	if p := tx.engine.dropped.Load(); p != nil && p.slot == c.slot && p.oid == oid && bytes.Compare(p.next, whole.lo) > 0 {
 		from = p.next
 	}
-	rows := tx.engine.table.Dirty(c.slot, from, format.AppendObject(nil, uint16(c.slot), oid+1))
+	if bytes.Compare(from, whole.hi) >= 0 {
+		return from, nil
+	}
+	rows := tx.engine.table.Dirty(c.slot, from, whole.hi)
 	for ok := rows.First(); ok; ok = rows.Next() {
 		if *left == 0 {
 			return from, bytes.Clone(rows.Key())

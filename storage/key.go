@@ -220,7 +220,13 @@ func (tx *Tx) detach(e *Entry) {
 
 // dropObject deletes the element rows of an object that nothing will reach any more.
 func (tx *Tx) dropObject(slot slots.Slot, m *format.Meta) {
-	if m.Count > pointDeleteRows {
+	trimmed := false // a part of it waits for the collector
+	var err error
+	if m.Type == format.Stream {
+		_, trimmed, err = tx.getRow(format.AppendGarbagePart(nil, uint16(slot), m.OID, format.SubStreamEntry))
+		tx.fail(err)
+	}
+	if m.Count > pointDeleteRows || trimmed {
 		tx.putRow(format.AppendGarbageKey(nil, uint16(slot), m.OID), nil)
 		return
 	}
@@ -236,8 +242,12 @@ func (tx *Tx) dropObject(slot slots.Slot, m *format.Meta) {
 }
 
 // objectRanges returns the ranges that the rows of an object are in, its elements in
-// the last. A queue has left many deleted rows outside of them.
+// the last. A queue has left many deleted rows outside of them, and a stream
+// entries that were trimmed.
 func objectRanges(slot slots.Slot, m *format.Meta) ([]rowRange, error) {
+	if m.Type == format.Stream {
+		return streamRanges(slot, m)
+	}
 	if m.Type != format.List {
 		return []rowRange{{format.AppendObject(nil, uint16(slot), m.OID), format.AppendObject(nil, uint16(slot), m.OID+1)}}, nil
 	}
@@ -249,4 +259,19 @@ func objectRanges(slot slots.Slot, m *format.Meta) ([]rowRange, error) {
 	}
 	leaves := rowRange{format.AppendElement(nil, uint16(slot), m.OID, format.SubLeaf), format.AppendElement(nil, uint16(slot), m.OID, format.SubLeaf+1)}
 	return []rowRange{leaves, elements}, err
+}
+
+// streamRanges is objectRanges of a stream.
+func streamRanges(slot slots.Slot, m *format.Meta) ([]rowRange, error) {
+	var x format.StreamExtra
+	if err := x.Decode(m.Extra); err != nil {
+		return nil, err
+	}
+	entries := format.AppendElement(nil, uint16(slot), m.OID, format.SubStreamEntry)
+	others := format.AppendElement(nil, uint16(slot), m.OID, format.SubStreamEntry+1)
+	first := format.AppendStreamID(entries, x.First)
+	if m.Count == 0 {
+		first = others
+	}
+	return []rowRange{{others, format.AppendObject(nil, uint16(slot), m.OID+1)}, {first, others}}, nil
 }

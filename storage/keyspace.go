@@ -84,6 +84,9 @@ func (tx *Tx) copyValue(source, target *Entry) error {
 		if err != nil {
 			return err
 		}
+		if tx.engine.opts.mutant.trimCopied {
+			ranges = []rowRange{{format.AppendObject(nil, uint16(source.Slot), source.Meta.OID), format.AppendObject(nil, uint16(source.Slot), source.Meta.OID+1)}}
+		}
 		for _, r := range ranges {
 			if err := tx.copyRows(r, target); err != nil {
 				return err

@@ -49,6 +49,8 @@ type Options struct {
 	sweepFields int  // fields that a sweep removes at a time; 0: defaultSweepFields
 	dropRows    int  // rows in memory that the collector drops at a time; 0: defaultDropRows
 	draftRows   int  // from how many rows on an operation is a draft; 0: defaultDraftRows
+	segmentRows int  // entries of a segment of a stream; 0: defaultSegmentRows
+	trimRows    int  // entries that are trimmed one by one; 0: defaultTrimRows
 	pieceRows   int  // that a draft reads or writes at a time; 0: defaultPieceRows
 }
 
@@ -77,6 +79,12 @@ func (o *Options) setDefaults() {
 	}
 	if o.pieceRows == 0 {
 		o.pieceRows = defaultPieceRows
+	}
+	if o.segmentRows == 0 {
+		o.segmentRows = defaultSegmentRows
+	}
+	if o.trimRows == 0 {
+		o.trimRows = defaultTrimRows
 	}
 	if o.ReplayBytes == 0 {
 		o.ReplayBytes = defaultReplay
@@ -134,5 +142,10 @@ type mutants struct {
 	draftTaken       bool // the collector takes what a draft makes
 	draftEarly       bool // a draft's object gets its key before its last rows are written
 	draftOutlives    bool // a draft goes on when its slot was emptied, or the node followed a primary
+	trimUnmarked     bool // entries that are trimmed at once are not in the garbage queue
+	trimForgets      bool // nor are they any more when the first piece of them is gone
+	trimCopied       bool // the copy of a stream has them
+	idsAgain         bool // a stream whose ids start again keeps its object
+	segmentUncounted bool // a segment is not told of entries that are deleted
 	listUncleared    bool // what a range deletion has left beyond the end of a list stays when the end moves there
 }

@@ -18,6 +18,8 @@ type Stream struct {
 	changed bool
 	made    bool // it has an object id, though the key did not exist
 	fields  [][]byte
+
+	segments []segment // sealed ones that were looked up
 }
 
 // Stream looks key up; one that does not exist is not Live and has no entries.
@@ -41,7 +43,7 @@ func (tx *Tx) newStream() *Stream {
 	if s.tx != nil { // the transaction looks at more than one
 		s = new(Stream)
 	}
-	*s = Stream{tx: tx, fields: s.fields[:0]}
+	*s = Stream{tx: tx, fields: s.fields[:0], segments: s.segments[:0]}
 	return s
 }
 
@@ -67,12 +69,6 @@ func (s *Stream) First() StreamID   { return s.info.First }
 func (s *Stream) Deleted() StreamID { return s.info.Deleted }
 func (s *Stream) Added() uint64     { return s.info.Added }
 func (s *Stream) Groups() int64     { return int64(s.info.Groups) }
-
-// Set replaces what XSETID sets.
-func (s *Stream) Set(last, deleted StreamID, added uint64) {
-	s.info.Last, s.info.Deleted, s.info.Added = last, deleted, added
-	s.changed = true
-}
 
 // Create makes sure that the key exists.
 func (s *Stream) Create() {
@@ -100,8 +96,10 @@ func (s *Stream) Add(id StreamID, fields [][]byte) {
 	if s.e.Meta.Count == 0 {
 		s.info.First = id
 	}
+	size := uint64(len(s.tx.value)) + format.StreamIDBytes
+	s.extend(id, size)
 	s.e.Meta.Count++
-	s.e.Meta.Bytes += uint64(len(s.tx.value)) + format.StreamIDBytes
+	s.e.Meta.Bytes += size
 	s.info.Last = id
 	s.info.Added++
 }
@@ -137,7 +135,11 @@ func (s *Stream) Delete(id StreamID) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	s.drop(id, len(value))
+	size := len(value) // deleting builds a row over it
+	s.drop(id, size)
+	if err := s.uncount(id, uint64(size)+format.StreamIDBytes); err != nil {
+		return false, err
+	}
 	if s.info.Deleted.Less(id) {
 		s.info.Deleted = id
 	}
@@ -151,7 +153,7 @@ func (s *Stream) Delete(id StreamID) (bool, error) {
 func (s *Stream) drop(id StreamID, size int) {
 	s.tx.delRow(s.entryKey(id))
 	s.e.Meta.Count--
-	s.e.Meta.Bytes -= uint64(size) + format.StreamIDBytes
+	s.e.Meta.Bytes -= min(uint64(size)+format.StreamIDBytes, s.e.Meta.Bytes)
 	s.changed = true
 }
 
@@ -160,51 +162,16 @@ func (s *Stream) findFirst() error {
 	from := s.info.First
 	s.info.First = StreamID{}
 	if s.e.Meta.Count == 0 {
-		return nil
+		return s.forgetSegments()
 	}
 	w := s.Walk(from, format.MaxStreamID, false)
 	if w.Next() {
 		s.info.First = w.ID()
 	}
-	return w.Close()
-}
-
-// Trim removes entries from the beginning, up to n of them and none after the id; it returns how many.
-func (s *Stream) Trim(n int64, last StreamID) (removed int64, err error) {
-	if n <= 0 || s.e.Meta.Count == 0 || last.Less(s.info.First) {
-		return 0, nil
-	}
-	w := s.Walk(s.info.First, last, false)
-	var next StreamID
-	for removed < n && w.Next() {
-		id := w.ID()
-		if last.Less(id) {
-			break
-		}
-		s.drop(id, len(w.rows.Value()))
-		next = id
-		removed++
-	}
 	if err := w.Close(); err != nil {
-		return removed, err
+		return err
 	}
-	if removed > 0 {
-		s.info.First = next
-		return removed, s.findFirst()
-	}
-	return 0, nil
-}
-
-// Count returns how many entries there are before an id, but not more than limit.
-func (s *Stream) Count(before StreamID, limit int64) (n int64, err error) {
-	if s.e.Meta.Count == 0 || !s.info.First.Less(before) {
-		return 0, nil
-	}
-	w := s.Walk(s.info.First, before, false)
-	for n < limit && w.Next() && w.ID().Less(before) {
-		n++
-	}
-	return n, w.Close()
+	return s.forgetSegments()
 }
 
 // Save writes what has changed.
@@ -213,6 +180,7 @@ func (s *Stream) Save() {
 		return
 	}
 	s.changed = false
+	s.saveSegments()
 	s.tx.extra = s.info.Append(s.tx.extra[:0])
 	s.e.Meta.Extra = s.tx.extra
 	s.tx.save(&s.e)

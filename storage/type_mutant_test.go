@@ -55,6 +55,9 @@ func TestTypeMutants(t *testing.T) {
 	sketches := func(m mutants) func(t testing.TB, seed uint64) {
 		return func(t testing.TB, seed uint64) { sketchSeed(t, seed, m) }
 	}
+	streams := func(m mutants) func(t testing.TB, seed uint64) {
+		return func(t testing.TB, seed uint64) { streamSeed(t, seed, m, map[string]bool{}) }
+	}
 	for _, m := range []struct {
 		name string
 		seed func(t testing.TB, seed uint64)
@@ -68,6 +71,11 @@ func TestTypeMutants(t *testing.T) {
 		{"a list's directory is not told of elements that come", lists(mutants{listUncounted: true})},
 		{"a leaf of a list that was changed in the middle is taken for even", lists(mutants{listStaysEven: true})},
 		{"what is beyond the end of a list stays when the end moves there", func(t testing.TB, _ uint64) { listBeyondEnd(t, mutants{listUncleared: true}) }},
+		{"entries that were trimmed are not queued", streams(mutants{trimUnmarked: true})},
+		{"entries that were trimmed are forgotten with the first piece of them", streams(mutants{trimForgets: true})},
+		{"a copy of a stream has what was trimmed", streams(mutants{trimCopied: true})},
+		{"ids of a stream start again among what was trimmed", streams(mutants{idsAgain: true})},
+		{"a segment of a stream is not told of deletions", streams(mutants{segmentUncounted: true})},
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			const bound = 40

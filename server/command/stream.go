@@ -519,7 +519,9 @@ func xsetid(c *Call, tx *storage.Tx) error {
 	if deleted.IsZero() {
 		deleted = s.Deleted()
 	}
-	s.Set(id, deleted, uint64(added))
+	if err := s.Set(id, deleted, uint64(added)); err != nil {
+		return err
+	}
 	s.Save()
 	c.Out.OK()
 	return nil

@@ -25,6 +25,8 @@ type object struct {
 	said bool // a follower has it
 	told bool // a note has said what happened, of which no row is left to say
 	ops  []operation
+
+	trimmed bool // entries of a stream went that the record does not name
 }
 
 // The sub bytes of rows that hold values; the others are indexes to them.

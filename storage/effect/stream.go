@@ -44,9 +44,9 @@ func streamChanges(ops []operation) (*streamChange, error) {
 	var rows []row
 	for i := range ops {
 		op := &ops[i]
-		if op.op == format.OpDeleteRange { // of a group that is destroyed
-			if op.sub() == format.SubStreamEntry || op.sub() == format.SubStreamGroup {
-				return nil, resync("a range of entries is gone")
+		if op.op == format.OpDeleteRange { // of a group that is destroyed, or of entries that were trimmed before
+			if op.sub() == format.SubStreamGroup {
+				return nil, resync("a range of groups is gone")
 			}
 			continue
 		}
@@ -178,7 +178,8 @@ func (t *Translator) addEntries(o *object, c *streamChange) error {
 // removeEntries takes entries away, and reports whether any went: those from the beginning in one piece, for they may
 // have been trimmed, which Redis does not note as it does a deletion.
 func (t *Translator) removeEntries(o *object, c *streamChange, info *format.StreamExtra) (removed bool) {
-	trimmed := false
+	trimmed := o.trimmed
+	removed, o.trimmed = o.trimmed, false
 	var ids [][]byte
 	for i := range c.entries {
 		r := &c.entries[i]
@@ -279,6 +280,7 @@ func (t *Translator) acknowledged(o *object, c *streamChange) {
 
 // wholeStream sets a key to a stream that stands in the record whole.
 func (t *Translator) wholeStream(o *object, ops []operation) error {
+	o.trimmed = false
 	v := dump.Stream{}
 	if err := v.StreamExtra.Decode(o.meta.Extra); err != nil {
 		return err
@@ -288,7 +290,7 @@ func (t *Translator) wholeStream(o *object, ops []operation) error {
 		return err
 	}
 	for i := range c.entries {
-		if r := &c.entries[i]; !r.gone {
+		if r := &c.entries[i]; !r.gone && o.meta.Count > 0 && !r.id().Less(v.First) { // else it was trimmed at once
 			e := dump.StreamEntry{ID: r.id()}
 			if e.Fields, err = format.StreamFields(nil, r.op.value); err != nil {
 				return err

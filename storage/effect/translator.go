@@ -265,6 +265,12 @@ func (t *Translator) operation(op operation) error {
 			o := t.object(id)
 			o.ops = append(o.ops, op)
 		}
+		if oid, sub, part, ok := format.SplitGarbageKey(op.key); ok && part && sub == format.SubStreamEntry && op.op == format.OpSet {
+			if slot = format.SlotOf(op.key); slot >= slots.Count {
+				return format.ErrCorrupt
+			}
+			t.object(objectID{slot, oid}).trimmed = true
+		}
 		return nil
 	case db != 0:
 		return resync("a key of database %d", db)

@@ -21,6 +21,7 @@ func TestGoldenBytes(t *testing.T) {
 	golden(t, "element prefix", AppendElement(nil, 1, 2, 3), "0001200000000000000002"+"03")
 	golden(t, "expiry key", AppendExpiryKey(nil, 1, 300, ExpiresKey, 0, []byte("abc")), "000130000000000000012c0000"+"44bc2cf5ad770999"+"616263")
 	golden(t, "garbage key", AppendGarbageKey(nil, 1, 5), "0001400000000000000005")
+	golden(t, "garbage part", AppendGarbagePart(nil, 1, 5, 'e'), "000140000000000000000565")
 	inline := Meta{Type: String, Enc: EncRaw, Version: 1, Inline: []byte("v")}
 	golden(t, "inline value", inline.Append(nil), "1100000176")
 	rows := Meta{Type: HashType, Enc: EncHashtable, Layout: Rows, ExpireAt: 300, IndexAt: 200, Version: 2, OID: 9, Count: 3, Bytes: 128, Extra: []byte{7}}

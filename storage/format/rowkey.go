@@ -108,5 +108,25 @@ func AppendGarbageKey(dst []byte, slot uint16, oid uint64) []byte {
 	return binary.BigEndian.AppendUint64(AppendKind(dst, slot, KindGarbage), oid)
 }
 
+// AppendGarbagePart appends the row key that queues the beginning of one of an object's keyspaces for deletion: those rows
+// of sub byte sub whose keys, after it, are below the value of this row.
+func AppendGarbagePart(dst []byte, slot uint16, oid uint64, sub byte) []byte {
+	return append(AppendGarbageKey(dst, slot, oid), sub)
+}
+
+// SplitGarbageKey takes the row key of an object in the queue apart, or that of a part of one, which has its sub byte; ok
+// is false for another kind of row.
+func SplitGarbageKey(row []byte) (oid uint64, sub byte, part, ok bool) {
+	if len(row) != garbageKey && len(row) != garbageKey+1 || row[2] != KindGarbage {
+		return 0, 0, false, false
+	}
+	if len(row) > garbageKey {
+		sub, part = row[garbageKey], true
+	}
+	return binary.BigEndian.Uint64(row[3:]), sub, part, true
+}
+
+const garbageKey = 2 + 1 + 8
+
 // SlotOf returns the first two bytes of a row key.
 func SlotOf(row []byte) uint16 { return binary.BigEndian.Uint16(row) }

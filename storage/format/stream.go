@@ -13,8 +13,14 @@ import (
 //	'n' gid(4) name   consumer  = cid seen active+1 pending
 //	'p' gid(4) id     pending   = cid delivered times
 //	'q' gid(4) cid(4) id        nothing
+//	's' id            segment   = entries bytes                       from id on, up to the next segment
 //
-//	extra of the metadata = last-ms last-seq first-ms first-seq deleted-ms deleted-seq added next-gid groups
+//	extra of the metadata = last-ms last-seq first-ms first-seq deleted-ms deleted-seq added next-gid groups [ segments ]
+//	segments              = open-ms open-seq open-entries open-bytes sealed-ms sealed-seq
+//
+// Entries before the first were trimmed; rows of them may still be there, waiting for the collector. A long stream is cut
+// in segments: the open one ends it, those before it are sealed and have a row each; sealed is the first of these, 0-0 if
+// there is none. What is neither in a sealed segment nor in the open one stands before them.
 //
 // All numbers that have no width are uvarints; read+1 and active+1 are 0 if it is not known.
 const (
@@ -23,6 +29,7 @@ const (
 	SubStreamConsumer byte = 'n'
 	SubStreamPending  byte = 'p'
 	SubStreamOwned    byte = 'q'
+	SubStreamSegment  byte = 's'
 
 	// StreamIDBytes is the length of an id in a row key.
 	StreamIDBytes = 16
@@ -88,7 +95,13 @@ type StreamExtra struct {
 	Last, First, Deleted StreamID // First is 0-0 of an empty stream; Deleted is the largest id that was deleted
 	Added                uint64   // entries ever added
 	NextGroup, Groups    uint64
+
+	Open, Sealed StreamID // where the open and the first sealed segment begin; 0-0: there is none
+	OpenSegment  StreamSegment
 }
+
+// StreamSegment counts entries, and their bytes.
+type StreamSegment struct{ Entries, Bytes uint64 }
 
 // StreamGroup is a group's row.
 type StreamGroup struct {
@@ -117,29 +130,50 @@ func appendNumbers(dst []byte, numbers ...uint64) []byte {
 	return dst
 }
 
-func readNumbers(b []byte, numbers ...*uint64) error {
+// cutNumbers reads numbers and returns what is behind them.
+func cutNumbers(b []byte, numbers ...*uint64) ([]byte, error) {
 	for _, n := range numbers {
 		v, w := binary.Uvarint(b)
 		if w <= 0 {
-			return ErrCorrupt
+			return nil, ErrCorrupt
 		}
 		*n, b = v, b[w:]
 	}
-	if len(b) != 0 {
-		return ErrCorrupt
+	return b, nil
+}
+
+func readNumbers(b []byte, numbers ...*uint64) error {
+	b, err := cutNumbers(b, numbers...)
+	if err == nil && len(b) != 0 {
+		err = ErrCorrupt
 	}
-	return nil
+	return err
 }
 
 // Append appends the encoding.
 func (x *StreamExtra) Append(dst []byte) []byte {
-	return appendNumbers(dst, x.Last.MS, x.Last.Seq, x.First.MS, x.First.Seq, x.Deleted.MS, x.Deleted.Seq, x.Added, x.NextGroup, x.Groups)
+	dst = appendNumbers(dst, x.Last.MS, x.Last.Seq, x.First.MS, x.First.Seq, x.Deleted.MS, x.Deleted.Seq, x.Added, x.NextGroup, x.Groups)
+	if x.Open.IsZero() {
+		return dst
+	}
+	return appendNumbers(dst, x.Open.MS, x.Open.Seq, x.OpenSegment.Entries, x.OpenSegment.Bytes, x.Sealed.MS, x.Sealed.Seq)
 }
 
 // Decode reads what Append wrote.
 func (x *StreamExtra) Decode(b []byte) error {
-	return readNumbers(b, &x.Last.MS, &x.Last.Seq, &x.First.MS, &x.First.Seq, &x.Deleted.MS, &x.Deleted.Seq, &x.Added, &x.NextGroup, &x.Groups)
+	*x = StreamExtra{}
+	b, err := cutNumbers(b, &x.Last.MS, &x.Last.Seq, &x.First.MS, &x.First.Seq, &x.Deleted.MS, &x.Deleted.Seq, &x.Added, &x.NextGroup, &x.Groups)
+	if err != nil || len(b) == 0 {
+		return err
+	}
+	return readNumbers(b, &x.Open.MS, &x.Open.Seq, &x.OpenSegment.Entries, &x.OpenSegment.Bytes, &x.Sealed.MS, &x.Sealed.Seq)
 }
+
+// Append appends the encoding.
+func (g *StreamSegment) Append(dst []byte) []byte { return appendNumbers(dst, g.Entries, g.Bytes) }
+
+// Decode reads what Append wrote.
+func (g *StreamSegment) Decode(b []byte) error { return readNumbers(b, &g.Entries, &g.Bytes) }
 
 // Append appends the encoding.
 func (g *StreamGroup) Append(dst []byte) []byte {

@@ -11,12 +11,16 @@ func TestStreamGoldenBytes(t *testing.T) {
 	group := StreamGroup{GID: 1, Last: StreamID{4, 2}, Read: -1, Pending: 7, NextConsumer: 3}
 	consumer := StreamConsumer{CID: 2, Seen: 1000, Active: -1, Pending: 4}
 	pending := StreamPending{CID: 2, Time: 1000, Count: 1}
+	long := extra
+	long.Open, long.Sealed, long.OpenSegment = StreamID{4, 0}, StreamID{1, 1}, StreamSegment{Entries: 6, Bytes: 200}
 	for _, c := range []struct {
 		name string
 		got  []byte
 		want string
 	}{
 		{"extra", extra.Append(nil), "050101000203ac020201"},
+		{"long extra", long.Append(nil), "050101000203ac020201" + "040006c8010101"},
+		{"segment", long.OpenSegment.Append(nil), "06c801"},
 		{"group", group.Append(nil), "010402000703"},
 		{"consumer", consumer.Append(nil), "02e8070004"},
 		{"pending", pending.Append(nil), "02e80701"},
@@ -31,6 +35,11 @@ func TestStreamGoldenBytes(t *testing.T) {
 	var g StreamGroup
 	var n StreamConsumer
 	var p StreamPending
+	var y StreamExtra
+	var segment StreamSegment
+	if y.Decode(long.Append(nil)) != nil || y != long || segment.Decode(long.OpenSegment.Append(nil)) != nil || segment != long.OpenSegment {
+		t.Error("segments do not come back as they were")
+	}
 	if x.Decode(extra.Append(nil)) != nil || x != extra || g.Decode(group.Append(nil)) != nil || g != group ||
 		n.Decode(consumer.Append(nil)) != nil || n != consumer || p.Decode(pending.Append(nil)) != nil || p != pending {
 		t.Error("a row does not come back as it was")

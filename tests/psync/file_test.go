@@ -82,6 +82,7 @@ func fill(t *testing.T, c *respconn.Conn, prefix string) {
 	send("RPUSH", "list of large", strings.Repeat("l", 100_000), "s", strings.Repeat("m", 200_000))
 	send("ZADD", "geo", "3479099956230698", "Palermo")
 	send("XADD", "stream trimmed", "MAXLEN", "0", "5-5", "f", "v")
+	send("EVAL", "for i = 1, 3000 do redis.call('XADD', KEYS[1], i, 'f', i) end redis.call('XTRIM', KEYS[1], 'MAXLEN', 20)", "1", prefix+"stream trimmed at once")
 }
 
 // cli runs redis-cli against a server.
