@@ -11,8 +11,9 @@ type handshake struct {
 // handshakeRetry is the pause between two Hellos of a MEET.
 const handshakeRetry Duration = 250
 
-// handshakeTimeout is how long a MEET is tried (Redis: max(1 s, node timeout)).
-func (m *Machine) handshakeTimeout() Duration { return max(1000, m.config.NodeTimeout) }
+// handshakeTimeout is how long a MEET is tried: the node timeout as in Redis, but at least 10 s (Redis: 1 s), for who
+// creates a cluster says it once, and then waits however long it takes.
+func (m *Machine) handshakeTimeout() Duration { return max(10_000, m.config.NodeTimeout) }
 
 // meet starts a handshake with the node at addr.
 func (m *Machine) meet(addr Addr) Result {

@@ -123,7 +123,7 @@ func (c *client) send(raw string) {
 // reply reads one raw reply.
 func (c *client) reply() string {
 	c.t.Helper()
-	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 	line, err := c.in.ReadString('\n')
 	if err != nil {
 		return "<" + err.Error() + ">" + line
@@ -171,7 +171,7 @@ func (c *client) want(line, reply string) {
 
 // closed reports whether the server has closed the connection, after what it had to say.
 func (c *client) closed() (last string, is bool) {
-	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 	rest, err := io.ReadAll(c.in)
 	return string(rest), err == nil || strings.Contains(err.Error(), "reset")
 }
@@ -179,7 +179,7 @@ func (c *client) closed() (last string, is bool) {
 // eventually waits for a condition.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !cond(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !cond(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("waited in vain: " + what)
 		}

@@ -210,7 +210,7 @@ func TestWritersWaitForTheFlusher(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the writer did not go on")
 	}
 }

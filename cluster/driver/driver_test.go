@@ -15,7 +15,7 @@ import (
 )
 
 // patience bounds every wait; the tests assert conditions, not times.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()

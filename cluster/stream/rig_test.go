@@ -241,7 +241,7 @@ func patience(t testing.TB) time.Duration {
 	if _, ok := t.(*trial); ok {
 		return time.Second
 	}
-	return 20 * time.Second
+	return time.Minute
 }
 
 // eventually waits for a condition.

@@ -121,7 +121,7 @@ func (s *scene) settle() {
 func (s *scene) compare(session int, ours string) {
 	s.t.Helper()
 	var theirs strings.Builder
-	_ = s.theirs[session].conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = s.theirs[session].conn.SetReadDeadline(time.Now().Add(time.Minute))
 	s.theirs[session].read(&theirs)
 	if ours != theirs.String() {
 		s.t.Fatalf("session %d\n  ours   %.300q\n  theirs %.300q\nafter\n  %s", session, ours, theirs.String(), s.story())

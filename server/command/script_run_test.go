@@ -21,7 +21,7 @@ func start(e *Env, args ...string) <-chan string {
 
 func untilRunning(t *testing.T, e *Env, n int64) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); e.Scripts.count.Load() != n; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); e.Scripts.count.Load() != n; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d scripts run, want %d", e.Scripts.count.Load(), n)
 		}

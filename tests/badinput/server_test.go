@@ -11,7 +11,7 @@ import (
 	"cobble/tests/proc"
 )
 
-const exitTimeout = 30 * time.Second
+const exitTimeout = time.Minute
 
 // wellAfter checks, when the test ends, that s answers if it runs, and that no process of its place panicked.
 func wellAfter(t *testing.T, s *proc.Server) *proc.Server {

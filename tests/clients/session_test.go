@@ -210,4 +210,4 @@ func hiredis(t *testing.T, c *proc.Cluster, tags []string) *session {
 }
 
 // patience bounds one step of a session; it is a bound on a hang.
-const patience = 30 * time.Second
+const patience = time.Minute

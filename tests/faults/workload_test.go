@@ -60,7 +60,7 @@ type workload struct {
 // startWorkload starts the writers. A writer goes on after errors; classify counts them by their first words.
 func startWorkload(t *testing.T, c *proc.Cluster, keys, writers int) *workload {
 	w := &workload{keys: keys, acked: make([]atomic.Int64, keys), tried: make([]atomic.Int64, keys), errors: map[string]int{}, stop: make(chan struct{})}
-	w.client = redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs(), MaxRedirects: 16, DialTimeout: time.Second, ReadTimeout: 3 * time.Second, PoolSize: writers})
+	w.client = redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs(), MaxRedirects: 16, DialTimeout: time.Second, ReadTimeout: 20 * time.Second, PoolSize: writers})
 	t.Cleanup(func() { w.halt(); w.client.Close() })
 	for i := range writers {
 		w.wg.Go(func() { w.write(i, writers) })
@@ -79,7 +79,7 @@ func (w *workload) write(first, step int) {
 			default:
 			}
 			w.tried[key].Store(n)
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			err := w.client.Set(ctx, keyName(key), n, 0).Err()
 			cancel()
 			if err != nil {

@@ -104,7 +104,7 @@ func TestWhatIsTold(t *testing.T) {
 	s := proc.Start(t, proc.Options{Standalone: true})
 	r := follower(t, s)
 	settled(t, s, r)
-	proc.Eventually(t, 10*time.Second, "INFO to show the follower with everything", func() error {
+	proc.Eventually(t, 60*time.Second, "INFO to show the follower with everything", func() error {
 		info := s.Do("INFO", "replication").Text
 		end := field(info, "master_repl_offset")
 		want := fmt.Sprintf("slave0:ip=127.0.0.1,port=%d,state=online,offset=%s,lag=", r.Port, end)
@@ -151,7 +151,7 @@ func TestLive(t *testing.T) {
 	if err := blocked.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	proc.Eventually(t, 10*time.Second, "the client to wait", func() error {
+	proc.Eventually(t, 60*time.Second, "the client to wait", func() error {
 		if n := field(s.Do("INFO", "clients").Text, "blocked_clients"); n != "1" {
 			return fmt.Errorf("%s clients are blocked", n)
 		}

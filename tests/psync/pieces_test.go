@@ -40,7 +40,7 @@ func TestLongCommands(t *testing.T) {
 		got, err := waiting.Do("BZPOPMIN", "{a}best", "0")
 		popped <- fmt.Sprint(got, err)
 	}()
-	proc.Eventually(t, 10*time.Second, "the client to wait", func() error {
+	proc.Eventually(t, 60*time.Second, "the client to wait", func() error {
 		if n := field(s.Do("INFO", "clients").Text, "blocked_clients"); n != "1" {
 			return fmt.Errorf("%s clients are blocked", n)
 		}
@@ -81,7 +81,7 @@ func TestLongCommands(t *testing.T) {
 		if want := `*3[$"{a}best" $"m0" $"1"] <nil>`; got != want {
 			t.Errorf("the client that waits gets %s, want %s", got, want)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Error("the client that waits is not served")
 	}
 	if got := do(t, c, "ZCARD", "{a}best").Text; got != strconv.Itoa(n) { // it was made again
