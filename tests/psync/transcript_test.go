@@ -294,26 +294,26 @@ func TestStreamTranscript(t *testing.T) {
 		}, "MULTI\nXTRIM {k}x MINID 3-0\nXSETID {k}x 3-0 ENTRIESADDED 3 MAXDELETEDID 2-0\nEXEC"},
 		{"set", func(s *storage.Stream) error { return s.Set(id(9), id(2), 20) }, "XSETID {k}x 9-0 ENTRIESADDED 20 MAXDELETEDID 2-0"},
 		{"trimmed at once", func(s *storage.Stream) error {
-			for n := range uint64(5000) {
+			for n := range uint64(1100) {
 				s.Add(id(10+n), fields)
 			}
-			_, err := s.Trim(4999, format.MaxStreamID)
+			_, err := s.Trim(1099, format.MaxStreamID)
 			return err
-		}, "MULTI\n<5000 XADD>\nXTRIM {k}x MINID 5008-0\nXSETID {k}x 5009-0 ENTRIESADDED 5020 MAXDELETEDID 2-0\nEXEC"},
+		}, "MULTI\n<1100 XADD>\nXTRIM {k}x MINID 1108-0\nXSETID {k}x 1109-0 ENTRIESADDED 1120 MAXDELETEDID 2-0\nEXEC"},
 		{"to nothing", func(s *storage.Stream) error {
-			for n := range uint64(5000) {
+			for n := range uint64(1100) {
 				s.Add(id(6000+n), fields)
 			}
 			_, err := s.Trim(1<<62, format.MaxStreamID)
 			return err
-		}, "MULTI\n<5000 XADD>\nXTRIM {k}x MAXLEN 0\nXSETID {k}x 10999-0 ENTRIESADDED 10020 MAXDELETEDID 2-0\nEXEC"},
+		}, "MULTI\n<1100 XADD>\nXTRIM {k}x MAXLEN 0\nXSETID {k}x 7099-0 ENTRIESADDED 2220 MAXDELETEDID 2-0\nEXEC"},
 		{"and back", func(s *storage.Stream) error { return s.Set(id(3), id(2), 20) }, "RESTORE {k}x 0 <121 bytes> REPLACE"},
 	} {
 		p.do(stream(c.do))
 		got, err := p.said()
-		if adds := "XADD {k}x "; strings.Count(got, adds) == 5000 {
+		if adds := "XADD {k}x "; strings.Count(got, adds) == 1100 {
 			from, to := strings.Index(got, adds), strings.LastIndex(got, adds)
-			got = got[:from] + "<5000 XADD>" + got[to+strings.Index(got[to:], "\n"):]
+			got = got[:from] + "<1100 XADD>" + got[to+strings.Index(got[to:], "\n"):]
 		}
 		if err != nil || got != c.want {
 			t.Errorf("%s: %v, got\n%.500s\nwant\n%s", c.name, err, got, c.want)
