@@ -21,7 +21,8 @@ func usage() command.Usage {
 		{Name: "/gc/gomemlimit:bytes"}}
 	metrics.Read(samples)
 	u := command.Usage{RSS: residentBytes(), Machine: machineBytes(), Goroutines: runtime.NumGoroutine()}
-	u.HeapLive, u.HeapLimit = heapLive(), int64(samples[3].Value.Uint64())
+	u.HeapLimit = int64(samples[3].Value.Uint64())
+	u.HeapLive, _ = heapUse()
 	u.Heap = int64(samples[0].Value.Uint64()) - int64(samples[1].Value.Uint64()) - int64(samples[2].Value.Uint64())
 	for peak := peakHeap.Load(); u.Heap > peak && !peakHeap.CompareAndSwap(peak, u.Heap); peak = peakHeap.Load() {
 	}
