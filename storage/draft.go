@@ -287,8 +287,9 @@ func (d *draft) telling(tx *Tx) func(LSN) {
 	return d.heard(tx)
 }
 
-// update runs f on a slot, as a transaction that is a part of the draft.
-func (d *draft) update(slot slots.Slot, f func(tx *Tx)) error {
+// update runs f on a slot, as a transaction that is a part of the draft. Open: those who follow in commands are to hear
+// of it.
+func (d *draft) update(slot slots.Slot, open bool, f func(tx *Tx)) error {
 	var told func(LSN)
 	lsn, err := d.engine.Update(d.now, []slots.Slot{slot}, OpFunc(func(tx *Tx) error {
 		if d.broken.Load() {
@@ -296,7 +297,7 @@ func (d *draft) update(slot slots.Slot, f func(tx *Tx)) error {
 		}
 		f(tx)
 		tx.piece = true
-		if len(d.command) > 0 {
+		if !open {
 			tx.explain(0) // no key has what it changes
 		}
 		told = d.telling(tx)
@@ -318,7 +319,7 @@ func (d *draft) begin(slot slots.Slot) uint64 {
 	d.objects = append(d.objects, draftObject{slot: slot})
 	o := &d.objects[len(d.objects)-1]
 	t.mu.Unlock()
-	d.err = d.update(slot, func(tx *Tx) {
+	d.err = d.update(slot, len(d.command) == 0, func(tx *Tx) {
 		t.mu.Lock()
 		o.oid = tx.newOID(slot)
 		t.mu.Unlock()
@@ -362,7 +363,7 @@ func (d *draft) write() error {
 	if d.err != nil || len(d.ops) == 0 {
 		return d.err
 	}
-	d.err = d.update(d.slot, func(tx *Tx) {
+	d.err = d.update(d.slot, false, func(tx *Tx) {
 		rest := d.arena
 		for _, o := range d.ops {
 			key, value := rest[:o.klen], rest[o.klen:o.klen+o.vlen]

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -283,20 +284,99 @@ func TestDraftsInCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	var said []byte
+	said := ""
 	for {
 		entry, err := r.TryNext()
 		if err != nil {
 			break
 		}
-		if said, err = tr.Append(said, &entry.Record); err != nil {
+		out, err := tr.Append(nil, &entry.Record)
+		if err != nil {
 			t.Fatal(err)
 		}
+		said += string(out)
 	}
 	const want = "*4\r\n$4\r\nCOPY\r\n$7\r\n{a}from\r\n$5\r\n{a}to\r\n$7\r\nREPLACE\r\n*3\r\n$4\r\nSADD\r\n$5\r\n{a}to\r\n$11\r\nmember-7000\r\n"
-	if string(said) != want {
+	if said != want {
 		t.Errorf("said %q", said)
 	}
+}
+
+// TestDraftsInRows: they hear of the rows of a draft that names no command when it is whole; who has not heard of the
+// beginning needs a new copy then, and not before.
+func TestDraftsInRows(t *testing.T) {
+	e := openTest(t, draftOptions(t, mutants{}))
+	defer e.Close()
+	fillSet(t, e, "{a}from", 0, draftMembers)
+	payload := payloadOf(t, e, "{a}from")
+	begun := func() (*effect.Translator, *log.Reader) {
+		tr, err := effect.New("", nil, func(s slots.Slot) (int64, uint64, error) { return e.KeysIn(s), e.Counters(s).NextOID, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := e.log.NewReader(e.log.End())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tr, r
+	}
+	tr, r := begun()
+	defer r.Close()
+	late, lateReader := tr, r
+	during(e, 5, func() { late, lateReader = begun() })
+	if _, err := inPieces(e, []string{"{a}to"}, func(tx *Tx) error { return tx.Restore([]byte("{a}to"), payload, 0, false) }); err != nil {
+		t.Fatal(err)
+	}
+	defer lateReader.Close()
+	end := e.log.End()
+	if err := e.Await(end); err != nil {
+		t.Fatal(err)
+	}
+	said := ""
+	for r.Position() < end {
+		entry, err := r.TryNext()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said != "" {
+			t.Error("something is said before the last record")
+		}
+		out, err := tr.Append(nil, &entry.Record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said = string(out)
+	}
+	if want := "*1\r\n$5\r\nMULTI\r\n*2\r\n$3\r\nDEL\r\n$5\r\n{a}to\r\n*34\r\n$4\r\nSADD\r\n$5\r\n{a}to\r\n"; !strings.HasPrefix(said, want) {
+		t.Errorf("said %.200q", said)
+	}
+	if n := strings.Count(said, "member-"); n != draftMembers {
+		t.Errorf("%d members are told of", n)
+	}
+	for {
+		entry, err := lateReader.TryNext()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = late.Append(nil, &entry.Record)
+		if last := lateReader.Position() >= end; errors.Is(err, effect.ErrResync) != last {
+			t.Errorf("at %d of %d: %v", lateReader.Position(), end, err)
+		} else if last {
+			break
+		}
+	}
+}
+
+func payloadOf(t *testing.T, e *Engine, key string) (payload []byte) {
+	t.Helper()
+	_, err := e.View(testNow, slots.Of([]byte(key)), OpFunc(func(tx *Tx) (err error) {
+		payload, _, _, err = tx.Dump(nil, []byte(key))
+		return err
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return payload
 }
 
 // TestDropInPieces: the rows in memory of a large object go some at a time, with records that name ranges, and none is

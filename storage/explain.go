@@ -17,6 +17,9 @@ type note struct {
 // is where in a list something has changed, and that a value has got another name. Without a command the writes change
 // no value.
 func (tx *Tx) explain(mark int, args ...[]byte) {
+	if tx.frozen != nil && mark == tx.Mark() {
+		return // what was written is in pieces
+	}
 	for n := len(tx.notes); n > 0 && tx.notes[n-1].first >= mark; n = len(tx.notes) {
 		tx.forgetNotes(n - 1) // a part of this
 	}

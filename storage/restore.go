@@ -2,6 +2,7 @@ package storage
 
 import (
 	"errors"
+	"slices"
 
 	"cobble/storage/dump"
 	"cobble/storage/format"
@@ -62,37 +63,128 @@ func (tx *Tx) Restore(key, payload []byte, expireAt int64, replace bool) error {
 	if e.Live && !replace {
 		return ErrBusyKey
 	}
-	v, err := dump.Decode(payload)
-	switch {
-	case errors.Is(err, dump.ErrChecksum):
-		return ErrBadPayload
-	case errors.Is(err, dump.ErrUnsupported):
-		return ErrUnknownValue
-	case err != nil:
-		return ErrBadValue
+	if err := tx.Long(0, int64(len(payload))); err != nil { // before anything looks at all of it
+		return err
+	}
+	p, err := dump.Open(payload)
+	if err != nil {
+		return payloadError(err)
+	}
+	s, err := tx.survey(&p)
+	if err != nil {
+		return payloadError(err)
+	}
+	if err := tx.Long(s.n, s.bytes); err != nil {
+		return err
 	}
 	if expireAt != 0 && expireAt <= tx.now {
 		tx.remove(&e)
 		return nil
 	}
 	e.Meta = format.Meta{ExpireAt: expireAt}
-	switch v.Type {
+	switch p.Type() {
 	case format.String:
-		tx.fillString(&e, StringEnc(v.Bytes), v.Bytes)
+		tx.fillString(&e, StringEnc(s.text), s.text)
 		tx.save(&e)
-		return nil
 	case format.HashType:
-		return tx.restoreHash(&e, v.Items, v.Deadlines)
+		err = tx.restoreHash(&e, &p, s.n)
 	case format.List:
-		return tx.restoreList(&e, v.Items)
+		err = tx.restoreList(&e, &p)
 	case format.Set:
-		return tx.restoreSet(&e, v.Items)
+		err = tx.restoreSet(&e, &p, s.n)
 	case format.ZSet:
-		return tx.restoreZSet(&e, v.Items, v.Scores)
+		err = tx.restoreZSet(&e, &p, &s)
 	case format.Stream:
-		return tx.restoreStream(&e, v.Stream)
+		err = tx.restoreStream(&e, &p)
 	}
-	return ErrUnknownValue
+	return payloadError(err)
+}
+
+// payloadError makes an error of a payload one of Restore.
+func payloadError(err error) error {
+	switch {
+	case errors.Is(err, dump.ErrChecksum):
+		return ErrBadPayload
+	case errors.Is(err, dump.ErrUnsupported):
+		return ErrUnknownValue
+	case errors.Is(err, dump.ErrFormat):
+		return ErrBadValue
+	}
+	return err
+}
+
+// survey is what a payload was found to hold before anything of it is written.
+type survey struct {
+	n           int64  // elements
+	bytes       int64  // of them
+	text        []byte // of a string
+	rises       bool   // a sorted set's members come in order,
+	falls       bool   // or in the reverse order
+	last        Scored
+	hashes      []uint64 // of names that must differ
+	hashesNames bool
+}
+
+// survey looks at a whole payload. What names an element must do so once: a draft does not see what it has written.
+func (tx *Tx) survey(p *dump.Payload) (s survey, err error) {
+	s.rises, s.falls = true, true
+	switch p.Type() {
+	case format.String:
+		s.text, err = p.String()
+		s.bytes = int64(len(s.text))
+		return s, err
+	case format.Stream:
+		_, err = p.Stream(func(e *dump.StreamEntry) error {
+			s.n++
+			for _, f := range e.Fields {
+				s.bytes += int64(len(f))
+			}
+			return nil
+		})
+		return s, err
+	case format.ZSet:
+		s.hashesNames = true
+	case format.Set, format.HashType:
+		s.hashesNames = tx.frozen != nil
+	}
+	if err = p.Elements(s.see); err != nil || !s.hashesNames {
+		return s, err
+	}
+	slices.Sort(s.hashes)
+	same := map[uint64]bool{}
+	for i := 1; i < len(s.hashes); i++ {
+		if s.hashes[i] == s.hashes[i-1] {
+			same[s.hashes[i]] = true
+		}
+	}
+	s.hashes = nil
+	if len(same) == 0 {
+		return s, nil
+	}
+	seen := map[string]bool{}
+	return s, p.Elements(func(e *dump.Element) error {
+		if same[format.Hash(e.Name)] {
+			if seen[string(e.Name)] {
+				return dump.ErrFormat // no server writes one twice
+			}
+			seen[string(e.Name)] = true
+		}
+		return nil
+	})
+}
+
+func (s *survey) see(e *dump.Element) error {
+	at := Scored{e.Name, e.Score}
+	if s.n > 0 {
+		c := CompareScored(s.last, at)
+		s.rises, s.falls = s.rises && c < 0, s.falls && c > 0
+	}
+	s.n++
+	s.bytes += int64(len(e.Name) + len(e.Value))
+	if s.last = at; s.hashesNames {
+		s.hashes = append(s.hashes, format.Hash(e.Name))
+	}
+	return nil
 }
 
 // dump appends the payload of a hash, or nothing if all of its fields have expired.
@@ -119,38 +211,33 @@ func (h *Hash) dump(dst []byte) ([]byte, error) {
 	return dst, w.Close()
 }
 
-// restoreHash makes e a new hash of fields and values in turn. Fields that have expired
-// are left out; if all have, there will be no key.
-func (tx *Tx) restoreHash(e *Entry, items [][]byte, deadlines []int64) error {
+// restoreHash makes e a new hash of n fields. Those that have expired are left out; if all have, there will be no key.
+func (tx *Tx) restoreHash(e *Entry, p *dump.Payload, n int64) error {
 	e.Meta.Type, e.Meta.Enc = format.HashType, format.EncListpack
 	h := Hash{members: members{tx: tx, e: *e, sub: format.SubHashField}}
-	if len(items) > 2*inlineHashFields {
+	if n > inlineHashFields {
 		if err := h.toRows(); err != nil {
 			return err
 		}
 	}
-	for i := 0; i < len(items); i += 2 {
-		until := int64(0)
-		if deadlines != nil {
-			until = deadlines[i/2]
-		}
-		if until > MaxFieldDeadline {
+	err := p.Elements(func(e *dump.Element) error {
+		if e.Deadline > MaxFieldDeadline {
 			return ErrBadValue
 		}
-		if until != 0 && until < tx.now {
-			continue
+		if e.Deadline != 0 && e.Deadline < tx.now {
+			return nil
 		}
-		added, err := h.SetUntil(items[i], items[i+1], until)
-		if err != nil {
-			return err
-		}
-		if !added {
+		added, err := h.SetUntil(e.Name, e.Value, e.Deadline)
+		if err == nil && !added {
 			return ErrBadValue // no server writes a field twice
 		}
-	}
+		return err
+	})
 	h.changed = true
-	h.Save()
-	return nil
+	if err == nil {
+		h.Save()
+	}
+	return err
 }
 
 func (tx *Tx) dumpList(dst []byte, e *Entry) ([]byte, error) {
@@ -194,10 +281,10 @@ func (tx *Tx) newList(e *Entry) List {
 	return List{tx: tx, e: *e}
 }
 
-// restoreList makes e a new list of items.
-func (tx *Tx) restoreList(e *Entry, items [][]byte) error {
+// restoreList makes e a new list.
+func (tx *Tx) restoreList(e *Entry, p *dump.Payload) error {
 	l := tx.newList(e)
-	if err := l.Push(Tail, items...); err != nil {
+	if err := p.Elements(func(e *dump.Element) error { return l.Push(Tail, e.Name) }); err != nil {
 		return err
 	}
 	l.settle()

@@ -19,22 +19,22 @@ func (tx *Tx) dumpSet(dst []byte, e *Entry) ([]byte, error) {
 	return dst, w.Close()
 }
 
-// restoreSet makes e a new set.
-func (tx *Tx) restoreSet(e *Entry, names [][]byte) error {
+// restoreSet makes e a new set of n members.
+func (tx *Tx) restoreSet(e *Entry, p *dump.Payload, n int64) error {
 	e.Meta.Type, e.Meta.Enc = format.Set, format.EncIntset
 	s := Set{members{tx: tx, e: *e, sub: format.SubMember}}
-	if int64(len(names)) > tx.engine.encodings.set().ints {
+	if n > tx.engine.encodings.set().ints {
 		s.encode(format.EncHashtable)
 	}
-	for _, member := range names {
-		added, err := s.Add(member)
-		if err != nil {
-			return err
-		}
-		if !added {
+	err := p.Elements(func(e *dump.Element) error {
+		added, err := s.Add(e.Name)
+		if err == nil && !added {
 			return ErrBadValue // no server writes a member twice
 		}
+		return err
+	})
+	if err == nil {
+		s.Save()
 	}
-	s.Save()
-	return nil
+	return err
 }

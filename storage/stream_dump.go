@@ -55,13 +55,17 @@ func dumpGroup(g *Group) (dump.StreamGroup, error) {
 }
 
 // restoreStream makes e a new stream.
-func (tx *Tx) restoreStream(e *Entry, v *dump.Stream) error {
+func (tx *Tx) restoreStream(e *Entry, p *dump.Payload) error {
 	e.Meta.Type, e.Meta.Enc, e.Meta.Layout = format.Stream, format.EncStream, format.Rows
 	s := &Stream{tx: tx, e: *e}
 	s.e.Meta.OID, s.made = tx.newOID(e.Slot), true // the key may hold another value, with an object of its own
 	s.Create()
-	for i := range v.Entries {
-		s.Add(v.Entries[i].ID, v.Entries[i].Fields)
+	v, err := p.Stream(func(e *dump.StreamEntry) error {
+		s.Add(e.ID, e.Fields)
+		return tx.err
+	})
+	if err != nil {
+		return err
 	}
 	first := s.info.First
 	s.info.Last, s.info.Deleted, s.info.Added, s.info.First = v.Last, v.Deleted, v.Added, first

@@ -82,7 +82,9 @@ func (tx *Tx) fillString(e *Entry, enc format.Enc, value []byte) {
 	e.Meta.OID = tx.newOID(e.Slot)
 	e.Meta.Bytes = uint64(len(value))
 	e.Meta.Count = uint64(chunksOf(int64(len(value))))
-	tx.writes.reserve(len(value) + int(e.Meta.Count)*chunkOverhead)
+	if tx.frozen == nil {
+		tx.writes.reserve(len(value) + int(e.Meta.Count)*chunkOverhead)
+	}
 	for idx := int64(0); len(value) > 0; idx++ {
 		n := min(ChunkSize, len(value))
 		tx.putRow(tx.chunkKey(e, e.Meta.OID, idx), value[:n])

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"cobble/storage/dump"
+	"cobble/storage/format"
 )
 
 // dumpZSet appends the value of a sorted set as a payload carries it: last members
@@ -23,16 +24,29 @@ func (tx *Tx) dumpZSet(dst []byte, e *Entry) ([]byte, error) {
 	return dst, w.Close()
 }
 
-// restoreZSet makes e a new sorted set.
-func (tx *Tx) restoreZSet(e *Entry, names [][]byte, scores []float64) error {
-	seen := make(map[string]struct{}, len(names))
-	all := make([]Scored, len(names))
-	for i, name := range names {
-		if _, twice := seen[string(name)]; twice {
-			return ErrBadValue // no server writes a member twice
+// restoreZSet makes e a new sorted set of what s has seen.
+func (tx *Tx) restoreZSet(e *Entry, p *dump.Payload, s *survey) error {
+	entries, _ := tx.engine.encodings.zset()
+	if s.n > max(entries, inlineZSetMembers) && (s.rises || s.falls) {
+		e.Meta.Type, e.Meta.Enc = format.ZSet, format.EncSkiplist
+		z := newZSet(tx, e)
+		f := z.beginFill(s.falls)
+		err := p.Elements(func(e *dump.Element) error {
+			f.add(e.Name, e.Score)
+			return tx.err
+		})
+		if err != nil {
+			return err
 		}
-		seen[string(name)] = struct{}{}
-		all[i] = Scored{name, scores[i]}
+		return f.finish()
+	}
+	var all []Scored
+	err := p.Elements(func(e *dump.Element) error {
+		all = append(all, Scored{e.Name, e.Score})
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return tx.fillZSet(e, all)
 }

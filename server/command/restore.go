@@ -23,9 +23,9 @@ func dumpCommands() []Command {
 	return []Command{
 		{Name: "dump", Arity: 2, Flags: ReadOnly, Categories: "@keyspace", Keys: readsKey, Group: "generic", Since: "2.6.0", Tips: []string{"nondeterministic_output"},
 			Summary: "Returns the value of a key as bytes that RESTORE takes.", Complexity: "O(N*M) where N is the number of elements of the value and M their average size.", Run: dumpKey},
-		{Name: "restore", Arity: -4, Flags: Write | DenyOOM, Categories: "@keyspace @dangerous", Keys: restoreKey, Group: "generic", Since: "2.6.0",
+		{Name: "restore", long: true, Arity: -4, Flags: Write | DenyOOM, Categories: "@keyspace @dangerous", Keys: restoreKey, Group: "generic", Since: "2.6.0",
 			Summary: "Creates a key from the bytes that DUMP returned.", Complexity: restoreCost, Run: restoreKeyCommand},
-		{Name: "restore-asking", Arity: -4, Flags: Write | DenyOOM | Asking, Categories: "@keyspace @dangerous", Keys: restoreKey, Group: "server", Since: "3.0.0",
+		{Name: "restore-asking", long: true, Arity: -4, Flags: Write | DenyOOM | Asking, Categories: "@keyspace @dangerous", Keys: restoreKey, Group: "server", Since: "3.0.0",
 			Summary: "Creates a key while its slot is being moved; MIGRATE sends it.", Complexity: restoreCost, Run: restoreKeyCommand},
 	}
 }

@@ -1,8 +1,6 @@
 package dump
 
 import (
-	"encoding/binary"
-
 	"cobble/storage/format"
 	"cobble/storage/listpack"
 )
@@ -20,12 +18,12 @@ type Value struct {
 // Decode checks a payload and takes it apart. Its errors are ErrChecksum,
 // ErrFormat and ErrUnsupported. Whether members repeat is left to the caller.
 func Decode(payload []byte) (Value, error) {
-	body, err := open(payload)
+	p, err := Open(payload)
 	if err != nil {
 		return Value{}, err
 	}
-	r := &reader{rest: body[1:], version: int(binary.LittleEndian.Uint16(payload[len(body):]))}
-	v, known := r.value(body[0])
+	r := p.reader()
+	v, known := r.value(p.kind)
 	switch {
 	case !known:
 		return Value{}, ErrUnsupported
@@ -51,7 +49,7 @@ func (r *reader) value(kind byte) (v Value, known bool) {
 	case TypeZSet, typeZSetText:
 		return r.zset(kind), true
 	case TypeStream, typeStream1, typeStream3:
-		return Value{Type: format.Stream, Stream: r.stream(kind)}, true
+		return Value{Type: format.Stream, Stream: r.wholeStream(kind)}, true
 	case typeListQuicklist, typeListQuick2:
 		return Value{Type: format.List, Items: r.quicklist(kind)}, true
 	case typeSetIntset:
@@ -116,26 +114,32 @@ func (r *reader) scored(items [][]byte) Value {
 
 // quicklist reads a list of packed lists.
 func (r *reader) quicklist(kind byte) (items [][]byte) {
-	const plain, packed = 1, 2 // containers of a node of typeListQuick2
 	for n := r.count(1); n > 0 && !r.bad; n-- {
-		container := uint64(packed)
-		if kind == typeListQuick2 {
-			container = r.size()
-		}
-		node := r.string()
-		switch {
-		case r.bad:
-		case container == plain:
-			items = append(items, node)
-		case container != packed:
-			r.fail()
-		case kind == typeListQuick2:
-			items = r.listpack(items, node)
-		default:
-			items = r.ziplist(items, node)
-		}
+		items = r.quicklistNode(kind, items)
 	}
 	return items
+}
+
+// quicklistNode appends the items of one of them.
+func (r *reader) quicklistNode(kind byte, items [][]byte) [][]byte {
+	const plain, packed = 1, 2 // containers of a node of typeListQuick2
+	container := uint64(packed)
+	if kind == typeListQuick2 {
+		container = r.size()
+	}
+	node := r.string()
+	switch {
+	case r.bad:
+		return items
+	case container == plain:
+		return append(items, node)
+	case container != packed:
+		r.fail()
+		return items
+	case kind == typeListQuick2:
+		return r.listpack(items, node)
+	}
+	return r.ziplist(items, node)
 }
 
 func (r *reader) listpack(items [][]byte, lp []byte) [][]byte {

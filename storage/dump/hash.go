@@ -98,16 +98,24 @@ func (r *reader) hash(kind byte) Value {
 		min = r.first()
 	}
 	for n := r.count(3); n > 0 && !r.bad; n-- {
-		at := r.size()
-		if at > math.MaxInt64-min {
-			r.fail()
-		} else if at != 0 {
-			at += min - 1
-		}
+		at := r.deadline(min)
 		v.Items = append(v.Items, r.string(), r.string())
-		v.Deadlines = append(v.Deadlines, int64(at))
+		v.Deadlines = append(v.Deadlines, at)
 	}
 	return v
+}
+
+// deadline reads when a field expires, of which the first does at min.
+func (r *reader) deadline(min uint64) int64 {
+	at := r.size()
+	switch {
+	case at > math.MaxInt64-min:
+		r.fail()
+		return 0
+	case at != 0:
+		at += min - 1
+	}
+	return int64(at)
 }
 
 func (r *reader) hashOfValkey() Value {

@@ -181,47 +181,62 @@ func (r *reader) time() int64 {
 	return 0
 }
 
-// stream reads a stream of one of the three types.
-func (r *reader) stream(kind byte) *Stream {
-	s := &Stream{}
+// wholeStream reads a stream of one of the three types.
+func (r *reader) wholeStream(kind byte) *Stream {
+	var entries []StreamEntry
+	s, _ := r.stream(kind, func(e *StreamEntry) error {
+		entries = append(entries, *e)
+		return nil
+	})
+	s.Entries = entries
+	return s
+}
+
+// entries is how far a stream was read.
+type entries struct {
+	n           uint64
+	first, last format.StreamID
+	give        func(e *StreamEntry) error
+	err         error // of give
+}
+
+// stream reads a stream, and calls give with its entries.
+func (r *reader) stream(kind byte, give func(e *StreamEntry) error) (*Stream, error) {
+	s, in := &Stream{}, &entries{give: give}
 	for range r.size() {
 		key, lp := r.string(), r.string()
 		if r.bad || len(key) != format.StreamIDBytes {
 			r.fail()
-			return s
+			return s, nil
 		}
 		base, _ := format.TailStreamID(key)
-		r.streamNode(s, base, lp)
-		if r.bad {
-			return s
+		if r.streamNode(in, base, lp); r.bad || in.err != nil {
+			return s, in.err
 		}
 	}
 	length := r.size()
 	s.Last = format.StreamID{MS: r.size(), Seq: r.size()}
 	if kind == typeStream1 {
-		s.Added = length
-		if len(s.Entries) > 0 {
-			s.First = s.Entries[0].ID
-		}
+		s.Added, s.First = length, in.first
 	} else {
 		s.First = format.StreamID{MS: r.size(), Seq: r.size()}
 		s.Deleted = format.StreamID{MS: r.size(), Seq: r.size()}
 		s.Added = r.size()
 	}
-	if length != uint64(len(s.Entries)) || len(s.Entries) > 0 && s.Last.Less(s.Entries[len(s.Entries)-1].ID) {
+	if length != in.n || s.Last.Less(in.last) {
 		r.fail()
-		return s
+		return s, nil
 	}
 	for range r.size() {
 		if s.Groups = append(s.Groups, r.streamGroup(kind)); r.bad {
-			return s
+			break
 		}
 	}
-	return s
+	return s, nil
 }
 
 // streamNode reads the entries of one listpack.
-func (r *reader) streamNode(s *Stream, base format.StreamID, lp []byte) {
+func (r *reader) streamNode(in *entries, base format.StreamID, lp []byte) {
 	items := r.listpack(nil, lp)
 	at := 0
 	next := func() []byte {
@@ -273,11 +288,18 @@ func (r *reader) streamNode(s *Stream, base format.StreamID, lp []byte) {
 		if flags&entryDeleted != 0 {
 			continue
 		}
-		if n := len(s.Entries); n > 0 && !s.Entries[n-1].ID.Less(id) || id.IsZero() || len(e.Fields) == 0 {
+		if !in.last.Less(id) || len(e.Fields) == 0 || r.bad {
 			r.fail()
 			return
 		}
-		s.Entries = append(s.Entries, e)
+		if in.n == 0 {
+			in.first = id
+		}
+		in.last = id
+		in.n++
+		if in.err = in.give(&e); in.err != nil {
+			return
+		}
 		live++
 	}
 	if live != count || deleted < 0 {

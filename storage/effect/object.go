@@ -76,38 +76,41 @@ func (t *Translator) tell(o *object) error {
 	o.said = true
 	ops, told := o.ops, o.told
 	o.ops, o.told = nil, false
-	var err error
-	switch o.meta.Type {
-	case format.String:
-		err = t.chunks(o, ops, fresh)
-	case format.HashType:
-		err = t.named(o, ops, fresh, "HSET", "HDEL", func(dst [][]byte, name, row []byte) ([][]byte, error) {
-			_, value, err := format.SplitHashValue(row)
-			return append(dst, name, value), err
-		})
-	case format.Set:
-		err = t.named(o, ops, fresh, "SADD", "SREM", func(dst [][]byte, name, _ []byte) ([][]byte, error) {
-			return append(dst, name), nil
-		})
-	case format.ZSet:
-		err = t.named(o, ops, fresh, "ZADD", "ZREM", func(dst [][]byte, name, row []byte) ([][]byte, error) {
-			score, err := format.ZSetScore(row)
-			return append(dst, scoreText(score), name), err
-		})
-	case format.List:
-		err = t.list(o, ops, fresh)
-	case format.Stream:
-		if fresh {
-			return t.wholeStream(o, ops)
-		}
-		err = t.stream(o, ops, told)
-	default:
-		err = resync("a value of type %d", o.meta.Type)
+	if o.meta.Type == format.Stream && fresh {
+		return t.wholeStream(o, ops)
 	}
+	err := t.change(o, ops, fresh, told)
 	if err == nil {
 		t.expiry(o, fresh)
 	}
 	return err
+}
+
+// change says what operations have changed of an object.
+func (t *Translator) change(o *object, ops []operation, fresh, told bool) error {
+	switch o.meta.Type {
+	case format.String:
+		return t.chunks(o, ops, fresh)
+	case format.HashType:
+		return t.named(o, ops, fresh, "HSET", "HDEL", func(dst [][]byte, name, row []byte) ([][]byte, error) {
+			_, value, err := format.SplitHashValue(row)
+			return append(dst, name, value), err
+		})
+	case format.Set:
+		return t.named(o, ops, fresh, "SADD", "SREM", func(dst [][]byte, name, _ []byte) ([][]byte, error) {
+			return append(dst, name), nil
+		})
+	case format.ZSet:
+		return t.named(o, ops, fresh, "ZADD", "ZREM", func(dst [][]byte, name, row []byte) ([][]byte, error) {
+			score, err := format.ZSetScore(row)
+			return append(dst, scoreText(score), name), err
+		})
+	case format.List:
+		return t.list(o, ops, fresh)
+	case format.Stream:
+		return t.stream(o, ops, told)
+	}
+	return resync("a value of type %d", o.meta.Type)
 }
 
 // leftover is told of an object of which rows were written after the metadata, or without it.

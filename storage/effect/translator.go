@@ -32,6 +32,10 @@ type Translator struct {
 	objects  map[objectID]*object
 	holders  map[string]*object // of the record's keys
 	lost     map[uint16]bool    // slots of whose keys some may have lost their expiry; nil: not known yet
+
+	drafts     map[objectID]*draft // that are being made
+	draftBytes int                 // of all of them
+	published  map[objectID]bool   // in this record
 }
 
 // slotState is what has to be known of a slot at the position of the log.
@@ -137,6 +141,11 @@ func (t *Translator) barrier() error {
 	b.Each(func(s uint16) {
 		gone += t.slots[s].keys
 		t.slots[s].keys = 0
+		for id := range t.drafts {
+			if id.slot == s {
+				t.forget(id)
+			}
+		}
 	})
 	for i := range t.rec.Deltas {
 		d := &t.rec.Deltas[i]
@@ -171,6 +180,10 @@ func (t *Translator) batch() error {
 	clear(t.objects)
 	clear(t.holders)
 	t.lost = nil
+	if done, err := t.draft(); done || err != nil {
+		return err
+	}
+	defer t.endDrafts()
 	for _, op := range t.ops {
 		if slot, _, _, _, isMeta := format.SplitMetaKey(op.key); isMeta && slot >= slots.Count {
 			return format.ErrCorrupt
@@ -292,6 +305,9 @@ func (t *Translator) operation(op operation) error {
 	o := t.object(objectID{slot, m.OID})
 	o.key, o.meta, o.live = key, m, true
 	t.hold(key, o)
+	if t.published[o.id] {
+		return t.tellDraft(o)
+	}
 	return t.tell(o)
 }
 

@@ -94,6 +94,7 @@ func TestLongCommands(t *testing.T) {
 // pipeline sends long commands with others behind them, which see what they have made.
 func pipeline(t *testing.T, c *respconn.Conn, n int) {
 	t.Helper()
+	payload := do(t, c, "DUMP", "{a}one").Text
 	for range 2 {
 		lines := []struct {
 			args []string
@@ -107,6 +108,11 @@ func pipeline(t *testing.T, c *respconn.Conn, n int) {
 			{[]string{"COPY", "{a}to", "{a}short", "REPLACE"}, "1"},
 			{[]string{"PEXPIRE", "{a}short", "20"}, "1"},
 			{[]string{"SUNIONSTORE", "{a}of", "{a}short", "{a}none"}, ""},
+			{[]string{"RESTORE", "{a}restored", "0", payload, "REPLACE"}, "OK"},
+			{[]string{"SADD", "{a}restored", "late"}, "1"},
+			{[]string{"ZRANGESTORE", "{a}range", "{a}scores", "0", "-1", "REV"}, strconv.Itoa(n)},
+			{[]string{"GEOSEARCHSTORE", "{a}near", "{a}scores", "FROMLONLAT", "-179", "-80", "BYRADIUS", "20000", "km", "STOREDIST"}, ""},
+			{[]string{"SORT", "{a}one", "ALPHA", "DESC", "STORE", "{a}sorted"}, ""},
 			{[]string{"MULTI"}, "OK"},
 			{[]string{"ZREM", "{a}copied", "late"}, "QUEUED"},
 			{[]string{"SINTERSTORE", "{a}both", "{a}one", "{a}two"}, "QUEUED"},
