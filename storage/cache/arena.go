@@ -20,6 +20,8 @@ const (
 	// but no more than maxIdle.
 	idleShare = 32
 	maxIdle   = 64
+	// One in so many segments of the address space is for dirty rows beyond the bound.
+	dirtyShare = 8
 )
 
 type segmentState uint8
@@ -59,6 +61,7 @@ type arena struct {
 
 	mu       sync.Mutex
 	segments []segment
+	usable   int64     // how many segments sweeps let be used, see newArena
 	backing  []byte    // memory of segments, if it is not Go's
 	heads    [3]uint32 // headWrite, headMove, headAdmit; 0 = none
 	free     []uint32
@@ -104,6 +107,7 @@ func newArena(reserve int64) (*arena, error) {
 	a := &arena{
 		mem:      mem,
 		segments: segments,
+		usable:   int64(len(segments)) - int64(len(segments)/dirtyShare),
 		backing:  backing,
 		next:     1, // segment 0 is never used, so that offset 0 means "none"
 	}

@@ -14,7 +14,7 @@ import (
 // was dropped; access is the access word of the entry while it is dirty.
 type dirtyRow struct{ off, access uint32 }
 
-// dirtyList holds the dirty rows of one slot and generation in the order in
+// dirtyList holds the dirty rows of one slot and generation, about in the order in
 // which they became dirty. The slot lock guards rows.
 type dirtyList struct {
 	rows []dirtyRow
@@ -80,9 +80,14 @@ func (t *Table) dropNew(s *slotRows, p, hash, off uint32, h header) bool {
 	t.unlink(s, hash, off)
 	t.dirty[p].Add(-t.weight(off, h))
 	t.forget(off, h)
-	if list.rows[pos] = (dirtyRow{}); int(pos) == len(list.rows)-1 {
-		list.rows = list.rows[:pos]
+	last := len(list.rows) - 1
+	if int(pos) < last { // a hole would be memory that nobody counts: a queue makes one with each element
+		row := list.rows[last]
+		list.rows[pos] = row
+		word := t.arena.word(row.off, 1)
+		*word = *word&newBit | pos
 	}
+	list.rows = list.rows[:last]
 	return true
 }
 

@@ -42,10 +42,12 @@ func (t *Table) allocate(h header, held slots.Slot, must bool) uint32 {
 	return off
 }
 
-// full says that one more segment would exceed the bound.
+// full says that one more segment would exceed the bound, or take address space that is
+// kept for dirty rows: the bound may be more than offsets reach.
 func (t *Table) full() bool {
 	rest := t.max.Load() - t.index.Load() - t.big.bytes.Load()
-	return (t.arena.used.Load()+1)*segmentBytes > rest
+	segments := t.arena.used.Load() + 1
+	return segments*segmentBytes > rest || segments > t.arena.usable
 }
 
 // sparse says that more than a quarter of the segments' bytes are holes.

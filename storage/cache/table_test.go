@@ -397,6 +397,87 @@ func TestWholeSlot(t *testing.T) {
 	}
 }
 
+// TestRowsThatComeAndGo: what is kept of rows that came and went between two cuts does not grow, whatever order they go
+// in, and those that stay are found, and flushed, where they stand.
+func TestRowsThatComeAndGo(t *testing.T) {
+	table := newTestTable(t, 24*segmentBytes)
+	rng := rand.New(rand.NewPCG(1, 1))
+	table.Lock(5)
+	defer table.Unlock(5)
+	table.SetWhole(5, true)
+	want := map[string]string{}
+	var there []Key
+	for i := range 20000 {
+		if i == 500 { // those before stand in order, and leave a deletion
+			c := table.Dirty(5, nil, nil)
+			c.First()
+		}
+		k, v := elementKey(5, fmt.Sprint("row", i)), fmt.Sprint("value", i)
+		table.Put(k, []byte(v), uint32(i))
+		want[k.row()] = v
+		if there = append(there, k); len(there) <= 20 {
+			continue
+		}
+		at := 0 // a queue, and then anything
+		if i > 5000 {
+			at = rng.IntN(len(there))
+		}
+		table.Delete(there[at], uint32(i))
+		delete(want, there[at].row())
+		there = slices.Delete(there, at, at+1)
+	}
+	if n := table.DirtyRows(5); n > 1000 {
+		t.Errorf("%d rows are listed, %d are there", n, len(there))
+	}
+	for _, k := range there {
+		if v, p := table.Get(k, 20001); p != Present || string(v) != want[k.row()] {
+			t.Errorf("row %q is %q, %d", k.row(), v, p)
+		}
+	}
+	table.Cut()
+	got := map[string]string{}
+	_ = table.Frozen(5, func(key, value []byte, absent bool) error {
+		if !absent {
+			got[string(key)] = string(value)
+		}
+		return nil
+	})
+	if !maps.Equal(got, want) {
+		t.Errorf("flushed: %q, want %q", got, want)
+	}
+	for table.Settle(5, 10) {
+	}
+	if n := table.DirtyBytes(); n != 0 {
+		t.Errorf("%d dirty bytes are left", n)
+	}
+}
+
+// TestBoundBeyondAddressSpace: a bound that is more than offsets reach evicts, where the table ended the process.
+func TestBoundBeyondAddressSpace(t *testing.T) {
+	table, err := New(Config{MaxBytes: 1 << 40, Reserve: 128 * segmentBytes, Layout: testLayout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Close()
+	value := make([]byte, 4000)
+	for i := range 5000 {
+		table.Lock(5)
+		table.Put(elementKey(5, fmt.Sprint("row", i)), value, uint32(i))
+		table.Unlock(5)
+		if i%100 < 99 {
+			continue
+		}
+		table.Cut()
+		table.Lock(5)
+		for table.Settle(5, 1000) {
+		}
+		table.Unlock(5)
+	}
+	if st := table.Stats(); st.Evicted == 0 || st.SegmentBytes > 128*segmentBytes {
+		t.Errorf("%+v", st)
+	}
+}
+
 // TestStaleAdmission: what was read from the store before a row was changed,
 // flushed and evicted must not come back.
 func TestStaleAdmission(t *testing.T) {
