@@ -151,9 +151,11 @@ func (t *Translator) stream(o *object, ops []operation, told bool) error {
 	return nil
 }
 
+// setID says nothing of the largest deleted id where that is beyond the last one, which XSETID refuses: ids have started
+// again, the follower has it from when they did, and nothing that large was deleted since.
 func (t *Translator) setID(o *object, info *format.StreamExtra) {
 	args := [][]byte{word("XSETID"), o.key, word(info.Last.String()), word("ENTRIESADDED"), strconv.AppendUint(nil, info.Added, 10)}
-	if !info.Deleted.IsZero() {
+	if !info.Deleted.IsZero() && !info.Last.Less(info.Deleted) {
 		args = append(args, word("MAXDELETEDID"), word(info.Deleted.String()))
 	}
 	t.command(args...)

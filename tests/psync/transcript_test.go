@@ -308,6 +308,8 @@ func TestStreamTranscript(t *testing.T) {
 			return err
 		}, "MULTI\n<1100 XADD>\nXTRIM {k}x MAXLEN 0\nXSETID {k}x 7099-0 ENTRIESADDED 2220 MAXDELETEDID 2-0\nEXEC"},
 		{"and back", func(s *storage.Stream) error { return s.Set(id(3), id(2), 20) }, "RESTORE {k}x 0 <121 bytes> REPLACE"},
+		{"and back before what was deleted", func(s *storage.Stream) error { return s.Set(id(1), id(2), 20) }, "RESTORE {k}x 0 <121 bytes> REPLACE"},
+		{"set there", func(s *storage.Stream) error { return s.Set(storage.StreamID{MS: 1, Seq: 5}, id(2), 21) }, "XSETID {k}x 1-5 ENTRIESADDED 21"},
 	} {
 		p.do(stream(c.do))
 		got, err := p.said()
