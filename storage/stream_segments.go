@@ -77,7 +77,7 @@ func (s *Stream) uncount(id StreamID, size uint64) error {
 
 // segmentOf returns the sealed segment that an id is in. Save writes what is changed of it.
 func (s *Stream) segmentOf(id StreamID) (*segment, error) {
-	for i := range s.segments {
+	for i := len(s.segments) - 1; i >= 0; i-- { // who deletes very many goes on in the last one
 		if g := &s.segments[i]; !id.Less(g.from) && id.Less(g.until) {
 			return g, nil
 		}

@@ -16,6 +16,7 @@ import (
 //	expiry  = slot 30 ms(8) k(1) db(1) H(8) userkey
 //	                                           k = 0 key expiry, 1 first field expiry
 //	garbage = slot 40 oid(8)                   object whose rows are to be deleted
+//	        | slot 40 oid(8) sub(1)            those of one sub byte whose keys, behind it, are below the value
 //	system  = FFFF …                           node-local, never logged, see system.go
 const (
 	KindHeader  byte = 0x00
