@@ -30,7 +30,8 @@ func sortCommands() []Command {
 	return rows
 }
 
-// findStore returns the position of the key of SORT's last STORE, 0 if there is none.
+// findStore returns the position of the key of SORT's last STORE, 0 if there is none: of the one that parse finds. Redis
+// looks for options in the name of the key too (COMMAND GETKEYS tells), and then locks nothing by it.
 func findStore(args [][]byte) int {
 	found := 0
 	for i := 2; i < len(args); i++ {
@@ -40,7 +41,8 @@ func findStore(args [][]byte) int {
 		case fold(args[i], "get"), fold(args[i], "by"):
 			i++
 		case fold(args[i], "store") && i+1 < len(args):
-			found = i + 1
+			i++
+			found = i
 		}
 	}
 	return found

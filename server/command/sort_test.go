@@ -107,6 +107,12 @@ func TestSortRepliesAreRedis(t *testing.T) {
 		LRANGE ids 0 -1
 		SORT ids DESC STORE ids
 		LRANGE ids 0 -1
+		SORT ids STORE STORE DESC
+		LRANGE STORE 0 -1
+		SORT ids STORE limit STORE other
+		LRANGE other 0 -1
+		EXISTS limit
+		DEL STORE other
 		COMMAND GETKEYS SORT k
 		COMMAND GETKEYS SORT k STORE d
 		COMMAND GETKEYS SORT k STORE d STORE e
