@@ -149,6 +149,22 @@ var deliberate = []known{
 		},
 	},
 	{
+		name: "a STORE key named STORE", commands: []string{"SORT"},
+		why: "Redis looks for options in the name of the key too and takes the word behind it for the key; Cobble asks for the slot of the key that it would write",
+		applies: func(args []string, oracle, subject reply) bool {
+			return strings.HasPrefix(oracle.Text, "CROSSSLOT") && subject.Err() != nil || strings.HasPrefix(subject.Text, "CROSSSLOT") && oracle.Err() != nil
+		},
+	},
+	{
+		name: "several filters", commands: []string{"CLIENT"},
+		why: "CLIENT LIST takes any number of filters, as later servers do, and reads each before it looks for the next",
+		applies: func(args []string, oracle, subject reply) bool {
+			return len(args) > 4 && strings.EqualFold(args[1], "LIST") &&
+				(oracle.Text == "ERR syntax error" && strings.HasPrefix(subject.Text, "ERR Unknown client type") ||
+					oracle.Text == "ERR Invalid client ID" && subject.Text == "ERR syntax error")
+		},
+	},
+	{
 		name: "GEORADIUS that stores twice, or too early", commands: []string{"GEORADIUS", "GEORADIUSBYMEMBER"}, ends: true,
 		why: "Redis takes the last STORE of several, and looks for the key of a malformed command in another place than its key specification says",
 		applies: func(args []string, oracle, subject reply) bool {
