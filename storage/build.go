@@ -3,7 +3,6 @@ package storage
 import (
 	"bytes"
 	"fmt"
-	"runtime"
 
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
@@ -49,8 +48,6 @@ func (b *tableBuilder) add(key, value []byte, absent bool) error {
 		b.piece = 0
 		if b.rests {
 			b.engine.restFlush()
-		} else {
-			runtime.Gosched()
 		}
 	}
 	if absent {

@@ -243,14 +243,11 @@ func (e *Engine) awaitCommitted(lsn LSN) error {
 // settle makes the rows of the generation that was ingested clean.
 func (e *Engine) settle(g *generation) {
 	const rowsPerLock = 512
-	for i, s := range g.slots {
+	for _, s := range g.slots {
 		for more := true; more; {
 			e.table.Lock(s)
 			more = e.table.Settle(s, rowsPerLock)
 			e.table.Unlock(s)
-		}
-		if i%settlePiece == settlePiece-1 {
-			runtime.Gosched()
 		}
 	}
 }
