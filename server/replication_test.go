@@ -1,7 +1,6 @@
 package server
 
 import (
-	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,13 +13,7 @@ import (
 // startNode starts a cluster of one that owns every slot.
 func startNode(t *testing.T) *running {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bus := l.Addr().(*net.TCPAddr).Port
-	_ = l.Close()
-	n := start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus))
+	n := start(t, "--cluster-enabled", "yes", "--cluster-port", freePort(t))
 	c := n.dial()
 	c.want("CLUSTER ADDSLOTSRANGE 0 16383", "+OK\r\n")
 	eventually(t, "the cluster is up", func() bool { return n.node.driver.View().State == cluster.StateOK })

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"cobble/server/config"
+	"cobble/tests/proc"
 )
 
 // The tests of sessions hold for both drivers.
@@ -40,12 +41,7 @@ func (l *lines) String() string {
 }
 
 func freePort(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	return strconv.Itoa(proc.FreePort(t))
 }
 
 // settings reads arguments as the command line would; dir and port are given if args do not.

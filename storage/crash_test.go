@@ -38,7 +38,7 @@ const (
 	crashWriters = 3
 	crashRows    = 40 // long-lived rows of a slot
 	// crashPatience is far beyond what a round takes.
-	crashPatience = 30 * time.Second
+	crashPatience = 3 * time.Minute
 )
 
 // crashMode is one way to run the harness.

@@ -266,7 +266,7 @@ func killOnce(t *testing.T, o *killOrders, lines int) error {
 	}
 	defer in.Close()
 	var noise bytes.Buffer
-	cmd := exec.Command(os.Args[0], "-test.run=^TestKillWriter$", "-test.timeout=60s")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestKillWriter$", "-test.timeout=5m")
 	cmd.Env = append(os.Environ(), killEnv+"="+string(text))
 	cmd.ExtraFiles = []*os.File{out}
 	cmd.Stdout, cmd.Stderr = &noise, &noise
@@ -274,7 +274,7 @@ func killOnce(t *testing.T, o *killOrders, lines int) error {
 		t.Fatal(err)
 	}
 	out.Close()
-	stuck := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	stuck := time.AfterFunc(5*time.Minute, func() { _ = cmd.Process.Kill() })
 	var said []string
 	for scan := bufio.NewScanner(in); scan.Scan(); {
 		if said = append(said, scan.Text()); len(said) == lines {

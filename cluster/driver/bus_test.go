@@ -14,6 +14,7 @@ import (
 
 	"cobble/cluster"
 	"cobble/gossip"
+	"cobble/tests/proc"
 )
 
 // station is a bus with a port and a book of what it delivers.
@@ -165,10 +166,10 @@ func TestProbeTellsHowTheNodeIs(t *testing.T) {
 
 func TestStandingLinkComesBack(t *testing.T) {
 	t.Parallel()
-	a, b := newStation(t, 1, 0), newStation(t, 2, 0)
+	port := proc.FreePort(t) // nobody takes it in between
+	a, b := newStation(t, 1, 0), newStation(t, 2, port)
 	a.setStanding([]peer{{b.id, b.addr()}})
 	eventually(t, "up", func() bool { return len(a.reports(b.id)) == 1 })
-	port := b.port.Number()
 	b.stop()
 	eventually(t, "down", func() bool { return len(a.reports(b.id)) == 2 })
 	b2 := newStation(t, 2, port)

@@ -12,6 +12,7 @@ import (
 
 	"cobble/cluster"
 	"cobble/slots"
+	"cobble/tests/proc"
 )
 
 // patience bounds every wait; the tests assert conditions, not times.
@@ -39,8 +40,12 @@ type node struct {
 	lines []string
 }
 
+// startNode starts a node on a bus port; 0 is one that stays free for it when it is started again.
 func startNode(t *testing.T, dir string, port int, change ...func(*Options)) *node {
 	t.Helper()
+	if port == 0 {
+		port = proc.FreePort(t)
+	}
 	n := &node{t: t, dir: dir, port: port}
 	config := cluster.DefaultConfig(cluster.Addr{IP: "127.0.0.1", Port: uint16(7000 + port%1000)})
 	config.NodeTimeout = 2000

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"cobble/slots"
+	"cobble/tests/proc"
 )
 
 // oracle is a connection to a redis-server of its own.
@@ -24,29 +26,24 @@ type oracle struct {
 // newOracle starts a redis-server with an empty data set, which ends with the test.
 func newOracle(t testing.TB, more ...string) *oracle {
 	t.Helper()
-	for range 5 { // the free port may be taken before the server has it
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		_ = l.Close()
-		cmd := exec.Command("redis-server", "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-			"--dir", t.TempDir(), "--enable-debug-command", "yes")
-		cmd.Args = append(cmd.Args, more...)
-		if err := cmd.Start(); err != nil {
-			t.Fatalf("the oracle is missing: %v (Debian package redis-server)", err)
-		}
-		ended := make(chan struct{})
-		go func() { _ = cmd.Wait(); close(ended) }()
-		t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
-		if conn := dialUntil(port, ended); conn != nil {
-			t.Cleanup(func() { _ = conn.Close() })
-			return &oracle{t: t, conn: conn, in: bufio.NewReader(conn)}
-		}
+	port := proc.FreePort(t)
+	cmd := exec.Command("redis-server", "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+		"--dir", t.TempDir(), "--enable-debug-command", "yes")
+	cmd.Args = append(cmd.Args, more...)
+	var said bytes.Buffer
+	cmd.Stdout = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("the oracle is missing: %v (Debian package redis-server)", err)
 	}
-	t.Fatal("redis-server did not start")
-	return nil
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
+	conn := dialUntil(port, ended)
+	if conn == nil {
+		t.Fatalf("redis-server did not start:\n%s", &said)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return &oracle{t: t, conn: conn, in: bufio.NewReader(conn)}
 }
 
 func dialUntil(port int, ended chan struct{}) net.Conn {

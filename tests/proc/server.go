@@ -194,7 +194,7 @@ func (s *Server) WaitReady() {
 }
 
 func (s *Server) dial() (*respconn.Conn, error) {
-	c, err := respconn.Dial(s.Addr, 10*time.Second)
+	c, err := respconn.Dial(s.Addr, readyTimeout)
 	if err != nil {
 		return nil, err
 	}
