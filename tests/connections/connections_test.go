@@ -1,7 +1,6 @@
 package connections
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -143,31 +142,20 @@ func memory(t *testing.T, s *proc.Server) int64 {
 	return 0
 }
 
-// cpu is the processor time the server has used.
-func cpu(t *testing.T, s *proc.Server) time.Duration {
+// idle waits until a server to which nobody says anything uses less than an eighth of a core. What it has to do behind
+// a load, such as writing and collecting, may take a slow machine seconds; who asks each client in turn never ends.
+func idle(t *testing.T, s *proc.Server) {
 	t.Helper()
-	f, err := os.Open(fmt.Sprintf("/proc/%d/stat", s.PID()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	line, _ := bufio.NewReader(f).ReadString('\n')
-	fields := strings.Fields(line[strings.LastIndex(line, ")")+1:])
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux that Go runs on
-	return time.Duration(user+system) * tick
-}
-
-// idle logs the CPU that the server uses while nobody says anything, and gives it as a share of one core.
-func idle(t *testing.T, s *proc.Server) float64 {
-	t.Helper()
-	const watch = 2 * time.Second
-	before, begin := cpu(t, s), time.Now()
-	time.Sleep(watch) // nothing is waited for: this is what is measured
-	share := (cpu(t, s) - before).Seconds() / time.Since(begin).Seconds()
-	t.Logf("idle: %.1f %% of a core", 100*share)
-	return share
+	proc.Eventually(t, time.Minute, "the server to rest", func() error {
+		before, begin := s.CPU(), time.Now()
+		time.Sleep(time.Second) // nothing is waited for: this is what is measured
+		share := (s.CPU() - before).Seconds() / time.Since(begin).Seconds()
+		t.Logf("idle: %.1f %% of a core", 100*share)
+		if share > 0.125 && !proc.RaceEnabled {
+			return fmt.Errorf("it takes %.0f %% of a core", 100*share)
+		}
+		return nil
+	})
 }
 
 func TestIdle(t *testing.T) {
@@ -181,7 +169,7 @@ func TestIdle(t *testing.T) {
 	one := memory(t, s)
 	big := strings.Repeat("v", 20_000)
 	ask(t, conns, fmt.Sprintf("*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$%d\r\n%s\r\n*2\r\n$3\r\nGET\r\n$3\r\nbig\r\n", len(big), big), fmt.Sprintf("+OK\r\n$%d\r\n%s\r\n", len(big), big))
-	share := idle(t, s)
+	idle(t, s)
 	after := memory(t, s)
 	per := func(bytes int64) int64 { return (bytes - before) / int64(n) }
 	grown := (after - one) / int64(n)
@@ -195,9 +183,6 @@ func TestIdle(t *testing.T) {
 	if grown > 12<<10 { // garbage: who keeps the buffers takes 40 KiB
 		t.Errorf("an idle connection takes %d bytes more after a large command, more than 12 KiB", grown)
 	}
-	if share > 0.25 {
-		t.Errorf("%d idle connections take %.0f %% of a core", n, 100*share)
-	}
 }
 
 func TestBlocked(t *testing.T) {
@@ -206,7 +191,7 @@ func TestBlocked(t *testing.T) {
 	ask(t, connect(t, s, 100), "PING\r\n", "+PONG\r\n")
 	before := memory(t, s)
 	conns := connect(t, s, n)
-	begin, used := time.Now(), cpu(t, s)
+	begin, used := time.Now(), s.CPU()
 	each(n, func(i int) {
 		key := fmt.Sprintf("queue:%06d", i)
 		fmt.Fprintf(conns[i], "*3\r\n$5\r\nBLPOP\r\n$%d\r\n%s\r\n$1\r\n0\r\n", len(key), key)
@@ -217,11 +202,11 @@ func TestBlocked(t *testing.T) {
 		}
 		return nil
 	})
-	t.Logf("%d clients blocked in %v, %v of CPU", n, time.Since(begin).Round(time.Millisecond), cpu(t, s)-used)
-	share := idle(t, s)
+	t.Logf("%d clients blocked in %v, %v of CPU", n, time.Since(begin).Round(time.Millisecond), s.CPU()-used)
+	idle(t, s)
 	bytes := (memory(t, s) - before) / int64(n)
 	t.Logf("%d bytes each", bytes)
-	begin, used = time.Now(), cpu(t, s)
+	begin, used = time.Now(), s.CPU()
 	pusher := s.Conn()
 	for i := range n {
 		pusher.Send("RPUSH", fmt.Sprintf("queue:%06d", i), "v")
@@ -232,15 +217,12 @@ func TestBlocked(t *testing.T) {
 		}
 	}
 	each(n, func(i int) { hear(t, conns[i], fmt.Sprintf("*2\r\n$12\r\nqueue:%06d\r\n$1\r\nv\r\n", i)) })
-	took := cpu(t, s) - used
+	took := s.CPU() - used
 	t.Logf("all woken in %v, %v of CPU each", time.Since(begin).Round(time.Millisecond), took/time.Duration(n))
 	if proc.RaceEnabled {
 		return
 	}
 	if bytes > 6<<10 {
 		t.Errorf("a blocked client takes %d bytes, more than 6 KiB", bytes)
-	}
-	if share > 0.25 {
-		t.Errorf("%d blocked clients take %.0f %% of a core", n, 100*share)
 	}
 }

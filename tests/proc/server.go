@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -418,4 +419,18 @@ func (s *Server) end() {
 		cmd.Process.Kill()
 		<-exited
 	}
+}
+
+// CPU is the processor time that the process has used.
+func (s *Server) CPU() time.Duration {
+	s.t.Helper()
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.PID()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	fields := bytes.Fields(line[bytes.LastIndexByte(line, ')')+1:])
+	user, _ := strconv.Atoi(string(fields[11]))
+	system, _ := strconv.Atoi(string(fields[12]))
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux that Go runs on
+	return time.Duration(user+system) * tick
 }

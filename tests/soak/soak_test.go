@@ -27,13 +27,14 @@ type sample struct {
 	writes                           int64 // since the last sample, per second
 	goroutines, heap, rss, log, debt int64
 	sublevels                        int64
+	cpu                              time.Duration // of the server, for each write since the last sample
 	p99, worst                       time.Duration // of a single GET or SET since the last sample
 }
 
 func (s sample) String() string {
 	const mib = 1 << 20
-	return fmt.Sprintf("%7s %7d writes/s  %4d goroutines  heap %4d  rss %4d  log %5d  debt %5d MiB  %3d sublevels  p99 %8s  worst %8s",
-		s.at.Round(time.Second), s.writes, s.goroutines, s.heap/mib, s.rss/mib, s.log/mib, s.debt/mib, s.sublevels,
+	return fmt.Sprintf("%7s %7d writes/s of %6s  %4d goroutines  heap %4d  rss %4d  log %5d  debt %5d MiB  %3d sublevels  p99 %8s  worst %8s",
+		s.at.Round(time.Second), s.writes, s.cpu.Round(100*time.Nanosecond), s.goroutines, s.heap/mib, s.rss/mib, s.log/mib, s.debt/mib, s.sublevels,
 		s.p99.Round(10*time.Microsecond), s.worst.Round(10*time.Microsecond))
 }
 
@@ -58,6 +59,7 @@ type load struct {
 	stop   chan struct{}
 	done   sync.WaitGroup
 	writes atomic.Int64
+	cpu    time.Duration // of the server until the last sample
 
 	mu    sync.Mutex
 	times []time.Duration // of the probe, since the last sample
@@ -144,11 +146,13 @@ func (l *load) sample(at, since time.Duration) sample {
 			}
 		}
 	}
+	writes, cpu := l.writes.Swap(0), l.server.CPU()
 	s := sample{
-		at: at, writes: l.writes.Swap(0) * int64(time.Second) / int64(since),
+		at: at, writes: writes * int64(time.Second) / int64(since), cpu: (cpu - l.cpu) / time.Duration(max(writes, 1)),
 		goroutines: fields["storage_goroutines"], heap: fields["cobble_memory_heap_live"], rss: fields["used_memory_rss"],
 		log: fields["storage_log_bytes"], debt: fields["storage_compaction_debt_bytes"], sublevels: fields["storage_l0_sublevels"],
 	}
+	l.cpu = cpu
 	l.mu.Lock()
 	times := l.times
 	l.times = nil
@@ -161,7 +165,8 @@ func (l *load) sample(at, since time.Duration) sample {
 }
 
 // TestSoak fails when a figure of the last third of the run is beyond what it was in
-// the middle third: the first fills the caches.
+// the middle third. A run that is judged begins when the table of rows is full, however
+// long that takes the machine.
 func TestSoak(t *testing.T) {
 	length := time.Duration(setting(t, "COBBLE_SOAK_SECONDS", 4)) * time.Second
 	budget := setting(t, "COBBLE_SOAK_BUDGET", 48)
@@ -175,7 +180,16 @@ func TestSoak(t *testing.T) {
 	go l.probe()
 	t.Logf("%d keys of 100 bytes, a budget of %d MiB, %s", keys, budget, length)
 	interval := max(length/20, time.Second)
+	if judged := length >= 6*interval; judged {
+		proc.Eventually(t, 3*time.Minute, "the table of rows to be full", func() error {
+			if n, full := l.writes.Load(), int64(2*budget<<20/keyBytes); n < full && !t.Failed() {
+				return fmt.Errorf("%d of %d writes", n, full)
+			}
+			return nil
+		})
+	}
 	begin := time.Now()
+	l.sample(0, time.Second) // what follows counts from here
 	var samples []sample
 	for last := begin; time.Since(begin) < length && !t.Failed(); {
 		time.Sleep(interval) // the rhythm of the measurement, not a wait for anything
@@ -191,7 +205,8 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// judge compares the last third of the samples with the one before.
+// judge compares the last third of the samples with the one before. Of time it takes what the server used, and only
+// stalls of the clock: a machine that others use too may become slower at any moment.
 func judge(t *testing.T, samples []sample, budget int64) {
 	const mib = 1 << 20
 	n := len(samples) / 3
@@ -207,9 +222,9 @@ func judge(t *testing.T, samples []sample, budget int64) {
 		{"resident memory", func(s sample) int64 { return s.rss }, 1.1, 8 * mib},
 		{"log bytes", func(s sample) int64 { return s.log }, 1.25, 192 * mib}, // three segments
 		{"compaction debt", func(s sample) int64 { return s.debt }, 1.2, 128 * mib},
-		{"level 0 sublevels", func(s sample) int64 { return s.sublevels }, 1.2, 8},
-		{"p99", func(s sample) int64 { return int64(s.p99) }, 2, int64(10 * time.Millisecond)},
-		{"time between writes", func(s sample) int64 { return int64(time.Second) / max(s.writes, 1) }, 2, 10_000},
+		{"level 0 sublevels", func(s sample) int64 { return s.sublevels }, 1.2, 16}, // from so many on they are compacted first
+		{"p99", func(s sample) int64 { return int64(s.p99) }, 5, int64(250 * time.Millisecond)},
+		{"CPU of a write", func(s sample) int64 { return int64(s.cpu) }, 3, int64(20 * time.Microsecond)},
 	} {
 		before, after := median(middle, c.of), median(last, c.of)
 		if float64(after) > float64(before)*c.factor+float64(c.slack) {
@@ -238,7 +253,7 @@ func median(samples []sample, of func(sample) int64) int64 {
 func TestJudgeSeesGrowth(t *testing.T) {
 	steady := make([]sample, 18)
 	for i := range steady {
-		steady[i] = sample{goroutines: 30, heap: 20 << 20, rss: 60 << 20, log: 128 << 20, debt: 50 << 20, sublevels: 10, writes: 50_000, p99: 3 * time.Millisecond}
+		steady[i] = sample{goroutines: 30, heap: 20 << 20, rss: 60 << 20, log: 128 << 20, debt: 50 << 20, sublevels: 10, writes: 50_000, p99: 3 * time.Millisecond, cpu: 8 * time.Microsecond}
 	}
 	if verdict(steady) {
 		t.Error("a steady run is found to grow")
@@ -250,7 +265,8 @@ func TestJudgeSeesGrowth(t *testing.T) {
 		"log":        func(s *sample, i int64) { s.log += i << 26 },
 		"debt":       func(s *sample, i int64) { s.debt += i << 26 },
 		"sublevels":  func(s *sample, i int64) { s.sublevels += 6 * i },
-		"p99":        func(s *sample, i int64) { s.p99 += time.Duration(i*i) * time.Millisecond },
+		"p99":        func(s *sample, i int64) { s.p99 += time.Duration(i/12) * 300 * time.Millisecond },
+		"CPU":        func(s *sample, i int64) { s.cpu += time.Duration(i/12) * 100 * time.Microsecond },
 	} {
 		grown := slices.Clone(steady)
 		for i := range grown {
