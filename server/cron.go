@@ -128,7 +128,7 @@ func (s *Server) limitOutputs(now int64) {
 			w.softSince.Store(now)
 		case now-since > limit.SoftSeconds*1000:
 			s.env.Stats.LimitedByOutput.Add(1)
-			s.log.Printf(Warning, "Client %s closed for overcoming of output buffer limits.", c.name())
+			s.log.Printf(Warning, "Client %s scheduled to be closed ASAP for overcoming of output buffer limits.", c.name())
 			c.kill()
 		}
 	}

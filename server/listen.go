@@ -204,7 +204,7 @@ func (s *Server) relisten(addresses []string, port int) error {
 	}
 	if port == s.boundPort() { // the same port cannot be bound twice
 		closeAll(s.tcp)
-		s.tcp = nil
+		s.tcp, s.boundTo = nil, "" // what is put back after an error has to be bound again
 	}
 	open, err := s.listen(addresses, port)
 	if err != nil {

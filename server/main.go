@@ -146,21 +146,31 @@ func (s *Server) wait(signals <-chan os.Signal) int {
 	s.log.Printf(Warning, "User requested shutdown...")
 	done := make(chan error, 1)
 	go func() { done <- s.Close() }()
-	select {
-	case err := <-done:
-		if err != nil {
-			s.log.Printf(Warning, "Closing the store: %v", err)
+	return s.closed(done, signals, time.After(closeTimeout))
+}
+
+// closed waits for the end of Close, and returns the exit code. As in Redis a second SIGINT ends the process at once,
+// another SIGTERM does not: supervisors send it to the process and to its group.
+func (s *Server) closed(done <-chan error, signals <-chan os.Signal, late <-chan time.Time) int {
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				s.log.Printf(Warning, "Closing the store: %v", err)
+				return 1
+			}
+			s.log.Printf(Warning, "Redis is now ready to exit, bye bye...")
+			return 0
+		case sig := <-signals:
+			if sig == syscall.SIGINT {
+				s.log.Printf(Warning, "You insist... exiting now.")
+				return 1
+			}
+		case <-late:
+			s.log.Printf(Warning, "The store did not close in time, exiting; the log has everything that was acknowledged.")
 			return 1
 		}
-	case <-signals:
-		s.log.Printf(Warning, "You insist... exiting now.")
-		return 1
-	case <-time.After(closeTimeout):
-		s.log.Printf(Warning, "The store did not close in time, exiting; the log has everything that was acknowledged.")
-		return 1
 	}
-	s.log.Printf(Warning, "Redis is now ready to exit, bye bye...")
-	return 0
 }
 
 func shutdownWords(r command.ShutdownRequest) string {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestMain lets the test binary be the server, for tests that need a process.
@@ -129,6 +130,30 @@ func TestCommandLine(t *testing.T) {
 		code := Main(try.args, &out, &complain)
 		if text := out.String() + complain.String(); code != try.code || !strings.Contains(text, try.says) {
 			t.Errorf("%q: code %d, %s", try.args, code, text)
+		}
+	}
+}
+
+// A supervisor may send SIGTERM more than once: only a second SIGINT ends the process before the store is closed.
+func TestSecondSignal(t *testing.T) {
+	s := &Server{log: newLogger(&lines{})}
+	for _, try := range []struct {
+		signals []os.Signal
+		code    int
+	}{{[]os.Signal{syscall.SIGTERM, syscall.SIGTERM}, 0}, {[]os.Signal{syscall.SIGTERM, syscall.SIGINT}, 1}, {nil, 0}} {
+		signals, done := make(chan os.Signal), make(chan error, 1)
+		code := make(chan int, 1)
+		go func() { code <- s.closed(done, signals, nil) }()
+		for _, sig := range try.signals {
+			select {
+			case signals <- sig:
+			case <-time.After(time.Minute):
+				t.Fatalf("%v: nobody listens to signals any more", try.signals)
+			}
+		}
+		done <- nil
+		if got := <-code; got != try.code {
+			t.Errorf("%v: exit code %d, want %d", try.signals, got, try.code)
 		}
 	}
 }

@@ -356,6 +356,11 @@ func TestConfigSetMovesThePort(t *testing.T) {
 	_, occupied, _ := net.SplitHostPort(taken.Addr().String())
 	c.want("CONFIG SET port "+occupied, "-ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. Check server logs.\r\n")
 	n.dial().want("CONFIG GET port", "*2\r\n$4\r\nport\r\n$"+strconv.Itoa(len(port))+"\r\n"+port+"\r\n")
+	c.send("CONFIG SET bind \"127.0.0.1 192.0.2.1\"\r\n")
+	if got := c.reply(); got != "-ERR CONFIG SET failed (possibly related to argument 'bind') - Failed to bind to specified addresses.\r\n" {
+		t.Errorf("an address that is not ours: %q", got)
+	}
+	n.dial().want("CONFIG GET bind", "*2\r\n$4\r\nbind\r\n$9\r\n127.0.0.1\r\n") // it still listens
 }
 
 func TestUnixSocket(t *testing.T) {
@@ -390,7 +395,7 @@ func TestLimits(t *testing.T) {
 	if got, is := c.closed(); err == nil && (got != "" || !is) {
 		t.Errorf("a query beyond its limit: %.20q, closed %v", got, is)
 	}
-	for _, want := range []string{"closed for overcoming of output buffer limits", "reached max query buffer length"} {
+	for _, want := range []string{"scheduled to be closed ASAP for overcoming of output buffer limits", "reached max query buffer length"} {
 		if !strings.Contains(n.log.String(), want) {
 			t.Errorf("the log lacks %q", want)
 		}

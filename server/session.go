@@ -172,5 +172,5 @@ func (s *Server) queryTooLong(c *command.Client) {
 
 func (s *Server) outputTooLong(c *command.Client) {
 	s.env.Stats.LimitedByOutput.Add(1)
-	s.log.Printf(Warning, "Client %s closed for overcoming of output buffer limits.", c.Addr)
+	s.log.Printf(Warning, "Client %s scheduled to be closed ASAP for overcoming of output buffer limits.", c.Addr)
 }

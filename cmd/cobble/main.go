@@ -55,6 +55,8 @@ func run(argv []string, stdout, stderr io.Writer) int {
 	case "version", "--version", "-v":
 		fmt.Fprintf(stdout, "cobble %s (%s, %s %s/%s)\n", version, build, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return 0
+	case "--check-config":
+		return commands["server"](argv[1:], stdout, stderr)
 	case "help", "--help", "-h":
 		if len(args) > 0 && commands[args[0]] != nil {
 			return commands[args[0]]([]string{"--help"}, stdout, stderr)

@@ -29,6 +29,7 @@ func TestSubcommands(t *testing.T) {
 		{argv: []string{"cobble", "help"}, code: 0, out: "Usage"},
 		{argv: []string{"cobble", "help", "server"}, code: 7, server: []string{"server", "--help"}},
 		{argv: []string{"cobble", "nonsense"}, code: 2, complain: `"nonsense"`},
+		{argv: []string{"cobble", "--check-config", "a.conf"}, code: 7, server: []string{"server", "--check-config", "a.conf"}},
 		{argv: []string{"cobble", "server", "--port", "1"}, code: 7, server: []string{"server", "--port", "1"}},
 		{argv: []string{"/usr/bin/redis-server", "version"}, code: 7, server: []string{"server", "version"}},
 		{argv: []string{"./cobble-server", "a.conf"}, code: 7, server: []string{"server", "a.conf"}},

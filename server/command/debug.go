@@ -3,6 +3,8 @@ package command
 import (
 	"strconv"
 	"strings"
+
+	"cobble/storage/format"
 )
 
 func debugCommands() []Command {
@@ -30,6 +32,12 @@ var debugRows = []debugRow{
 	{"stringmatch-len", 4, 4, debugStringMatchLen},
 	{"reload", 2, 8, debugReload},
 	{"loadaof", 2, 2, debugReload},
+	{"listpack", 3, 3, debugStructure(format.EncListpack, "Listpack", "ERR Not a listpack encoded object.")},
+	{"quicklist", 3, 4, debugStructure(format.EncQuicklist, "Quicklist", "ERR Not a quicklist encoded object.")},
+	{"htstats", 3, 4, debugTables},
+	{"htstats-key", 3, 4, debugTableOf},
+	{"sdslen", 3, 3, debugSDSLen},
+	{"clusterlink", 5, 5, debugClusterLink},
 	{"partition", 2, 1 << 14, debugPartition},
 	{"panic", 2, 2, func(*Call) error { panic("DEBUG PANIC was asked for") }},
 	{"segfault", 2, 2, func(*Call) error { var p *int; *p = 0; return nil }},
@@ -43,12 +51,20 @@ var debugRows = []debugRow{
 }
 
 const debugHelp = `
+CLUSTERLINK KILL <to|from|all> <node-id>
+    Checks its arguments: links are made again as soon as they break.
 DIGEST
     Output a hex signature representing the current DB content.
 DIGEST-VALUE <key> [<key> ...]
     Output a hex signature of the values of all the specified keys.
 ERROR <string>
     Return a Redis protocol error with <string> as message.
+HTSTATS <dbid>
+    How many keys, and keys with a lifetime, there are.
+HTSTATS-KEY <key>
+    How many elements a value has that Redis keeps in a hash table.
+LISTPACK <key>
+    Write to the server log what the value of <key> takes.
 LOADAOF
     Close the store and open it again from disk.
 LOG <message>
@@ -67,8 +83,12 @@ PROTOCOL <type>
     Reply with a test value of the specified type. <type> can be: string,
     integer, double, bignum, null, array, set, map, attrib, push, verbatim,
     true, false.
+QUICKLIST <key>
+    Write to the server log what the list at <key> takes.
 RELOAD [option ...]
     Close the store and open it again from disk.
+SDSLEN <key>
+    The lengths of a key and of the string that it has.
 SET-ACTIVE-EXPIRE <0|1>
     Setting it to 0 disables expiring keys in background when they are not
     accessed. Setting it to 1 reenables back the default.

@@ -12,7 +12,7 @@ func hyperLogLogCommands() []Command {
 	rows := []Command{
 		{Name: "pfadd", Arity: -2, Flags: Write | DenyOOM | Fast, Keys: Key(KeyRW|KeyInsert, 1, 1, 1), Since: "2.8.9",
 			Summary: "Adds elements to a HyperLogLog, which is created if there is none.", Complexity: "O(1) for each element.", Run: pfadd},
-		{Name: "pfcount", Arity: -2, Flags: ReadOnly | mayWrite, Keys: Key(KeyRW|KeyAccess, 1, -1, 1), Since: "2.8.9",
+		{Name: "pfcount", Arity: -2, Flags: ReadOnly | mayWrite | MayReplicate, Keys: Key(KeyRW|KeyAccess, 1, -1, 1), Since: "2.8.9",
 			Summary: "Estimates how many different elements one HyperLogLog, or several together, were given.", Complexity: "O(N) where N is the number of keys.", Run: pfcount},
 		{Name: "pfmerge", Arity: -2, Flags: Write | DenyOOM, Since: "2.8.9",
 			Keys:    slices.Concat(Key(KeyRW|KeyAccess|KeyInsert, 1, 1, 1), Key(KeyRO|KeyAccess, 2, -1, 1)),

@@ -52,23 +52,52 @@ func memoryPurge(c *Call) error {
 }
 
 func memoryStats(c *Call) error {
-	m := c.memory()
-	ints := []memoryField{
+	m, scripts := c.memory(), c.Env.scriptMemory()
+	fields := []statField{
 		{"peak.allocated", m.peak}, {"total.allocated", m.used}, {"startup.allocated", 0}, {"replication.backlog", 0}, {"clients.slaves", 0},
-		{"clients.normal", m.clients}, {"cluster.links", m.links}, {"aof.buffer", 0}, {"lua.caches", 0}, {"functions.caches", 0},
-		{"overhead.total", m.overhead}, {"keys.count", m.keys}, {"keys.bytes-per-key", m.data / max(m.keys, 1)}, {"dataset.bytes", m.used - m.overhead},
+		{"clients.normal", m.clients}, {"cluster.links", m.links}, {"aof.buffer", 0}, {"lua.caches", scripts.scriptBytes}, {"functions.caches", scripts.functionBytes},
 	}
+	if m.keys > 0 {
+		fields = append(fields, statField{"db.0", []statField{{"overhead.hashtable.main", m.index}, {"overhead.hashtable.expires", 0}}})
+	}
+	allocated := m.Heap + m.rows
+	fields = append(fields,
+		statField{"overhead.total", m.overhead}, statField{"keys.count", m.keys}, statField{"keys.bytes-per-key", m.data / max(m.keys, 1)},
+		statField{"dataset.bytes", m.used - m.overhead}, statField{"dataset.percentage", 100 * ratio(m.used-m.overhead, m.used)},
+		statField{"peak.percentage", 100 * ratio(m.used, m.peak)},
+		statField{"allocator.allocated", allocated}, statField{"allocator.active", allocated}, statField{"allocator.resident", m.RSS},
+		statField{"allocator-fragmentation.ratio", 1.0}, statField{"allocator-fragmentation.bytes", 0},
+		statField{"allocator-rss.ratio", ratio(m.RSS, allocated)}, statField{"allocator-rss.bytes", m.RSS - allocated},
+		statField{"rss-overhead.ratio", 1.0}, statField{"rss-overhead.bytes", 0}, // what is resident is the allocator's
+		statField{"fragmentation", ratio(m.RSS, m.used)}, statField{"fragmentation.bytes", m.RSS - m.used})
 	for _, f := range m.fields() {
-		ints = append(ints, memoryField{"cobble." + f.name, f.bytes})
+		fields = append(fields, statField{"cobble." + f.name, f.bytes})
 	}
-	c.Out.Map(len(ints) + 2)
-	for _, f := range ints {
-		c.Out.BulkString(f.name)
-		c.Out.Int(f.bytes)
-	}
-	c.Out.BulkString("peak.percentage")
-	c.Out.Double(100 * float64(m.used) / float64(max(m.peak, 1)))
-	c.Out.BulkString("fragmentation")
-	c.Out.Double(float64(m.RSS) / float64(max(m.used, 1)))
+	c.writeStats(fields)
 	return nil
 }
+
+// statField is an integer, a float64 or a map of fields.
+type statField struct {
+	name  string
+	value any
+}
+
+func (c *Call) writeStats(fields []statField) {
+	c.Out.Map(len(fields))
+	for _, f := range fields {
+		c.Out.BulkString(f.name)
+		switch v := f.value.(type) {
+		case int:
+			c.Out.Int(int64(v))
+		case int64:
+			c.Out.Int(v)
+		case float64:
+			c.Out.Double(v)
+		case []statField:
+			c.writeStats(v)
+		}
+	}
+}
+
+func ratio(part, whole int64) float64 { return float64(part) / float64(max(whole, 1)) }

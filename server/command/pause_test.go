@@ -42,3 +42,14 @@ func TestFencedCommandRunsInThePresent(t *testing.T) {
 		t.Errorf("APPEND behind the key's time: %q", got)
 	}
 }
+
+// CLIENT PAUSE WRITE holds back what Redis holds back: writes, and what may write or be replicated.
+func TestPauseWriteHoldsBack(t *testing.T) {
+	c, _ := newRunner(t)
+	for name, held := range map[string]bool{"set": true, "pfcount": true, "publish": true, "spublish": true, "eval": true, "fcall": true, "get": false, "eval_ro": false, "subscribe": false, "wait": false} {
+		c.Cmd = c.Env.Table.Find([]byte(name))
+		if c.mayWrite() != held {
+			t.Errorf("%s is held back: %v", name, !held)
+		}
+	}
+}

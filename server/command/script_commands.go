@@ -158,22 +158,35 @@ KILL
 LOAD <script>
     Load a script into the scripts cache without executing it.`
 
-// scripts writes the lines of INFO memory about scripts.
-func (b *infoText) scripts(e *Env) {
+// scriptMemory is what scripts and functions take: their texts.
+type scriptMemory struct {
+	programs, functions, libraries int64
+	scriptBytes, functionBytes     int64
+}
+
+func (e *Env) scriptMemory() (m scriptMemory) {
 	programs, bytes := e.Scripts.store.Usage()
-	functions, libraries, code := int64(0), int64(0), int64(0)
+	m.programs, m.scriptBytes = int64(programs), bytes
 	if libs := e.Scripts.libraries.Load(); libs != nil {
-		functions, libraries = int64(len(libs.Owner)), int64(len(libs.All))
+		m.functions, m.libraries = int64(len(libs.Owner)), int64(len(libs.All))
 		for _, lib := range libs.All {
-			code += int64(len(lib.Code))
+			m.functionBytes += int64(len(lib.Code))
 		}
 	}
+	return m
+}
+
+// scripts writes the lines of INFO memory about scripts.
+func (b *infoText) scripts(e *Env) {
+	m := e.scriptMemory()
 	b.zeros("used_memory_vm_eval")
-	b.num("used_memory_scripts_eval", bytes)
-	b.num("number_of_cached_scripts", int64(programs))
-	b.num("number_of_functions", functions)
-	b.num("number_of_libraries", libraries)
-	b.zeros("used_memory_vm_functions", "used_memory_vm_total")
-	b.num("used_memory_functions", code)
-	b.num("used_memory_scripts", bytes+code)
+	b.str("used_memory_lua_human", human(0))
+	b.num("used_memory_scripts_eval", m.scriptBytes)
+	b.num("number_of_cached_scripts", m.programs)
+	b.num("number_of_functions", m.functions)
+	b.num("number_of_libraries", m.libraries)
+	b.zeros("used_memory_vm_functions")
+	b.bytes("used_memory_vm_total", 0)
+	b.num("used_memory_functions", m.functionBytes)
+	b.bytes("used_memory_scripts", m.scriptBytes+m.functionBytes)
 }

@@ -204,7 +204,7 @@ func setRepl(L *lua.LState) int {
 		return raisePlain(L, "ERR redis.set_repl() requires one argument.")
 	}
 	if flags, ok := L.Get(1).(lua.LNumber); !ok || flags < 0 || flags > 3 {
-		return raisePlain(L, "ERR Invalid replication flags. Please use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+		return raisePlain(L, "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
 	}
 	return 0
 }
