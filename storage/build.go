@@ -85,7 +85,7 @@ func (b *tableBuilder) open() error {
 	}
 	b.paths = append(b.paths, path)
 	// Written back as it grows: one sync of all of it would hold up those of the log.
-	f = vfs.NewSyncingFile(f, vfs.SyncingFileOptions{BytesPerSync: bytesPerSync})
+	f = vfs.NewSyncingFile(&pieceFile{File: f, mutantLate: e.opts.mutant.tailUnsynced}, vfs.SyncingFileOptions{BytesPerSync: bytesPerSync})
 	b.w = sstable.NewWriter(objstorageprovider.NewFileWritable(f), e.storeOpt.MakeWriterOptions(0, e.store.TableFormat()))
 	return nil
 }

@@ -919,6 +919,7 @@ func TestCrashMutants(t *testing.T) {
 		{"rows clean between table and store", everysec, mutants{settleEarly: true}},
 		{"a reader from before the ingest", everysec, mutants{oldReaders: true}},
 		{"a look at the tables from before the ingest", everysec, mutants{oldTables: true}},
+		{"the end of a table written after its sync", everysec, mutants{tailUnsynced: true}},
 		{"a slot whole that rows were evicted from", everysec, mutants{wholeEvicted: true}},
 		{"a deletion kept from the store of a row that it has", everysec, mutants{allNew: true}},
 		{"what the store had at the start taken to be in memory", everysec, mutants{wholeAtOpen: true}},

@@ -111,6 +111,7 @@ type mutants struct {
 	warmStale        bool // rows read ahead of a transaction count however old they are
 	oldReaders       bool // iterators from before an ingest go on being used
 	oldTables        bool // looks at tables go on without those of an ingest
+	tailUnsynced     bool // the end of a table is written after its sync
 	flushPastCommit  bool // a generation is ingested before it is committed
 	headersMissing   bool // headers are not part of the generation
 	replayBelow      bool // recovery replays from the start of the log

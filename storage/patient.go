@@ -12,7 +12,8 @@ import (
 // failed compaction is tried again at once, for ever, and a failed write of the
 // MANIFEST ends the process. Here the first waits before its next error, longer
 // each time, and the second until there is space. Neither wait holds a lock of
-// Pebble that readers need. It also lets compactions rest, see pacing.
+// Pebble that readers need. It also lets compactions rest, see pacing, and write
+// in pieces.
 type patientFS struct {
 	vfs.FS
 	closing <-chan struct{}
@@ -57,7 +58,7 @@ func (fs patientFS) Create(name string, category vfs.DiskWriteCategory) (vfs.Fil
 		f = patientFile{f, fs.closing}
 	}
 	if category == compactionCategory {
-		f = &pacedFile{File: f, pacing: fs.pacing, closing: fs.closing}
+		f = &pieceFile{File: &pacedFile{File: f, pacing: fs.pacing, closing: fs.closing}}
 	}
 	return f, nil
 }

@@ -8,7 +8,6 @@ import (
 	"unsafe"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/sstable/block"
 	"github.com/cockroachdb/pebble/v2/sstable/colblk"
 	"golang.org/x/sys/unix"
@@ -31,11 +30,8 @@ func (r *Reader) close() {
 // ambiguous is how many blocks are looked at whose ends may share a prefix.
 const ambiguous = 3
 
-// look looks for a row in one table. found is false if the table says nothing about it.
+// look looks for a row in one table whose filter does not exclude it. found is false if the table says nothing about it.
 func (r *Reader) look(t *table, key []byte, wait bool) (value []byte, a Answer, found bool, err error) {
-	if t.filter != nil && !bloom.FilterPolicy(10).MayContain(pebble.TableFilter, t.filter, key) {
-		return nil, Absent, false, nil
-	}
 	high, low := prefix(key)
 	from, next := t.seek(high, low)
 	for i := from; i < len(t.ends); i++ {

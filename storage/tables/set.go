@@ -249,7 +249,10 @@ type Reader struct {
 	it     colblk.DataBlockIter
 	schema *colblk.KeySchema
 	vector unix.Iovec
-	large  bool // its memory is more than is kept
+	// candidates are of the look under way, and hold nothing that the view does not.
+	candidates []candidate
+
+	large bool // its memory is more than is kept
 }
 
 // Reader returns a reader; nil if the set is empty.
@@ -275,6 +278,7 @@ func (r *Reader) Close() {
 	const keep = 8
 	v, s := r.view, r.set
 	r.view = nil
+	clear(r.candidates) // their tables may go
 	s.mu.Lock()
 	kept := len(s.readers) < keep && s.view != nil && !r.large
 	if kept {
@@ -295,6 +299,32 @@ func (r *Reader) Get(key []byte, wait bool) (value []byte, a Answer, err error) 
 	if len(r.view.ranges) > 0 && len(only(r.view.ranges, key)) > 0 {
 		return nil, Unknown, nil
 	}
+	hash := filterHash(key)
+	r.gather(key, hash)
+	for _, c := range r.candidates {
+		if c.table == nil {
+			return nil, Unknown, nil
+		}
+		if c.first == 0 || !c.table.filter.mayContain(hash, key) {
+			continue
+		}
+		value, a, found, err := r.look(c.table, key, wait)
+		if found || err != nil {
+			return value, a, err
+		}
+	}
+	return nil, Absent, nil
+}
+
+// candidate is a table whose bounds have the key that is looked up.
+type candidate struct {
+	table *table // nil: not one that can be looked at
+	first byte   // what its filter's first probe says
+}
+
+// gather sets candidates, in the order in which they are to be asked.
+func (r *Reader) gather(key []byte, hash uint32) {
+	r.candidates = r.candidates[:0]
 	for l, runs := range r.view.levels {
 		if l > 0 {
 			runs = only(runs, key)
@@ -303,16 +333,13 @@ func (r *Reader) Get(key []byte, wait bool) (value []byte, a Answer, err error) 
 			if !runs[i].has(key) {
 				continue
 			}
-			if runs[i].table == nil {
-				return nil, Unknown, nil
+			c := candidate{table: runs[i].table}
+			if c.table != nil {
+				c.first = c.table.filter.first(hash)
 			}
-			value, a, found, err := r.look(runs[i].table, key, wait)
-			if found || err != nil {
-				return value, a, err
-			}
+			r.candidates = append(r.candidates, c)
 		}
 	}
-	return nil, Absent, nil
 }
 
 // only returns the one of ascending runs that may have key, if there is one.

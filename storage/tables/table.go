@@ -23,7 +23,7 @@ type table struct {
 	fd     int // -1: the file is not the system's
 
 	strange  bool   // of a kind that is not looked at
-	filter   []byte // nil: none, every row may be here
+	filter   filter // without a block: none, every row may be here
 	left     int64  // bytes of a filter for which there was no room
 	checksum block.ChecksumType
 	// ends has the first eight bytes of a key that is not below those of block i and
@@ -48,7 +48,7 @@ func prefix(key []byte) (high, low uint64) {
 }
 
 func (t *table) bytes() int64 {
-	return int64(len(t.filter) + 8*(cap(t.ends)+cap(t.more)) + 4*cap(t.starts))
+	return int64(len(t.filter.block) + 8*(cap(t.ends)+cap(t.more)) + 4*cap(t.starts))
 }
 
 // openTable opens a table and reads what is to be kept of it.
@@ -118,7 +118,7 @@ func (t *table) loadFilter(ctx context.Context, blocks *block.Reader, layout *ss
 		if err != nil {
 			return err
 		}
-		t.filter = slices.Clone(h.BlockData())
+		t.filter = newFilter(slices.Clone(h.BlockData()))
 		h.Release()
 	}
 	return nil
