@@ -447,7 +447,7 @@ func TestFieldsExpireMutants(t *testing.T) {
 		"the sweep removes a field whose deadline has changed since": {deadlinesStay: true},
 	} {
 		caught := error(nil)
-		for seed := uint64(0); seed < 30 && caught == nil; seed++ {
+		for seed := uint64(0); seed < 1000 && caught == nil; seed++ {
 			_, caught = runFields(seed, 300, m)
 		}
 		if caught == nil {

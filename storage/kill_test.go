@@ -338,7 +338,7 @@ func TestKilledWriterLosesNothing(t *testing.T) {
 
 // A writer that acknowledges what it has only appended must be found out.
 func TestKilledWriterMutant(t *testing.T) {
-	const bound = 40
+	const bound = 100
 	for seed := range uint64(bound) {
 		o := killOrders{Dir: filepath.Join(t.TempDir(), fmt.Sprint(seed)), Seed: seed, EarlyAck: true}
 		if err := killRounds(t, &o, 3); err != nil {

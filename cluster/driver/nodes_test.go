@@ -239,13 +239,13 @@ func TestNodesSurviveCrashes(t *testing.T) {
 func TestNodesFaultsAreNoticed(t *testing.T) {
 	for _, fault := range []string{"write unsynced", "directory unsynced", "record unsynced", "lost rename"} {
 		t.Run(fault, func(t *testing.T) {
-			for seed := range uint64(500) {
+			for seed := range uint64(2000) {
 				if why := crashNodes(seed, fault); why != "" {
 					t.Logf("seed %d: %s", seed, why)
 					return
 				}
 			}
-			t.Error("not noticed in 500 seeds")
+			t.Error("not noticed in 2000 seeds")
 		})
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // mutantSeeds bounds the search for a seed that catches a planted bug.
-const mutantSeeds = 200
+const mutantSeeds = 1000
 
 // TestMutants plants one bug after the other. The simulator must notice each.
 func TestMutants(t *testing.T) {

@@ -134,7 +134,7 @@ func TestCrashMutants(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for seed := range 400 {
+			for seed := range 1000 {
 				for _, policy := range []Policy{Always, EverySec} {
 					if err := crashSeed(uint64(seed), policy, m); err != nil {
 						t.Logf("caught by seed %d: %v", seed, err)
