@@ -176,6 +176,7 @@ func (e *Engine) updateAsDraft(tx *Tx, op Op) (lsn LSN, busy chan struct{}, agai
 	d := tx.draft
 	defer func() {
 		tx.draft, tx.frozen = nil, nil
+		tx.undoLeaves(0) // of directories that nobody else has
 		e.endDraft(d)
 	}()
 	tx.restart()

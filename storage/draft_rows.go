@@ -52,9 +52,9 @@ func (d *draft) row(key []byte) (value []byte, ok bool, err error) {
 	return value, ok, err
 }
 
-// rows opens an iterator over lo ≤ row key < hi. The rows of the draft's own objects are there as far as they were put
-// before.
-func (d *draft) rows(lo, hi []byte) *rowIter {
+// rows opens an iterator over lo ≤ row key < hi, with what the transaction has written. The rows of the draft's own
+// objects are there as far as they were put before.
+func (d *draft) rows(tx *Tx, lo, hi []byte) *rowIter {
 	it := &rowIter{}
 	if d.owns(lo) {
 		it.err = d.write()
@@ -62,6 +62,9 @@ func (d *draft) rows(lo, hi []byte) *rowIter {
 	slot := slots.Slot(format.SlotOf(lo))
 	if hi == nil {
 		hi = []byte{byte((slot + 1) >> 8), byte(slot + 1)}
+	}
+	if len(tx.writes.ops) > 0 && !d.engine.opts.mutant.draftBlind {
+		it.add(newWritesLayer(&tx.writes, lo, hi))
 	}
 	it.add(&heldRows{draft: d, slot: slot, lo: bytes.Clone(lo), hi: bytes.Clone(hi), at: -1})
 	return it

@@ -45,7 +45,7 @@ func TestRowsOfDraftsAgainstSlice(t *testing.T) {
 			want = append(want, rowKey(i))
 		}
 		d := &draft{engine: e, now: testNow, slots: []slots.Slot{slot}}
-		it := d.rows([]byte(rowKey(lo)), []byte(rowKey(hi)))
+		it := d.rows(&Tx{}, []byte(rowKey(lo)), []byte(rowKey(hi)))
 		at, moves := -1, rng.IntN(300)
 		for n := range moves {
 			var ok bool
@@ -77,7 +77,7 @@ func TestRowsOfDraftsAgainstSlice(t *testing.T) {
 		}
 	}
 	d := &draft{engine: e, now: testNow, slots: []slots.Slot{slot}}
-	it := d.rows([]byte(rowKey(0)), []byte(rowKey(600)))
+	it := d.rows(&Tx{}, []byte(rowKey(0)), []byte(rowKey(600)))
 	var back []string
 	for ok := it.Last(); ok; ok = it.Prev() {
 		if back = append(back, string(it.Value())); len(back) == 100 {

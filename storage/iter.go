@@ -48,7 +48,7 @@ type layer interface {
 // slot's end. The slot lock is held, and must be until the iterator is closed.
 func (e *Engine) iter(tx *Tx, lo, hi []byte) *rowIter {
 	if tx.frozen != nil {
-		return tx.frozen.rows(lo, hi)
+		return tx.frozen.rows(tx, lo, hi)
 	}
 	slot := slots.Slot(format.SlotOf(lo))
 	if hi == nil {

@@ -215,182 +215,23 @@ func (l *List) offsets(end End, n int64) (from, to int, err error) {
 // move keeps n elements from an index on, in rows of their own; the others are left
 // to the garbage collector.
 func (l *List) move(from, n int64) error {
+	return l.moveBut(l.Walk(Head, from, n), func(*ListWalk) bool { return false })
+}
+
+// moveBut keeps the elements of a walk that do not go, likewise.
+func (l *List) moveBut(w ListWalk, goes func(w *ListWalk) bool) error {
 	l.changed = true
-	w := l.Walk(Head, from, n)
 	l.begin()
 	for w.Next() {
+		if goes(&w) {
+			continue
+		}
 		if err := l.pushRow(Tail, w.Value()); err != nil {
 			_ = w.Close()
 			return err
 		}
 	}
 	return w.Close()
-}
-
-// Insert puts value before or after the first element that equals pivot, and
-// reports whether there is one.
-func (l *List) Insert(pivot, value []byte, before bool) (found bool, err error) {
-	l.grow(value)
-	at, i, found, err := l.find(pivot)
-	if err != nil || !found {
-		return false, err
-	}
-	l.changed = true
-	if l.inline() {
-		if len(l.lp)+listpack.ElementSize(value) <= inlineListBytes && l.Len() < inlineListElements {
-			l.makeOwn()
-			if before {
-				at.end = at.start
-			}
-			l.replace(at.end, at.end, value)
-			return true, nil
-		}
-		if err := l.toRows(); err != nil {
-			return false, err
-		}
-	}
-	if !before {
-		i++
-	}
-	switch i {
-	case 0:
-		return true, l.Push(Head, value)
-	case l.Len():
-		return true, l.Push(Tail, value)
-	}
-	mark, where := l.tx.Mark(), "AFTER"
-	if before {
-		where = "BEFORE"
-	}
-	err = l.insertRow(i, value)
-	l.tx.explain(mark, []byte("LINSERT"), l.e.Key, []byte(where), pivot, value)
-	return true, err
-}
-
-// find returns the first element that equals value, and its index.
-func (l *List) find(value []byte) (at listPlace, index int64, found bool, err error) {
-	w := l.Walk(Head, 0, l.Len())
-	for w.Next() {
-		if found = bytes.Equal(w.Value(), value); found {
-			at = w.place()
-			break
-		}
-		index++
-	}
-	return at, index, found, w.Close()
-}
-
-// Remove removes elements that equal value: the first count from the head, or from
-// the tail if count is negative, all if it is 0. It returns how many there were.
-func (l *List) Remove(value []byte, count int64) (removed int64, err error) {
-	end := Head
-	if count < 0 {
-		end, count = Tail, -max(count, -1<<62)
-	}
-	if count == 0 {
-		count = l.Len()
-	}
-	if l.inline() {
-		removed, err = l.removeInline(end, value, count)
-	} else {
-		removed, err = l.removeRows(end, value, count)
-	}
-	if removed > 0 && err == nil {
-		l.changed = true
-		err = l.shrink()
-	}
-	return removed, err
-}
-
-func (l *List) removeInline(end End, value []byte, count int64) (removed int64, err error) {
-	var gone [inlineListElements]listPlace
-	w := l.Walk(end, 0, l.Len())
-	for removed < count && w.Next() {
-		if bytes.Equal(w.Value(), value) {
-			gone[removed] = w.place()
-			removed++
-		}
-	}
-	if err := w.Close(); err != nil || removed == 0 {
-		return 0, err
-	}
-	l.makeOwn()
-	for i := range removed { // the last in the listpack first: offsets before it stay
-		at := gone[i]
-		if end == Head {
-			at = gone[removed-1-i]
-		}
-		l.lp = listpack.Remove(l.lp, at.start, at.end)
-	}
-	l.tx.build = l.lp
-	return removed, nil
-}
-
-// removal is what removeRows has seen of the list.
-type removal struct {
-	gone        []uint64 // positions of the elements that go
-	lead        int      // as many of them stand at the end where the walk began
-	trail       int      // and so many behind everything that stays
-	first, last uint64   // of those that stay and were seen, in the order of the walk
-}
-
-func (l *List) removeRows(end End, value []byte, count int64) (removed int64, err error) {
-	m := &l.e.Meta
-	r := removal{gone: l.tx.positions[:0], lead: -1}
-	w := l.Walk(end, 0, l.Len())
-	for w.Next() {
-		if int64(len(r.gone)) < count && bytes.Equal(w.Value(), value) {
-			r.gone = append(r.gone, w.pos)
-			r.trail++
-			continue
-		}
-		if r.lead < 0 {
-			r.lead, r.first = len(r.gone), w.pos
-		}
-		r.last, r.trail = w.pos, 0
-		if int64(len(r.gone)) == count {
-			break
-		}
-	}
-	whole := w.left == 0 // the far end was seen
-	if err := w.Close(); err != nil {
-		return 0, err
-	}
-	l.tx.positions = r.gone
-	removed = int64(len(r.gone))
-	switch {
-	case removed == 0:
-		return 0, nil
-	case removed == int64(m.Count):
-		return removed, l.cut(Head, removed)
-	}
-	if !whole {
-		r.trail = 0
-	}
-	if r.lead+r.trail < len(r.gone) {
-		if err := l.undense(); err != nil {
-			return 0, err
-		}
-	}
-	m.Count -= uint64(removed)
-	l.less(uint64(removed) * uint64(listpack.ElementSize(value)))
-	mark := l.tx.Mark()
-	for _, pos := range r.gone {
-		l.tx.delRow(l.rowKey(pos))
-		if err := l.count(pos, -1); err != nil {
-			return 0, err
-		}
-	}
-	if end == Tail {
-		l.tx.explain(mark, []byte("LREM"), l.e.Key, decimal(-removed), value)
-	} else {
-		l.tx.explain(mark, []byte("LREM"), l.e.Key, decimal(removed), value)
-	}
-	l.endAt(end, r.first, true)
-	if whole {
-		l.endAt(!end, r.last, true)
-	}
-	return removed, nil
 }
 
 // ListMove moves an element from an end of one list to an end of another, perhaps

@@ -143,6 +143,8 @@ type mutants struct {
 	draftTaken       bool // the collector takes what a draft makes
 	draftEarly       bool // a draft's object gets its key before its last rows are written
 	draftOutlives    bool // a draft goes on when its slot was emptied, or the node followed a primary
+	draftBlind       bool // a draft does not see what it has written for its last record
+	removeUnbounded  bool // a list that is written anew loses all elements of a value, whatever their count
 	trimUnmarked     bool // entries that are trimmed at once are not in the garbage queue
 	trimForgets      bool // nor are they any more when the first piece of them is gone
 	trimCopied       bool // the copy of a stream has them

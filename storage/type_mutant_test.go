@@ -71,6 +71,12 @@ func TestTypeMutants(t *testing.T) {
 		{"a list's directory is not told of elements that come", lists(mutants{listUncounted: true})},
 		{"a leaf of a list that was changed in the middle is taken for even", lists(mutants{listStaysEven: true})},
 		{"what is beyond the end of a list stays when the end moves there", func(t testing.TB, _ uint64) { listBeyondEnd(t, mutants{listUncleared: true}) }},
+		{"a draft does not see what it has written itself", func(t testing.TB, seed uint64) {
+			listInPiecesSeed(t, seed, mutants{draftBlind: true}, map[string]int{})
+		}},
+		{"a long removal forgets its count", func(t testing.TB, seed uint64) {
+			listInPiecesSeed(t, seed, mutants{removeUnbounded: true}, map[string]int{})
+		}},
 		{"entries that were trimmed are not queued", streams(mutants{trimUnmarked: true})},
 		{"entries that were trimmed are forgotten with the first piece of them", streams(mutants{trimForgets: true})},
 		{"a copy of a stream has what was trimmed", streams(mutants{trimCopied: true})},

@@ -105,6 +105,32 @@ func TestLongCommands(t *testing.T) {
 	} {
 		p.same(line)
 	}
+	p.same("DEL {k}l")
+	fill([]string{"RPUSH", "{k}l"}, func(i int) []string { // so long that looking for an element is
+		if i%4 == 0 {
+			return []string{"x"}
+		}
+		return member(i)
+	}, 0, 17*many)
+	for _, line := range []string{
+		"LREM {k}l 0 none", "LINSERT {k}l BEFORE none new", "LINSERT {k}l AFTER m69001 new", "LREM {k}l 1 m69001", "LREM {k}l -1 m1",
+		"LREM {k}l 5000 x", "LREM {k}l -5000 x", "LREM {k}l 0 x",
+	} {
+		before := drafts()
+		p.same(line)
+		if (drafts() > before) == strings.Contains(line, "none") { // whatever writes nothing is not counted
+			t.Errorf("%s: %d drafts, and %d before", line, drafts(), before)
+		}
+		for _, ask := range []string{"LLEN {k}l", "DEBUG DIGEST-VALUE {k}l", "OBJECT ENCODING {k}l", "LINDEX {k}l 30000", "LPOS {k}l m40001"} {
+			p.same(ask)
+		}
+	}
+	p.same("LTRIM {k}l 5000 20000")
+	p.same("DEBUG DIGEST-VALUE {k}l")
+	p.same("DEL {k}l")
+	fill([]string{"RPUSH", "{k}l"}, func(int) []string { return []string{"x"} }, 0, 2*many)
+	p.same("LREM {k}l 0 x")
+	p.same("EXISTS {k}l")
 	p.same("ZRANK {k}z2 m4000")
 	p.same("ZRANGE {k}z2 2000 2010 WITHSCORES")
 	p.same("WATCH {k}d")

@@ -2,6 +2,7 @@ package psync
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -31,6 +32,7 @@ func TestLongCommands(t *testing.T) {
 		do(t, c, sets...)
 		do(t, c, other...)
 		do(t, c, scores...)
+		do(t, c, append([]string{"RPUSH", "{a}list"}, slices.Repeat([]string{"x", strconv.Itoa(from)}, 2500)...)...)
 	}
 
 	popped := make(chan string, 1)
@@ -113,6 +115,12 @@ func pipeline(t *testing.T, c *respconn.Conn, n int) {
 			{[]string{"ZRANGESTORE", "{a}range", "{a}scores", "0", "-1", "REV"}, strconv.Itoa(n)},
 			{[]string{"GEOSEARCHSTORE", "{a}near", "{a}scores", "FROMLONLAT", "-179", "-80", "BYRADIUS", "20000", "km", "STOREDIST"}, ""},
 			{[]string{"SORT", "{a}one", "ALPHA", "DESC", "STORE", "{a}sorted"}, ""},
+			{[]string{"COPY", "{a}list", "{a}cut", "REPLACE"}, "1"},
+			{[]string{"LREM", "{a}cut", "-6000", "x"}, "6000"},
+			{[]string{"RPUSH", "{a}cut", "last"}, "14001"},
+			{[]string{"LINSERT", "{a}cut", "BEFORE", "last", "between"}, "14002"},
+			{[]string{"LREM", "{a}cut", "0", "x"}, "4000"},
+			{[]string{"LREM", "{a}cut", "0", "5000"}, "2500"},
 			{[]string{"MULTI"}, "OK"},
 			{[]string{"ZREM", "{a}copied", "late"}, "QUEUED"},
 			{[]string{"SINTERSTORE", "{a}both", "{a}one", "{a}two"}, "QUEUED"},

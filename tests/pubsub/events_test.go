@@ -204,6 +204,10 @@ XDEL x 11-1
 XDEL x 11-1
 XTRIM x MAXLEN 1
 XTRIM x MAXLEN 1
+EVAL local t={} for i=1,5000 do t[i]=i%2 end for i=1,2 do redis.call('rpush',KEYS[1],unpack(t)) end 1 long
+LREM long 0 2
+LREM long 0 1
+LREM long 0 0
 SET gone v PX 1
 `
 
