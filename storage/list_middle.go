@@ -33,11 +33,7 @@ func (k *looks) far(e *Engine, value []byte, found int64) bool {
 // reports whether there is one.
 func (l *List) Insert(pivot, value []byte, before bool) (found bool, err error) {
 	l.grow(value)
-	where := []byte("AFTER")
-	if before {
-		where = []byte("BEFORE")
-	}
-	at, i, found, err := l.find(pivot, where, value)
+	at, i, found, err := l.find(pivot, value, before)
 	if err != nil || !found {
 		return false, err
 	}
@@ -66,12 +62,20 @@ func (l *List) Insert(pivot, value []byte, before bool) (found bool, err error) 
 	}
 	mark := l.tx.Mark()
 	err = l.insertRow(i, value)
-	l.tx.explain(mark, []byte("LINSERT"), l.e.Key, where, pivot, value)
+	l.tx.explain(mark, []byte("LINSERT"), l.e.Key, side(before), pivot, value)
 	return true, err
 }
 
+// side is on which side of an element LINSERT inserts another.
+func side(before bool) []byte {
+	if before {
+		return []byte("BEFORE")
+	}
+	return []byte("AFTER")
+}
+
 // find returns the first element that equals pivot, and its index: value is to be inserted there.
-func (l *List) find(pivot, where, value []byte) (at listPlace, index int64, found bool, err error) {
+func (l *List) find(pivot, value []byte, before bool) (at listPlace, index int64, found bool, err error) {
 	var seen looks
 	w := l.Walk(Head, 0, l.Len())
 	for err == nil && w.Next() {
@@ -81,7 +85,7 @@ func (l *List) find(pivot, where, value []byte) (at listPlace, index int64, foun
 		}
 		index++
 		if seen.far(l.tx.engine, w.Value(), 0) {
-			err = l.tx.Long(seen.rows, seen.bytes, []byte("LINSERT"), l.e.Key, where, pivot, value)
+			err = l.tx.Long(seen.rows, seen.bytes, []byte("LINSERT"), l.e.Key, side(before), pivot, value)
 		}
 	}
 	if closed := w.Close(); err == nil {

@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-// BenchmarkLists pushes, pops and reads: at a list of rows, and at one that is inline.
+// BenchmarkLists pushes, pops, reads, removes and inserts: at a list of rows, and at one that is inline.
 func BenchmarkLists(b *testing.B) {
 	for _, length := range []int{10, 10_000} {
-		for _, line := range []string{"LPUSH", "RPOP", "LRANGE", "LINDEX"} {
+		for _, line := range []string{"LPUSH", "RPOP", "LRANGE", "LINDEX", "LREM", "LINSERT"} {
 			b.Run(fmt.Sprint(line, "/", length), func(b *testing.B) {
 				c, do := newRunner(b)
 				for i := range length {
@@ -23,6 +23,12 @@ func BenchmarkLists(b *testing.B) {
 					undo = [][]byte{[]byte("lpush"), []byte("l"), []byte("value")}
 				case "LRANGE":
 					args = append(args, []byte("0"), []byte("99"))
+				case "LREM":
+					args = append(args, []byte("1"), []byte("value:0"))
+					undo = [][]byte{[]byte("lpush"), []byte("l"), []byte("value:0")}
+				case "LINSERT":
+					args = append(args, []byte("before"), []byte("value:0"), []byte("value"))
+					undo = [][]byte{[]byte("lpop"), []byte("l")}
 				case "LINDEX":
 					args = append(args, fmt.Append(nil, length/2))
 				}
@@ -34,7 +40,7 @@ func BenchmarkLists(b *testing.B) {
 					if err := c.Run(); err != nil {
 						b.Fatal(err)
 					}
-					if line == "LPUSH" || line == "RPOP" {
+					if line != "LRANGE" && line != "LINDEX" {
 						c.Args, c.Cmd = undo, back
 						if err := c.Run(); err != nil {
 							b.Fatal(err)
