@@ -51,8 +51,7 @@ const (
 	errNoScript  Error = "NOSCRIPT No matching script. Please use EVAL."
 	errBusy      Error = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 	errNotBusy   Error = "NOTBUSY No scripts in execution right now."
-	errKilled    Error = "ERR Error running script, script killed by user with SCRIPT KILL."
-	errFKilled   Error = "ERR Error running script, script killed by user with FUNCTION KILL."
+	errKilled    Error = "ERR Script killed by user with SCRIPT KILL..." // of functions, too
 	errRounds    Error = "ERR The script needs too many slots or answers one after the other"
 	scriptRounds       = 1000
 )
@@ -139,9 +138,6 @@ func (s *Scripts) kill(nanos int64, functions bool) (killed bool, soonest int64)
 		}
 		killed = true
 		r.killed = errKilled
-		if functions {
-			r.killed = errFKilled
-		}
 		if r.now != nil {
 			r.now.Stop(r.killed)
 		}

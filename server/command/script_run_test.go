@@ -49,7 +49,7 @@ func TestScriptKill(t *testing.T) {
 	if got := do("SCRIPT", "KILL"); got != "+OK\r\n" {
 		t.Errorf("kill: %q", got)
 	}
-	if got := <-reply; !strings.Contains(got, "script killed by user") {
+	if got := <-reply; !strings.HasPrefix(got, "-ERR Script killed by user with SCRIPT KILL...") {
 		t.Errorf("the killed script replied %q", got)
 	}
 	if got := do("GET", "k"); got != "$6\r\nbefore\r\n" {
@@ -70,7 +70,7 @@ func TestScriptCannotCatchItsEnd(t *testing.T) {
 	if got := do("SCRIPT", "KILL"); got != "+OK\r\n" {
 		t.Errorf("kill: %q", got)
 	}
-	if got := <-reply; !strings.Contains(got, "script killed by user") {
+	if got := <-reply; !strings.HasPrefix(got, "-ERR Script killed by user with SCRIPT KILL...") {
 		t.Errorf("the killed script replied %q", got)
 	}
 	// The first call meets a slot that is not locked yet, the second one too: each ends a try.
