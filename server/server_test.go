@@ -295,10 +295,10 @@ func TestKillAndList(t *testing.T) {
 	n := start(t)
 	a, b := n.dial(), n.dial()
 	b.want("CLIENT SETNAME bee", "+OK\r\n")
-	list := a.do("CLIENT LIST")
-	if !strings.Contains(list, "name=bee") || !strings.Contains(list, "cmd=client|setname") || !strings.Contains(list, "addr="+b.LocalAddr().String()) {
-		t.Errorf("CLIENT LIST: %s", list)
-	}
+	eventually(t, "CLIENT LIST tells of the other client", func() bool { // who is driven by a goroutine reports after the reply
+		list := a.do("CLIENT LIST")
+		return strings.Contains(list, "name=bee") && strings.Contains(list, "cmd=client|setname") && strings.Contains(list, "addr="+b.LocalAddr().String())
+	})
 	a.want("CLIENT KILL ADDR "+b.LocalAddr().String(), ":1\r\n")
 	if _, is := b.closed(); !is {
 		t.Error("the killed client is still there")
