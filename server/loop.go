@@ -179,14 +179,15 @@ func (c *loopConn) class() config.Class { return classOf(c.session.client) }
 func (l *loop) run() {
 	defer l.srv.cron.Done()
 	events := make([]syscall.EpollEvent, 256)
-	brief := runtime.GOMAXPROCS(0) > 1
+	several := runtime.GOMAXPROCS(0) > 1
+	before, now := int64(0), int64(0)
 	for {
-		n, err := poll(l.epoll, events, brief)
+		n, err := poll(l.epoll, events, several && dense(before, now))
 		if err != nil && !errors.Is(err, syscall.EINTR) {
 			l.fail(err)
 			return
 		}
-		now := time.Now().UnixMilli()
+		before, now = now, time.Now().UnixMilli()
 		woken := false
 		for i := range max(n, 0) {
 			fd := int(events[i].Fd)

@@ -34,11 +34,19 @@ func rawWrite(fd int, p []byte) (int, error) {
 	return int(n), nil
 }
 
-// briefly is how many milliseconds poll waits without telling the runtime. The
-// runtime may run nothing else on this goroutine's processor meanwhile, nor stop the
-// world, but a loop with work to do rarely waits so long; and a wait that the runtime
-// knows of costs a hand-over to another thread and back, and wakes its monitor.
-const briefly = 1
+// briefly is how many milliseconds poll waits without telling the runtime, which costs
+// a hand-over to another thread and back, and wakes the runtime's monitor. It is longer
+// than a tick of most kernels: a timer that is due before the next tick is given to the
+// hardware when the wait begins and taken back when it ends, which a virtual machine
+// pays with two exits a round (docs/decisions/0014).
+//
+// The goroutine's processor runs nothing else meanwhile. What stops the world, or has
+// waited long for a processor, ends the wait with the runtime's preemption signal.
+const briefly = 5
+
+// dense reports whether rounds at these times, in milliseconds, follow each other so
+// fast that the next one will not be long in coming.
+func dense(before, now int64) bool { return now-before <= 1 && now >= before }
 
 // poll returns what is ready, and waits until something is: at first, if brief, in a
 // call that the runtime is not told of.

@@ -144,3 +144,18 @@ func TestTurnOfALargeReply(t *testing.T) {
 		t.Errorf("%d bytes arrived of %d", n, size)
 	}
 }
+
+// Only after rounds that follow each other within a millisecond or two does the loop keep its processor while it waits.
+func TestDenseRounds(t *testing.T) {
+	for _, c := range []struct {
+		before, now int64
+		want        bool
+	}{
+		{1000, 1000, true}, {1000, 1001, true}, {1000, 1002, false}, {1000, 60_000, false},
+		{1000, 999, false}, // the clock was set back
+	} {
+		if got := dense(c.before, c.now); got != c.want {
+			t.Errorf("dense(%d, %d) is %v", c.before, c.now, got)
+		}
+	}
+}
