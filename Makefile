@@ -32,11 +32,11 @@ need: ## install what the tests need and this machine lacks (redis-server, redis
 .PHONY: test
 test: need ## every test in its fast mode
 	$(GO) vet ./...
-	$(GO) test ./...
+	$(GO) test -timeout 25m ./...
 
 .PHONY: race
 race: need ## the tests under the race detector
-	CGO_ENABLED=1 $(GO) test -race -short -timeout 18m ./...
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 45m ./...
 
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck, the tidy test
@@ -73,7 +73,7 @@ processes: need ## tests with real server processes: clusters, faults, clients
 
 .PHONY: soak
 soak: ## full-speed writes beyond the memory budget: nothing may grow; MINUTES=n (25 s)
-	COBBLE_SOAK_SECONDS=$(if $(MINUTES),$(shell expr $(MINUTES) \* 60),25) $(GO) test -count=1 -v -timeout $(if $(MINUTES),$(shell expr $(MINUTES) + 5),5)m ./tests/soak
+	COBBLE_SOAK_SECONDS=$(if $(MINUTES),$(shell expr $(MINUTES) \* 60),25) $(GO) test -count=1 -v -timeout $(if $(MINUTES),$(shell expr $(MINUTES) + 8),8)m ./tests/soak
 
 .PHONY: bench
 bench: build need ## redis-benchmark against cobble and redis-server, interleaved

@@ -79,7 +79,7 @@ func TestNodeOfCluster(t *testing.T) {
 	if got := mate.Do("CLUSTER", "FAILOVER"); got.Text != "OK" {
 		t.Fatal(got)
 	}
-	proc.Eventually(t, 30*time.Second, "the roles to change", func() error {
+	proc.Eventually(t, time.Minute, "the roles to change", func() error {
 		if role := node.Do("ROLE").String(); !strings.Contains(role, "slave") {
 			return fmt.Errorf("the node is %s", role)
 		}

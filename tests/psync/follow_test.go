@@ -29,7 +29,7 @@ func settled(t *testing.T, primary, r *proc.Server) {
 		}
 		return nil
 	})
-	proc.Eventually(t, 30*time.Second, "keys that expire just now to be gone", func() error {
+	proc.Eventually(t, time.Minute, "keys that expire just now to be gone", func() error {
 		return differences(content(t, primary), content(t, r))
 	})
 }

@@ -81,7 +81,7 @@ func notCapable(t *testing.T, s *proc.Server) {
 	if err := silent.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	proc.Eventually(t, 30*time.Second, "a follower that says nothing to be cut off", func() error {
+	proc.Eventually(t, time.Minute, "a follower that says nothing to be cut off", func() error {
 		_, err := silent.Read(make([]byte, 1<<16))
 		if err == nil {
 			return errAlive

@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -58,19 +60,34 @@ func newProcess(s *settings, name, durability string) (*process, error) {
 	return p, nil
 }
 
+// Ports and the bus ports 10000 above them lie under the range that the kernel takes for outgoing connections, and not
+// among those of the tests: nobody takes one before its server listens.
+const (
+	firstPort = 12000
+	ports     = 4900
+)
+
+// lastPort counts from a random port on, so that none is given twice.
+var lastPort atomic.Uint32
+
 func freePort() (int, error) {
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return 0, err
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		_ = l.Close()
-		if port+10000 < 65536 {
+	lastPort.CompareAndSwap(0, 1+rand.Uint32N(ports))
+	for range ports {
+		port := firstPort + int(lastPort.Add(1)%ports)
+		if canListen(port) && canListen(port+10000) {
 			return port, nil
 		}
 	}
-	return 0, errors.New("no free port below 55536")
+	return 0, fmt.Errorf("no free port between %d and %d", firstPort, firstPort+ports)
+}
+
+func canListen(port int) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	_ = l.Close()
+	return true
 }
 
 func (p *process) start() error {
