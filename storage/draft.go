@@ -140,6 +140,15 @@ func (e *Engine) endDrafts() {
 // Recheck, if it is not nil, is called once more before anybody sees the effect, with the slots locked.
 func (tx *Tx) InPieces(keys [][]byte, recheck func() error) { tx.pieces, tx.recheck = keys, recheck }
 
+// InDraft reports whether the operation runs as a draft.
+func (tx *Tx) InDraft() bool { return tx.frozen != nil }
+
+// Large reports whether so many elements, of so many bytes, are more than an operation should have in memory, or look at
+// in one hold of its slots.
+func (tx *Tx) Large(rows, bytes int64) bool {
+	return rows > int64(tx.engine.opts.draftRows) || bytes > draftBytes
+}
+
 // Long says that the operation is about to look at rows elements of so many bytes, and to write as many at most. If that
 // is much, the operation must return the error that it gets: it runs again where it may take its time. It comes when the
 // keys that are read have been looked up, and before the first write; all that is written behind it is what the command
@@ -150,7 +159,7 @@ func (tx *Tx) Long(rows, bytes int64, command ...[]byte) error {
 		d.command, d.mark = command, tx.Mark()
 		return nil
 	}
-	if !tx.writable || rows <= int64(e.opts.draftRows) && bytes <= draftBytes {
+	if !tx.writable || !tx.Large(rows, bytes) {
 		return nil
 	}
 	if err := tx.patient(uint64(max(rows, patience+1))); err != nil {

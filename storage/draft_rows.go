@@ -19,6 +19,7 @@ type heldRows struct {
 	at     int
 	first  bool // there is nothing before the rows at hand,
 	last   bool // or behind them
+	want   int  // how many to read the next time; who looks for few of many is not read many for each
 	bound  []byte
 	err    error
 }
@@ -56,7 +57,7 @@ func (d *draft) row(key []byte) (value []byte, ok bool, err error) {
 // objects are there as far as they were put before.
 func (d *draft) rows(tx *Tx, lo, hi []byte) *rowIter {
 	it := &rowIter{}
-	if d.owns(lo) {
+	if d.owns(lo) && !d.engine.opts.mutant.gatherShort {
 		it.err = d.write()
 	}
 	slot := slots.Slot(format.SlotOf(lo))
@@ -87,7 +88,7 @@ func (l *heldRows) fillBack(before []byte) bool {
 
 // read reads rows of a range, from its end if back, and calls done with whether there are more.
 func (l *heldRows) read(lo, hi []byte, back bool, done func(more bool)) bool {
-	pieceRows := l.draft.engine.opts.pieceRows
+	want := min(l.want, l.draft.engine.opts.pieceRows)
 	l.err = l.draft.view(l.slot, func(tx *Tx) error {
 		l.arena, l.rows = l.arena[:0], l.rows[:0]
 		more := false
@@ -97,7 +98,7 @@ func (l *heldRows) read(lo, hi []byte, back bool, done func(more bool)) bool {
 			begin, move = it.Last, it.Prev
 		}
 		for ok := begin(); ok; ok = move() {
-			if more = len(l.rows) == pieceRows || len(l.arena) >= pieceBytes; more {
+			if more = len(l.rows) == want || len(l.arena) >= pieceBytes; more {
 				break
 			}
 			start := len(l.arena)
@@ -114,13 +115,27 @@ func (l *heldRows) read(lo, hi []byte, back bool, done func(more bool)) bool {
 	return l.Valid()
 }
 
-func (l *heldRows) First() bool { return l.fill(l.lo) }
-func (l *heldRows) Last() bool  { return l.fillBack(l.hi) }
+// leastSought is how many rows are read where a search ends.
+const leastSought = 8
+
+// used notes that of the rows at hand n were of use: twice as many are read next.
+func (l *heldRows) used(n int) { l.want = max(2*n, leastSought) }
+
+func (l *heldRows) First() bool {
+	l.want = defaultPieceRows
+	return l.fill(l.lo)
+}
+
+func (l *heldRows) Last() bool {
+	l.want = defaultPieceRows
+	return l.fillBack(l.hi)
+}
 
 func (l *heldRows) Next() bool {
 	if l.at++; l.at < len(l.rows) || l.last {
 		return l.Valid()
 	}
+	l.used(len(l.rows))
 	l.bound = append(append(l.bound[:0], l.rows[len(l.rows)-1].key...), 0)
 	return l.fill(l.bound)
 }
@@ -129,6 +144,7 @@ func (l *heldRows) Prev() bool {
 	if l.at--; l.at >= 0 || l.first {
 		return l.Valid()
 	}
+	l.used(len(l.rows))
 	l.bound = append(l.bound[:0], l.rows[0].key...)
 	return l.fillBack(l.bound)
 }
@@ -146,6 +162,7 @@ func (l *heldRows) SeekGE(key []byte) bool {
 	if bytes.Compare(key, l.lo) < 0 {
 		key = l.lo
 	}
+	l.used(min(l.at+1, len(l.rows)))
 	l.bound = append(l.bound[:0], key...)
 	return l.fill(l.bound)
 }
@@ -158,6 +175,7 @@ func (l *heldRows) SeekLT(key []byte) bool {
 	if bytes.Compare(key, l.hi) > 0 {
 		key = l.hi
 	}
+	l.used(max(len(l.rows)-l.at, 0))
 	l.bound = append(l.bound[:0], key...)
 	return l.fillBack(l.bound)
 }

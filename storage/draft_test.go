@@ -14,14 +14,14 @@ import (
 )
 
 // draftOptions makes drafts of little, in small pieces.
-func draftOptions(t *testing.T, mutant mutants) Options {
+func draftOptions(t testing.TB, mutant mutants) Options {
 	return Options{Dir: t.TempDir(), Budget: 32 << 20, reserve: 256 << 20, draftRows: 100, pieceRows: 32, mutant: mutant}
 }
 
 const draftMembers = 1000
 
 // fillSet makes key a set of the members from ≤ i < to.
-func fillSet(t *testing.T, e *Engine, key string, from, to int) {
+func fillSet(t testing.TB, e *Engine, key string, from, to int) {
 	t.Helper()
 	_, err := e.Update(testNow, []slots.Slot{slots.Of([]byte(key))}, OpFunc(func(tx *Tx) error {
 		s, err := tx.Set([]byte(key))

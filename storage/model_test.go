@@ -332,7 +332,7 @@ func (r *modelRun) checkSlot(tx *Tx, slot slots.Slot) error {
 // recount walks all rows of a slot: the counters must say what is there, each
 // expiry row must belong to a key, and each element row to an object that a key or
 // the garbage queue names.
-func recount(t *testing.T, tx *Tx, slot slots.Slot) error {
+func recount(t testing.TB, tx *Tx, slot slots.Slot) error {
 	var got Counters
 	objects, indexed, filed := map[uint64]bool{}, map[string]int64{}, map[string]int64{}
 	it := tx.iter(format.AppendKind(nil, uint16(slot), 0), format.AppendKind(nil, uint16(slot), 0xFF))

@@ -51,6 +51,7 @@ type Options struct {
 	draftRows   int  // from how many rows on an operation is a draft; 0: defaultDraftRows
 	segmentRows int  // entries of a segment of a stream; 0: defaultSegmentRows
 	trimRows    int  // entries that are trimmed one by one; 0: defaultTrimRows
+	gatherBytes int  // of members that a draft holds to sort them; 0: defaultGatherBytes
 	pieceRows   int  // that a draft reads or writes at a time; 0: defaultPieceRows
 }
 
@@ -73,6 +74,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.dropRows == 0 {
 		o.dropRows = defaultDropRows
+	}
+	if o.gatherBytes == 0 {
+		o.gatherBytes = defaultGatherBytes
 	}
 	if o.draftRows == 0 {
 		o.draftRows = defaultDraftRows
@@ -141,6 +145,7 @@ type mutants struct {
 	dropForgets      bool // the collector forgets a large object with the first piece of it
 	draftUnmarked    bool // a draft's object is not in the garbage queue while it is made
 	draftTaken       bool // the collector takes what a draft makes
+	gatherShort      bool // leaves are made of the rows of a draft that are written, without those that wait
 	draftEarly       bool // a draft's object gets its key before its last rows are written
 	draftOutlives    bool // a draft goes on when its slot was emptied, or the node followed a primary
 	draftBlind       bool // a draft does not see what it has written for its last record

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"container/heap"
+	"encoding/binary"
 	"slices"
 
 	"cobble/storage/format"
@@ -89,9 +90,17 @@ func Union(sets []Set, f func(member []byte) bool) error {
 	if err != nil {
 		return err
 	}
+	merge(walks, func(w *orderedWalk, again bool) bool { return again || f(w.member()) })
+	return closeAll(walks)
+}
+
+// merge calls f with the walks at each of their members in turn, those of one member
+// in the order of the walks; again says that it is the member of the call before.
+// It ends when f returns false.
+func merge(walks []*orderedWalk, f func(w *orderedWalk, again bool) bool) {
 	next := make(byKey, 0, len(walks))
-	for _, w := range walks {
-		if w.next() {
+	for i, w := range walks {
+		if w.index = i; w.next() {
 			next = append(next, w)
 		}
 	}
@@ -99,11 +108,12 @@ func Union(sets []Set, f func(member []byte) bool) error {
 	var last []byte
 	for some := false; len(next) > 0; some = true {
 		w := next[0]
-		if !some || !bytes.Equal(w.key, last) {
+		again := some && bytes.Equal(w.key, last)
+		if !again {
 			last = append(last[:0], w.key...)
-			if !f(w.member()) {
-				break
-			}
+		}
+		if !f(w, again) {
+			return
 		}
 		if w.next() {
 			heap.Fix(&next, 0)
@@ -111,32 +121,44 @@ func Union(sets []Set, f func(member []byte) bool) error {
 			heap.Pop(&next)
 		}
 	}
-	return closeAll(walks)
 }
 
 // byKey is a heap of walks that stand at a member.
 type byKey []*orderedWalk
 
-func (h byKey) Len() int           { return len(h) }
-func (h byKey) Less(i, j int) bool { return bytes.Compare(h[i].key, h[j].key) < 0 }
-func (h byKey) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *byKey) Push(x any)        { *h = append(*h, x.(*orderedWalk)) }
+func (h byKey) Len() int      { return len(h) }
+func (h byKey) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h byKey) Less(i, j int) bool {
+	if c := bytes.Compare(h[i].key, h[j].key); c != 0 {
+		return c < 0
+	}
+	return h[i].index < h[j].index
+}
+func (h *byKey) Push(x any) { *h = append(*h, x.(*orderedWalk)) }
 func (h *byKey) Pop() any {
 	last := (*h)[len(*h)-1]
 	*h = (*h)[:len(*h)-1]
 	return last
 }
 
-// orderedWalk visits the members of a set in the order in which rows of them lie.
-// An inline set is sorted for it.
+// orderedWalk visits the members of a set, or of a sorted set, in the order in which
+// rows of them lie. What is inline is sorted for it.
 type orderedWalk struct {
+	index  int        // of the input
 	rows   memberRows // rows.it nil: layout Inline
+	scored bool       // the values of the rows are scores
 	prefix []byte     // of the row keys
 	sought []byte     // a row key
-	sorted [][]byte
+	sorted []orderedMember
 	at     int
 	key    []byte // hash and name of the member it stands at; nil before the first and at the end
 	ended  bool
+}
+
+// orderedMember is a member of an orderedWalk without rows.
+type orderedMember struct {
+	key   []byte // as in orderedWalk
+	score float64
 }
 
 const nameHash = 8 // bytes of the hash before the name
@@ -168,21 +190,42 @@ func closeAll(walks []*orderedWalk) error {
 }
 
 func (s *Set) ordered() (*orderedWalk, error) {
-	o := &orderedWalk{}
 	if !s.inline() {
-		o.rows = s.rows()
-		o.prefix = format.AppendElement(nil, uint16(s.e.Slot), s.e.Meta.OID, s.sub)
-		return o, nil
+		return s.orderedRows(), nil
 	}
+	o := &orderedWalk{}
 	w := s.Walk()
 	for w.Next() {
-		name := w.Member()
-		h := format.Hash(name)
-		key := append(make([]byte, 0, nameHash+len(name)), byte(h>>56), byte(h>>48), byte(h>>40), byte(h>>32), byte(h>>24), byte(h>>16), byte(h>>8), byte(h))
-		o.sorted = append(o.sorted, append(key, name...))
+		o.have(w.Member(), 1)
 	}
-	slices.SortFunc(o.sorted, bytes.Compare)
+	o.sort()
 	return o, w.Close()
+}
+
+// orderedRows returns a walk over rows.
+func (m *members) orderedRows() *orderedWalk {
+	return &orderedWalk{rows: m.rows(), prefix: format.AppendElement(nil, uint16(m.e.Slot), m.e.Meta.OID, m.sub)}
+}
+
+// have adds a member that has no row.
+func (o *orderedWalk) have(name []byte, score float64) {
+	key := binary.BigEndian.AppendUint64(make([]byte, 0, nameHash+len(name)), format.Hash(name))
+	o.sorted = append(o.sorted, orderedMember{append(key, name...), score})
+}
+
+func (o *orderedWalk) sort() {
+	slices.SortFunc(o.sorted, func(a, b orderedMember) int { return bytes.Compare(a.key, b.key) })
+}
+
+// score returns the score of the member it stands at, 1 in a set.
+func (o *orderedWalk) score() (float64, error) {
+	switch {
+	case o.rows.it == nil:
+		return o.sorted[o.at-1].score, nil
+	case o.scored:
+		return format.ZSetScore(o.rows.value)
+	}
+	return 1, nil
 }
 
 // member returns the member it stands at, valid until the next move.
@@ -196,7 +239,7 @@ func (o *orderedWalk) next() bool {
 		o.key, o.ended = nil, true
 		return false
 	}
-	o.key = o.sorted[o.at]
+	o.key = o.sorted[o.at].key
 	o.at++
 	return true
 }

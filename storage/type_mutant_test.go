@@ -77,6 +77,7 @@ func TestTypeMutants(t *testing.T) {
 		{"a long removal forgets its count", func(t testing.TB, seed uint64) {
 			listInPiecesSeed(t, seed, mutants{removeUnbounded: true}, map[string]int{})
 		}},
+		{"a sorted set that came in pieces does not count the last", func(t testing.TB, seed uint64) { uniteSeed(t, seed, mutants{gatherShort: true}) }},
 		{"entries that were trimmed are not queued", streams(mutants{trimUnmarked: true})},
 		{"entries that were trimmed are forgotten with the first piece of them", streams(mutants{trimForgets: true})},
 		{"a copy of a stream has what was trimmed", streams(mutants{trimCopied: true})},

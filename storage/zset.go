@@ -23,12 +23,6 @@ const (
 // ErrScoreNaN is returned for a score that is not a number.
 var ErrScoreNaN = errors.New("storage: resulting score is not a number (NaN)")
 
-// Scored is a member of a sorted set with its score.
-type Scored struct {
-	Member []byte
-	Score  float64
-}
-
 // ZSet is a sorted set as a transaction sees it. Changes are in the transaction only
 // after Save. It is a value for one command: while it is in use nothing else may
 // change the key.
@@ -228,8 +222,18 @@ func (z *ZSet) setRow(member []byte, score, old float64, found bool) error {
 // putMember writes both rows of a member; the key of the score row stays in
 // tx.scratch.
 func (z *ZSet) putMember(member []byte, score float64) {
+	z.putScore(member, score)
+	z.putPlace(member, score)
+}
+
+// putScore writes the row that is found by the member, and putPlace the one that has
+// its place in the order.
+func (z *ZSet) putScore(member []byte, score float64) {
 	z.tx.value = format.AppendZSetScore(z.tx.value[:0], score)
 	z.tx.putRow(z.rowKey(member), z.tx.value)
+}
+
+func (z *ZSet) putPlace(member []byte, score float64) {
 	z.tx.value = format.AppendZSetMark(z.tx.value[:0], score)
 	z.tx.putRow(z.scoreKey(score, member), z.tx.value)
 }

@@ -2,20 +2,11 @@ package storage
 
 import (
 	"bytes"
-	"cmp"
 	"slices"
 
 	"cobble/storage/format"
 	"cobble/storage/listpack"
 )
-
-// CompareScored is the order of a sorted set.
-func CompareScored(a, b Scored) int {
-	if c := cmp.Compare(a.Score, b.Score); c != 0 {
-		return c
-	}
-	return bytes.Compare(a.Member, b.Member)
-}
 
 // StoreZSet makes key a new sorted set of the members, which differ and are put in
 // order, whatever it held; of none, it deletes key.
@@ -77,52 +68,68 @@ func (z *ZSet) fillRows(members []Scored) error {
 
 // zsetFill writes a new sorted set in layout Rows, whose members come in order, or in the reverse order.
 type zsetFill struct {
-	z        *ZSet
+	z      *ZSet
+	leaves leavesInOrder
+}
+
+// leavesInOrder makes leaves of score keys that come in order, or in the reverse order.
+type leavesInOrder struct {
 	reverse  bool
-	leaves   []leaf // in the order of their members
-	previous []byte // score key
+	leaves   []leaf // in the order of the keys
+	previous []byte
+}
+
+func (l *leavesInOrder) add(key []byte) {
+	n := len(l.leaves)
+	switch {
+	case n == 0:
+		l.leaves = append(l.leaves, leaf{count: 1})
+	case l.leaves[n-1].count < leafFill:
+		l.leaves[n-1].count++
+	case l.reverse:
+		l.leaves[n-1].separator = between(key, l.previous)
+		l.leaves = append(l.leaves, leaf{count: 1})
+	default:
+		l.leaves = append(l.leaves, leaf{separator: between(l.previous, key), count: 1})
+	}
+	l.previous = append(l.previous[:0], key...)
 }
 
 func (z *ZSet) beginFill(reverse bool) *zsetFill {
 	z.beginRows()
 	z.changed = true
-	return &zsetFill{z: z, reverse: reverse, leaves: []leaf{{}}}
+	return &zsetFill{z, leavesInOrder{reverse: reverse}}
 }
 
 func (f *zsetFill) add(member []byte, score float64) {
-	m := &f.z.e.Meta
-	m.Count++
-	m.Bytes += uint64(len(member)) + zsetScoreBytes
+	f.z.countNew(member)
 	f.z.putMember(member, score)
-	key := f.z.tx.scratch[format.ElementPrefix:]
-	last := &f.leaves[len(f.leaves)-1]
-	switch {
-	case last.count < leafFill:
-		last.count++
-	case f.reverse:
-		last.separator = between(key, f.previous)
-		f.leaves = append(f.leaves, leaf{count: 1})
-	default:
-		f.leaves = append(f.leaves, leaf{separator: between(f.previous, key), count: 1})
-	}
-	f.previous = append(f.previous[:0], key...)
+	f.leaves.add(f.z.tx.scratch[format.ElementPrefix:])
+}
+
+// countNew counts a member of a new sorted set in layout Rows.
+func (z *ZSet) countNew(member []byte) {
+	z.e.Meta.Count++
+	z.e.Meta.Bytes += uint64(len(member)) + zsetScoreBytes
 }
 
 // finish writes the leaves and saves the sorted set.
-func (f *zsetFill) finish() error {
-	z := f.z
+func (f *zsetFill) finish() error { return f.z.saveNew(&f.leaves) }
+
+// saveNew saves a new sorted set in layout Rows that has its rows, with its leaves.
+func (z *ZSet) saveNew(l *leavesInOrder) error {
 	if z.e.Meta.Count <= leafMost {
 		return z.Save()
 	}
-	if f.reverse {
-		slices.Reverse(f.leaves)
+	if l.reverse {
+		slices.Reverse(l.leaves)
 	}
 	dir := &leafDirectory{key: z.leafKey(), total: z.e.Meta.Count}
 	z.leaves = leafChanges{tx: z.tx, dir: dir}
-	for i := range f.leaves {
-		l := &f.leaves[i]
-		dir.push(l.separator, l.count)
-		z.leaves.put(l)
+	for i := range l.leaves {
+		one := &l.leaves[i]
+		dir.push(one.separator, one.count)
+		z.leaves.put(one)
 	}
 	z.extra.Stamp++
 	z.extra.Leaves = uint64(dir.leaves())

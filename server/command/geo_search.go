@@ -141,9 +141,9 @@ func (q *geoQuery) each(c *Call, z *storage.ZSet, cells []storage.ZRange, f func
 
 // find returns the members in the shape, in the order of the cells they are in.
 func (q *geoQuery) find(c *Call, z *storage.ZSet, cells []storage.ZRange) (found []geoFound, err error) {
-	var names textArena
+	var names storage.Texts
 	err = q.each(c, z, cells, func(member []byte, score float64, at geo.Point, distance float64) bool {
-		found = append(found, geoFound{storage.Scored{Member: names.keep(member), Score: score}, at, distance})
+		found = append(found, geoFound{storage.Scored{Member: names.Keep(member), Score: score}, at, distance})
 		return !q.any || int64(len(found)) < q.count
 	})
 	return found, err
@@ -151,19 +151,19 @@ func (q *geoQuery) find(c *Call, z *storage.ZSet, cells []storage.ZRange) (found
 
 // storeAll stores all members in the shape.
 func (q *geoQuery) storeAll(c *Call, tx *storage.Tx, z *storage.ZSet, cells []storage.ZRange) error {
-	var found scoredList
+	var found storage.ScoredList
 	err := q.each(c, z, cells, func(member []byte, score float64, _ geo.Point, distance float64) bool {
 		if q.storeDist {
 			score = distance / q.unit
 		}
-		found.add(member, score)
+		found.Add(member, score)
 		return true
 	})
 	if err != nil {
 		return err
 	}
-	c.Out.Int(int64(len(found.all)))
-	return tx.StoreZSet(c.Args[q.storeAt], found.all)
+	c.Out.Int(int64(len(found.All)))
+	return tx.StoreZSet(c.Args[q.storeAt], found.All)
 }
 
 func (q *geoQuery) store(tx *storage.Tx, key []byte, found []geoFound) error {

@@ -133,6 +133,13 @@ func TestLongCommands(t *testing.T) {
 	p.same("EXISTS {k}l")
 	p.same("ZRANK {k}z2 m4000")
 	p.same("ZRANGE {k}z2 2000 2010 WITHSCORES")
+	for _, line := range []string{
+		"ZUNION 3 {k}z1 {k}z2 {k}s1 WEIGHTS 0.5 -2 0.25 WITHSCORES", "ZUNION 3 {k}z1 {k}z1 {k}small AGGREGATE MIN", "ZUNION 2 {k}none {k}z1 WEIGHTS 1 -inf WITHSCORES",
+		"ZINTER 2 {k}z1 {k}z2 WITHSCORES", "ZDIFF 2 {k}z1 {k}z2", "ZINTERCARD 2 {k}z1 {k}z2", "ZINTERCARD 2 {k}z1 {k}z2 LIMIT 7", "ZINTERCARD 3 {k}z1 {k}s1 {k}s1 LIMIT 5000",
+		"ZINTERCARD 2 {k}small {k}s1 LIMIT 10", "SINTERCARD 2 {k}s1 {k}s2", "SINTERCARD 2 {k}s1 {k}s2 LIMIT 2",
+	} {
+		p.same(line)
+	}
 	p.same("WATCH {k}d")
 	p.same("SUNIONSTORE {k}d {k}s1 {k}s2")
 	p.same("MULTI")

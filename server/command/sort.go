@@ -70,7 +70,7 @@ type sorting struct {
 	store       []byte // nil: the reply is the result
 	length      int64  // of the value
 	items       []sortItem
-	texts       textArena
+	texts       storage.Texts
 	kind        format.Type
 	failed      error // of looking up a key that BY or GET names
 }
@@ -217,7 +217,7 @@ func (s *sorting) load(key []byte) error {
 }
 
 func (s *sorting) add(element []byte) {
-	s.items = append(s.items, sortItem{element: s.texts.keep(element)})
+	s.items = append(s.items, sortItem{element: s.texts.Keep(element)})
 }
 
 // wanted returns which elements, of a value of so many bytes, are to be loaded. What stores them may go on without the

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -49,6 +50,7 @@ type combination struct {
 	aggregate  func(a, b float64) float64
 	withScores bool
 	limit      int64 // 0: none
+	large      bool  // what it looks at should not be in memory
 }
 
 // sumScores adds scores; what is not a number counts as 0.
@@ -142,19 +144,6 @@ func checkCombine(c *Call) error {
 	return err
 }
 
-// weighed is an input with its weight.
-type weighed struct {
-	storage.Scores
-	weight float64
-}
-
-func (w *weighed) score(score float64) float64 {
-	if score *= w.weight; math.IsNaN(score) {
-		return 0
-	}
-	return score
-}
-
 // zcombine is ZUNION, ZINTER, ZDIFF, their STORE forms and ZINTERCARD.
 func zcombine(c *Call, tx *storage.Tx) error {
 	var q combination
@@ -162,7 +151,7 @@ func zcombine(c *Call, tx *storage.Tx) error {
 	if err != nil {
 		return err
 	}
-	inputs := make([]weighed, len(q.keys))
+	inputs := make([]storage.Weighed, len(q.keys))
 	for i, key := range q.keys {
 		if inputs[i].Scores, err = tx.Scores(key); err != nil {
 			return err
@@ -181,98 +170,143 @@ func zcombine(c *Call, tx *storage.Tx) error {
 		}
 	}
 	for i := range inputs {
-		if inputs[i].weight = 1; q.weights != nil {
-			inputs[i].weight = q.weights[i]
+		if inputs[i].Weight = 1; q.weights != nil {
+			inputs[i].Weight = q.weights[i]
 		}
 	}
-	found, err := q.combine(c.Cmd.Name[1:4], inputs)
+	q.large = tx.Large(total, size)
+	err = q.answer(c, tx, inputs)
 	for i := range inputs {
 		if closed := inputs[i].Close(); err == nil {
 			err = closed
 		}
 	}
+	return err
+}
+
+// answer computes the result, and replies or stores it.
+func (q *combination) answer(c *Call, tx *storage.Tx, inputs []storage.Weighed) error {
+	how, stores := c.Cmd.Name[1:4], strings.HasSuffix(c.Cmd.Name, "store")
+	if c.Cmd.Name == "zintercard" {
+		n := int64(0)
+		err := q.each(how, inputs, func([]byte, float64) error {
+			if n++; n == q.limit {
+				return errEnough
+			}
+			return nil
+		})
+		c.Out.Int(n)
+		return err
+	}
+	if stores && tx.InDraft() { // nothing has the whole result in memory
+		to := tx.GatherZSet(c.Args[1])
+		err := q.each(how, inputs, to.Add)
+		n := int64(0)
+		if err == nil {
+			n, err = to.Finish()
+		}
+		c.Out.Int(n)
+		return err
+	}
+	found, err := q.collect(how, inputs)
 	if err != nil {
 		return err
 	}
-	return q.reply(c, tx, found.all)
-}
-
-func (q *combination) reply(c *Call, tx *storage.Tx, found []storage.Scored) error {
-	switch {
-	case c.Cmd.Name == "zintercard":
-		c.Out.Int(int64(len(found)))
-		return nil
-	case strings.HasSuffix(c.Cmd.Name, "store"):
-		c.Out.Int(int64(len(found)))
-		return tx.StoreZSet(c.Args[1], found)
+	n := int64(len(found.All))
+	if stores {
+		c.Out.Int(n)
+		return tx.StoreZSet(c.Args[1], found.All)
 	}
-	slices.SortFunc(found, storage.CompareScored)
-	c.scoredArray(int64(len(found)), q.withScores)
-	for i := range found {
-		c.scored(found[i].Member, found[i].Score, q.withScores)
+	slices.SortFunc(found.All, storage.CompareScored)
+	c.scoredArray(n, q.withScores)
+	for i := range found.All {
+		c.scored(found.All[i].Member, found.All[i].Score, q.withScores)
 	}
 	return nil
 }
 
-// combine computes the result. The smallest inputs come first, as in Redis: sums of
-// floating-point numbers depend on the order.
-func (q *combination) combine(how string, inputs []weighed) (found scoredList, err error) {
-	bySize := func(a, b weighed) int { return int(a.Len() - b.Len()) }
-	switch how {
-	case "dif":
-		err = found.subtract(inputs)
-	case "int":
-		slices.SortStableFunc(inputs, bySize)
-		err = q.intersect(&found, inputs)
-	default:
-		slices.SortStableFunc(inputs, bySize)
-		err = q.unite(&found, inputs)
+// errEnough ends the search for more.
+var errEnough = errors.New("command: enough was found")
+
+// collect returns the result.
+func (q *combination) collect(how string, inputs []storage.Weighed) (found storage.ScoredList, err error) {
+	if how == "uni" && !q.large {
+		sortInputs(inputs)
+		err = q.uniteFew(&found, inputs)
+		return found, err
 	}
+	err = q.each(how, inputs, func(member []byte, score float64) error {
+		found.Add(member, score)
+		return nil
+	})
 	return found, err
 }
 
-func (l *scoredList) subtract(inputs []weighed) error {
+// sortInputs has the smallest come first, as in Redis: sums of floating-point numbers depend on the order.
+func sortInputs(inputs []storage.Weighed) {
+	slices.SortStableFunc(inputs, func(a, b storage.Weighed) int { return int(a.Len() - b.Len()) })
+}
+
+// each calls f with the members of the result, in no order of their scores, until it returns an error.
+func (q *combination) each(how string, inputs []storage.Weighed, f func(member []byte, score float64) error) error {
+	var err error
+	switch how {
+	case "dif":
+		err = subtract(inputs, f)
+	case "int":
+		sortInputs(inputs)
+		err = q.intersect(inputs, f)
+	default:
+		sortInputs(inputs)
+		err = storage.Unite(inputs, q.aggregate, f)
+	}
+	if err == errEnough {
+		err = nil
+	}
+	return err
+}
+
+func subtract(inputs []storage.Weighed, f func(member []byte, score float64) error) error {
 	return inputs[0].Each(func(member []byte, score float64) (bool, error) {
 		for i := range inputs[1:] {
 			if _, has, err := inputs[1+i].Find(member); has || err != nil {
 				return err == nil, err
 			}
 		}
-		l.add(member, score)
-		return true, nil
+		return true, f(member, score)
 	})
 }
 
-func (q *combination) intersect(found *scoredList, inputs []weighed) error {
+func (q *combination) intersect(inputs []storage.Weighed, f func(member []byte, score float64) error) error {
 	return inputs[0].Each(func(member []byte, score float64) (bool, error) {
-		score = inputs[0].score(score)
+		score = inputs[0].Weigh(score)
 		for i := range inputs[1:] {
 			in := &inputs[1+i]
 			other, has, err := in.Find(member)
 			if !has || err != nil {
 				return err == nil, err
 			}
-			score = q.aggregate(score, in.weight*other)
+			score = q.aggregate(score, in.Weight*other)
 		}
-		found.add(member, score)
-		return int64(len(found.all)) != q.limit, nil
+		return true, f(member, score)
 	})
 }
 
-func (q *combination) unite(found *scoredList, inputs []weighed) error {
+// uniteFew is storage.Unite for inputs whose members fit into memory, in the order of the inputs.
+func (q *combination) uniteFew(found *storage.ScoredList, inputs []storage.Weighed) error {
 	at := map[string]int{}
 	for i := range inputs {
 		in := &inputs[i]
 		if err := in.Each(func(member []byte, score float64) (bool, error) {
-			score = in.score(score)
+			score = in.Weigh(score)
 			if n, again := at[string(member)]; again {
-				found.all[n].Score = q.aggregate(found.all[n].Score, score)
+				found.All[n].Score = q.aggregate(found.All[n].Score, score)
 				return true, nil
 			}
 			if len(inputs) > 1 {
-				at[string(member)] = len(found.all)
+				at[string(member)] = len(found.All)
 			}
-			found.add(member, score)
+			found.Add(member, score)
 			return true, nil
 		}); err != nil {
 			return err

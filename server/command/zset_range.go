@@ -297,33 +297,6 @@ func zrangestore(c *Call, tx *storage.Tx) error {
 	return tx.StoreZRange(c.Args[1], &z, r)
 }
 
-// scoredList collects copies of members.
-type scoredList struct {
-	all   []storage.Scored
-	arena textArena
-}
-
-func (l *scoredList) add(member []byte, score float64) {
-	l.all = append(l.all, storage.Scored{Member: l.arena.keep(member), Score: score})
-}
-
-// textArena keeps copies of texts, none of them nil, in blocks.
-type textArena struct{ block []byte }
-
-const (
-	leastTextBlock = 1 << 10
-	mostTextBlock  = 1 << 20
-)
-
-func (a *textArena) keep(text []byte) []byte {
-	if a.block == nil || len(text) > cap(a.block)-len(a.block) {
-		a.block = make([]byte, 0, max(len(text), min(max(2*cap(a.block), leastTextBlock), mostTextBlock)))
-	}
-	at := len(a.block)
-	a.block = append(a.block, text...)
-	return a.block[at:len(a.block):len(a.block)]
-}
-
 // zcount is ZCOUNT and ZLEXCOUNT.
 func zcount(c *Call, tx *storage.Tx) error {
 	q, err := parseRange(rangeForms[c.Cmd.Name], c.Args[2:], true)

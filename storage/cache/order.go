@@ -133,6 +133,9 @@ func (t *Table) orderSome(list *dirtyList, at **merging, limit int) (more bool) 
 	}
 	*at = m
 	low, high := &m.rest[0], &m.rest[1]
+	if t.follows(list.rows, *low, *high) {
+		m.out, *low = append(m.out, *low...), nil
+	}
 	for n := 0; n < limit && len(*low) > 0 && len(*high) > 0; n++ {
 		from := high
 		if t.compareRows(list.rows[(*low)[0]].off, list.rows[(*high)[0]].off) < 0 {
@@ -205,8 +208,16 @@ func (t *Table) ordered(list *dirtyList) [][]uint32 {
 	return runs
 }
 
+// follows reports whether all of b comes behind all of a, as rows do that were written in order.
+func (t *Table) follows(rows []dirtyRow, a, b []uint32) bool {
+	return len(a) > 0 && len(b) > 0 && t.compareRows(rows[a[len(a)-1]].off, rows[b[0]].off) < 0
+}
+
 func (t *Table) merge(rows []dirtyRow, a, b []uint32) []uint32 {
 	out := make([]uint32, 0, len(a)+len(b))
+	if t.follows(rows, a, b) {
+		out, a = append(out, a...), nil
+	}
 	for len(a) > 0 && len(b) > 0 {
 		if t.compareRows(rows[a[0]].off, rows[b[0]].off) < 0 {
 			out, a = append(out, a[0]), a[1:]
