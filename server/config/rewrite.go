@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"cobble/server/words"
@@ -173,6 +174,8 @@ func (c *Config) lines(row int) []string {
 	s, v := &rows[row], c.values[row].Load()
 	per := 0
 	switch s.Kind {
+	case KindMemory:
+		return []string{s.Name + " " + memoryWord(v.Int)}
 	case KindSave:
 		per = 2
 	case KindBuffers:
@@ -200,6 +203,19 @@ func (c *Config) lines(row int) []string {
 		out = append(out, s.Name+" "+strings.Join(w[:per], " "))
 	}
 	return out
+}
+
+// memoryWord prints bytes as CONFIG REWRITE does, in the largest unit that divides them.
+func memoryWord(n int64) string {
+	for _, unit := range []struct {
+		name  string
+		bytes int64
+	}{{"gb", 1 << 30}, {"mb", 1 << 20}, {"kb", 1 << 10}} {
+		if n != 0 && n%unit.bytes == 0 {
+			return strconv.FormatInt(n/unit.bytes, 10) + unit.name
+		}
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 // ReplaceFile replaces path by content: written beside it, synced, renamed. A crash

@@ -55,6 +55,22 @@ func TestRewriteKeepsWhatIsUnchanged(t *testing.T) {
 	}
 }
 
+// Memory is written with units, as redis-server 7.0 does it.
+func TestRewriteMemory(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 1000000: "1000000", 1536 << 10: "1536kb", 200 << 20: "200mb", 2 << 30: "2gb", 1<<30 + 1<<20: "1025mb"} {
+		if got := memoryWord(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+	c := New()
+	if err := c.Set([]Pair{{"maxmemory", "209715200"}}, false); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.rewritten("maxmemory 1\n"); got != "maxmemory 200mb\n" {
+		t.Errorf("rewritten: %q", got)
+	}
+}
+
 // FuzzLoad: no text makes the parser panic, and what is accepted survives a rewrite.
 func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{"port 1", "save 1 2\nsave \"\"", "bind \"\\x41\" 'b\\''", "client-output-buffer-limit normal 1 2 3 pubsub 4 5 6",
