@@ -154,6 +154,7 @@ type mutants struct {
 	trimForgets      bool // nor are they any more when the first piece of them is gone
 	trimCopied       bool // the copy of a stream has them
 	idsAgain         bool // a stream whose ids start again keeps its object
+	firstStays       bool // the first entry of a stream stays the first when it is deleted
 	segmentUncounted bool // a segment is not told of entries that are deleted
 	listUncleared    bool // what a range deletion has left beyond the end of a list stays when the end moves there
 }

@@ -12,12 +12,13 @@ type StreamID = format.StreamID
 // Stream is a stream key as a transaction sees it: a row for each entry, in the order of ids, and rows of its groups.
 // Changes of what Info tells are in the transaction only after Save. A stream without entries is a key like any other.
 type Stream struct {
-	tx      *Tx
-	e       Entry
-	info    format.StreamExtra
-	changed bool
-	made    bool // it has an object id, though the key did not exist
-	fields  [][]byte
+	tx        *Tx
+	e         Entry
+	info      format.StreamExtra
+	changed   bool
+	made      bool // it has an object id, though the key did not exist
+	firstGone bool // the first entry was deleted: the next is looked for once, by Save
+	fields    [][]byte
 
 	segments []segment // sealed ones that were looked up
 }
@@ -143,13 +144,14 @@ func (s *Stream) Delete(id StreamID) (bool, error) {
 	if s.info.Deleted.Less(id) {
 		s.info.Deleted = id
 	}
-	if id == s.info.First {
+	if s.e.Meta.Count == 0 {
 		return true, s.findFirst()
 	}
+	s.firstGone = s.firstGone || id == s.info.First
 	return true, nil
 }
 
-// drop deletes the row of an entry and counts that. First may be wrong afterwards.
+// drop deletes the row of an entry and counts that. First may be before the first entry afterwards.
 func (s *Stream) drop(id StreamID, size int) {
 	s.tx.delRow(s.entryKey(id))
 	s.e.Meta.Count--
@@ -160,7 +162,7 @@ func (s *Stream) drop(id StreamID, size int) {
 // findFirst looks for the first entry, from where it was.
 func (s *Stream) findFirst() error {
 	from := s.info.First
-	s.info.First = StreamID{}
+	s.info.First, s.firstGone = StreamID{}, false
 	if s.e.Meta.Count == 0 {
 		return s.forgetSegments()
 	}
@@ -180,6 +182,9 @@ func (s *Stream) Save() {
 		return
 	}
 	s.changed = false
+	if s.firstGone && !s.tx.engine.opts.mutant.firstStays {
+		s.tx.fail(s.findFirst())
+	}
 	s.saveSegments()
 	s.tx.extra = s.info.Append(s.tx.extra[:0])
 	s.e.Meta.Extra = s.tx.extra

@@ -15,6 +15,9 @@ func (s *Stream) Referrers() (*Referrers, error) {
 	return r, err
 }
 
+// None reports whether there are no groups.
+func (r *Referrers) None() bool { return len(r.groups) == 0 }
+
 // Need reports whether a group has yet to read the entry, or a consumer of one to acknowledge it.
 func (r *Referrers) Need(id StreamID) (bool, error) {
 	for _, g := range r.groups {

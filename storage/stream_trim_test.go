@@ -275,3 +275,40 @@ func TestStreamTrimIsShort(t *testing.T) {
 		}
 	}
 }
+
+// TestFirstEntry: who deletes many entries looks for the first of those that are left once, and finds it.
+func TestFirstEntry(t *testing.T) { firstEntry(t, mutants{}) }
+
+func firstEntry(t testing.TB, m mutants) {
+	o := smallOptions(vfs.NewMem())
+	o.mutant = m
+	e := openTest(t, o)
+	defer e.Close()
+	const n = 100
+	changeStream(t, e, func(_ *Tx, s *Stream) error {
+		for i := uint64(1); i <= n; i++ {
+			s.Add(StreamID{MS: i}, [][]byte{[]byte("f"), []byte("v")})
+		}
+		return nil
+	})
+	for _, left := range []uint64{60, 10, 0} {
+		changeStream(t, e, func(_ *Tx, s *Stream) error {
+			for i := uint64(1); i <= n-left; i++ {
+				if _, err := s.Delete(StreamID{MS: i}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		changeStream(t, e, func(_ *Tx, s *Stream) error {
+			want := StreamID{MS: n - left + 1}
+			if left == 0 {
+				want = StreamID{}
+			}
+			if s.Len() != int64(left) || s.First() != want {
+				t.Fatalf("%d entries, the first is %v, want %d from %v on", s.Len(), s.First(), left, want)
+			}
+			return nil
+		})
+	}
+}

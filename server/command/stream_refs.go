@@ -161,42 +161,31 @@ func (t *trimming) cut(s *storage.Stream, n int64, last storage.StreamID) (int64
 	if err != nil {
 		return 0, err
 	}
+	if t.refs == dropReferences && groups.None() {
+		return s.Trim(n, last)
+	}
 	look := int64(math.MaxInt64) // entries to look at
 	if t.refs == dropReferences || t.approximate {
 		look = n
 	}
-	var ids []storage.StreamID
+	removed := int64(0)
 	w := s.Walk(storage.StreamID{}, last, false)
-	for ; look > 0 && int64(len(ids)) < n && w.Next(); look-- {
+	for ; look > 0 && removed < n && err == nil && w.Next(); look-- {
 		needed := false
-		if t.refs == needAcknowledged {
-			needed, err = groups.Need(w.ID())
+		if t.refs == dropReferences {
+			err = groups.Drop(w.ID()) // Trim is to remove the entry
+		} else if needed, err = groups.Need(w.ID()); err == nil && !needed {
+			_, err = s.Delete(w.ID())
 		}
-		if err != nil {
-			break
-		}
-		if !needed {
-			ids = append(ids, w.ID())
+		if err == nil && !needed {
+			removed++
 		}
 	}
 	if e := w.Close(); err == nil {
 		err = e
 	}
-	if err != nil {
-		return 0, err
-	}
-	if t.refs == needAcknowledged {
-		for _, id := range ids {
-			if _, err := s.Delete(id); err != nil {
-				return 0, err
-			}
-		}
-		return int64(len(ids)), nil
-	}
-	for _, id := range ids {
-		if err := groups.Drop(id); err != nil {
-			return 0, err
-		}
+	if err != nil || t.refs == needAcknowledged {
+		return removed, err
 	}
 	groups.Save()
 	return s.Trim(n, last)
