@@ -412,6 +412,8 @@ func (r *crashRun) writer(rng *rand.Rand) {
 			err = r.e.Flush()
 		case n < 12:
 			err = r.draft(ss[0], rng)
+		case n < 20:
+			err = r.overwrite(ss[0], rng)
 		default:
 			err = r.transaction(ss, rng)
 		}
@@ -936,6 +938,7 @@ func TestCrashMutants(t *testing.T) {
 		{"older rows of a generation under its range deletion", everysec, mutants{rowsUnderRange: true}},
 		{"a large object forgotten with its first piece", everysec, mutants{dropForgets: true}},
 		{"the beginning of an object forgotten with its first piece", everysec, mutants{trimForgets: true}},
+		{"a string overwritten in the generation being flushed", everysec, mutants{overwriteFrozen: true}},
 		{"a draft that is garbage to nobody", everysec, mutants{draftUnmarked: true}},
 		{"a draft swept while it is made", everysec, mutants{draftTaken: true}},
 		{"a draft with a key before its last rows", everysec, mutants{draftEarly: true}},

@@ -65,7 +65,7 @@ func (e *Engine) open() error {
 	}
 	e.blocks.cache = pebble.NewCache(blockCacheBound)
 	e.SetBudget(e.opts.Budget)
-	table, err := cache.New(cache.Config{MaxBytes: shareOf(e.opts.Budget).table, Reserve: e.opts.reserve, Layout: tableLayout, StaysWhole: e.opts.mutant.wholeEvicted, AllNew: e.opts.mutant.allNew})
+	table, err := cache.New(cache.Config{MaxBytes: shareOf(e.opts.Budget).table, Reserve: e.opts.reserve, Layout: tableLayout, StaysWhole: e.opts.mutant.wholeEvicted, AllNew: e.opts.mutant.allNew, FrozenToo: e.opts.mutant.overwriteFrozen})
 	if err != nil {
 		return err
 	}

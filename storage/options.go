@@ -156,5 +156,6 @@ type mutants struct {
 	idsAgain         bool // a stream whose ids start again keeps its object
 	firstStays       bool // the first entry of a stream stays the first when it is deleted
 	segmentUncounted bool // a segment is not told of entries that are deleted
+	overwriteFrozen  bool // a string is overwritten in place also where the generation being flushed has it
 	listUncleared    bool // what a range deletion has left beyond the end of a list stays when the end moves there
 }

@@ -82,6 +82,7 @@ type Call struct {
 	script    *scripted // the script that runs
 	hits      int64     // keys a reading command found, and did not find
 	misses    int64
+	over      overwriting
 	trimmed   bool // XADD has cut its stream, or XDELEX and XACKDEL have removed entries
 }
 

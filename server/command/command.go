@@ -105,12 +105,13 @@ type Command struct {
 	// Serve is a command that is not about keys, or about all of them.
 	Serve func(c *Call) error
 
-	container *Command
-	channels  channelUse
-	script    bool // it runs a script: keyed, but which keys and whether it writes shows only when it runs
-	long      bool // it may take long, on its keys alone: then it goes on in pieces
-	short     bool // it takes about as long as another of its name
-	index     int  // of its CommandStats
+	container  *Command
+	channels   channelUse
+	script     bool // it runs a script: keyed, but which keys and whether it writes shows only when it runs
+	long       bool // it may take long, on its keys alone: then it goes on in pieces
+	short      bool // it takes about as long as another of its name
+	overwrites bool // it is SET
+	index      int  // of its CommandStats
 }
 
 // keyed reports whether the command is about keys, so that it runs in a transaction of the engine.

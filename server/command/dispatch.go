@@ -140,6 +140,9 @@ func (c *Call) resume() {
 // invoke runs the command itself.
 func (c *Call) invoke() error {
 	if c.Cmd.Run != nil {
+		if c.Cmd.overwrites && c.overwrite() {
+			return nil
+		}
 		return c.Run()
 	}
 	if c.NoWait && !c.Cmd.script && c.Cmd.Group != "connection" && c.Cmd.Name != "multi" && c.Cmd.Name != "discard" {

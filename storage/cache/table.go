@@ -33,6 +33,8 @@ type Config struct {
 	StaysWhole bool
 	// AllNew is a planted bug: every dirty row counts as one that the store below never had.
 	AllNew bool
+	// FrozenToo is a planted bug: rows of the cut generation count as Active.
+	FrozenToo bool
 }
 
 // Key names a row. Bytes is the stored key, see Layout.

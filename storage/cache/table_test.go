@@ -139,7 +139,11 @@ func (w *world) step() {
 	switch w.rng.IntN(10) {
 	case 0, 1, 2:
 		v := w.value()
-		w.table.Put(k, v, w.now)
+		if a, ok := w.table.FindActive(&k); !ok || !a.Fits(len(v)) {
+			w.table.Put(k, v, w.now)
+		} else if n := w.rng.IntN(len(v) + 1); true {
+			w.table.Overwrite(&k, &a, v[:n], v[n:], w.now)
+		}
 		w.want[row], w.active[row] = string(v), true
 	case 3:
 		w.table.Delete(k, w.now)

@@ -161,6 +161,27 @@ func (m *Meta) Decode(b []byte) error {
 	return m.decodeRest(b)
 }
 
+// PlainStringMost is the most that AppendPlainString appends.
+const PlainStringMost = 3 + binary.MaxVarintLen64
+
+// PlainString returns the version of the metadata of a string that stands in its row and does not expire, and how long
+// that string is. Of anything else the version is 0, which none has.
+func PlainString(b []byte) (version uint64, length int) {
+	if len(b) < 4 || b[0] != Version<<4|byte(String) || b[2] != uint8(Inline) {
+		return 0, 0
+	}
+	version, at := uvarintAt(b, 3)
+	if at > len(b) {
+		return 0, 0
+	}
+	return version, len(b) - at
+}
+
+// AppendPlainString appends the metadata of such a string, but for the string.
+func AppendPlainString(dst []byte, enc Enc, version uint64) []byte {
+	return binary.AppendUvarint(append(dst, Version<<4|byte(String), byte(enc), uint8(Inline)), version)
+}
+
 // decodeRest reads what follows the first three bytes.
 func (m *Meta) decodeRest(b []byte) error {
 	var v uint64

@@ -30,6 +30,14 @@ func AppendSet(dst, key, value []byte) []byte {
 	return appendBytes(appendBytes(append(dst, OpSet), key), value)
 }
 
+// AppendSetHead appends a set of the metadata row of userKey, of which the caller appends the rest: value is the
+// beginning of the row, which more bytes follow.
+func AppendSetHead(dst []byte, slot uint16, hash uint64, userKey, value []byte, more int) []byte {
+	dst = binary.AppendUvarint(append(dst, OpSet), uint64(MetaKeyPrefix+len(userKey)))
+	dst = append(AppendMetaBound(dst, slot, 0, hash), userKey...)
+	return append(binary.AppendUvarint(dst, uint64(len(value)+more)), value...)
+}
+
 // AppendDelete appends a delete.
 func AppendDelete(dst, key []byte) []byte { return appendBytes(append(dst, OpDelete), key) }
 

@@ -119,6 +119,7 @@ type Record struct {
 	Kind    Kind
 	Deltas  []Delta
 	Payload []byte
+	Tail    []byte // the end of the payload, where Append is given it apart; nil in a record that was read
 	Cmd     []byte // the effect as a command, or nil
 
 	// Essential lets the record use the room that is kept for deletions and
@@ -173,7 +174,8 @@ func (r *Record) encodedLen() int {
 			n += varintLen(int64(d.SubExpires))
 		}
 	}
-	return n + uvarintLen(uint64(len(r.Payload))) + len(r.Payload) + len(r.Cmd)
+	payload := len(r.Payload) + len(r.Tail)
+	return n + uvarintLen(uint64(payload)) + payload + len(r.Cmd)
 }
 
 // appendRecord appends the encoding of r, which ends at lsn and follows a
@@ -206,8 +208,8 @@ func appendRecord(b []byte, r *Record, size int, lsn LSN, prev uint32) ([]byte, 
 			b = binary.AppendVarint(b, int64(d.SubExpires))
 		}
 	}
-	b = binary.AppendUvarint(b, uint64(len(r.Payload)))
-	b = append(pieces.Append(b, r.Payload), r.Cmd...)
+	b = binary.AppendUvarint(b, uint64(len(r.Payload)+len(r.Tail)))
+	b = append(append(pieces.Append(b, r.Payload), r.Tail...), r.Cmd...)
 	crc := prev
 	for rest := b[start+8:]; len(rest) > 0; rest = rest[min(len(rest), pieces.Size):] {
 		crc = crc32.Update(crc, castagnoli, rest[:min(len(rest), pieces.Size)])
@@ -294,7 +296,7 @@ func (r *Record) Decode(raw []byte) error {
 	if p.bad || (flags&flagCmd != 0) != (len(p.b) > 0) {
 		return fmt.Errorf("%w: truncated or overlong body", ErrFormat)
 	}
-	r.Cmd = nil
+	r.Tail, r.Cmd = nil, nil
 	if len(p.b) > 0 {
 		r.Cmd = p.b
 	}
