@@ -26,24 +26,42 @@ const (
 // will be given until t ends.
 func FreePort(t testing.TB) int {
 	t.Helper()
+	return FreePorts(t, 1)
+}
+
+// FreePorts gives the first of n such ports in a row.
+func FreePorts(t testing.TB, n int) int {
+	t.Helper()
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("cobble-test-ports-%d", os.Getuid()))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for range 1000 {
-		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		lock, err := os.OpenFile(filepath.Join(dir, fmt.Sprint(port)), os.O_CREATE|os.O_RDWR, 0o644)
-		if err != nil {
-			t.Fatal(err)
+		first := firstPort + rand.IntN(lastPort-firstPort+2-n)
+		var locks []*os.File
+		for port := first; port < first+n; port++ {
+			lock, err := os.OpenFile(filepath.Join(dir, fmt.Sprint(port)), os.O_CREATE|os.O_RDWR, 0o644)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil || !free(port) || !free(port+BusOffset) {
+				lock.Close()
+				break
+			}
+			locks = append(locks, lock)
 		}
-		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil || !free(port) || !free(port+BusOffset) {
-			lock.Close()
-			continue
+		release := func() {
+			for _, lock := range locks {
+				lock.Close()
+			}
 		}
-		t.Cleanup(func() { lock.Close() })
-		return port
+		if len(locks) == n {
+			t.Cleanup(release)
+			return first
+		}
+		release()
 	}
-	t.Fatalf("no free port between %d and %d", firstPort, lastPort)
+	t.Fatalf("no %d free ports between %d and %d", n, firstPort, lastPort)
 	return 0
 }
 

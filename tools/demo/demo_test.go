@@ -69,25 +69,9 @@ func (r *running) stop() int {
 	return r.cmd.ProcessState.ExitCode()
 }
 
-// basePort finds a port that is likely to have five free ones after it.
-func basePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		port, all := proc.FreePort(t), true
-		for i := range 6 {
-			all = all && free(port+i) && free(port+i+busOffset)
-		}
-		if all {
-			return port
-		}
-	}
-	t.Fatal("no six free ports in a row")
-	return 0
-}
-
 func TestDemo(t *testing.T) {
 	dir := t.TempDir()
-	port := basePort(t)
+	port := proc.FreePorts(t, 6) // held while a killed server is started again
 	base := []string{"--dir", dir, "--port", fmt.Sprint(port)}
 	cli := func(args ...string) string {
 		t.Helper()
