@@ -32,6 +32,7 @@ type loop struct {
 	lsn   storage.LSN // what the replies of the round wait for
 	count traffic     // not yet added to Stats
 	rooms resp.Rooms  // of the sessions that are not idle
+	gave  bool        // the round gave work to goroutines, which may need this one's processor
 
 	mu     sync.Mutex
 	posted []func() // run by the loop
@@ -182,7 +183,8 @@ func (l *loop) run() {
 	several := runtime.GOMAXPROCS(0) > 1
 	before, now := int64(0), int64(0)
 	for {
-		n, err := poll(l.epoll, events, several && dense(before, now))
+		n, err := poll(l.epoll, events, several && !l.gave && dense(before, now))
+		l.gave = false
 		if err != nil && !errors.Is(err, syscall.EINTR) {
 			l.fail(err)
 			return
@@ -391,6 +393,7 @@ func (l *loop) leave(c *loopConn) {
 		l.park(c, wait)
 		return
 	}
+	l.gave = true
 	waiting := int64(1)
 	if c.session.call.Brief {
 		waiting = 0
@@ -421,7 +424,7 @@ const growAtOnce = 1 << 20
 
 // grow moves more of them on a goroutine; the connection is back when that is done.
 func (l *loop) grow(c *loopConn) {
-	c.busy, c.growing = true, true
+	c.busy, c.growing, l.gave = true, true, true
 	l.settle(c)
 	go func() {
 		c.session.in.Space()
