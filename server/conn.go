@@ -142,6 +142,7 @@ func (c *conn) flush() bool {
 		return false
 	}
 	c.pending.Store(int64(out))
+	c.srv.clientGrew(int64(out))
 	var err error
 	for i := 0; i < call.Out.Pieces() && err == nil; i++ {
 		var n int
@@ -247,6 +248,7 @@ func (c *conn) mail() {
 		return
 	}
 	c.pending.Store(int64(len(text)))
+	c.srv.clientGrew(int64(len(text)))
 	n, err := c.net.Write(text)
 	c.pending.Store(0)
 	c.mailed.Add(int64(n))

@@ -13,7 +13,7 @@ import (
 // cronPeriod is how often the housekeeping runs.
 const cronPeriod = 100 * time.Millisecond
 
-// runCron does what no command does: rates, idle clients, output limits.
+// runCron does what no command does: rates, idle clients, limits of clients' buffers.
 func (s *Server) runCron() {
 	defer s.cron.Done()
 	tick := time.NewTicker(cronPeriod)
@@ -21,12 +21,16 @@ func (s *Server) runCron() {
 	machine := machineBytes()
 	budget := s.settings.Bytes("memory-budget", machine)
 	last, given, again := s.sample(time.Now()), time.Time{}, false
-	for n := 1; ; n++ {
+	for n := 0; ; {
 		select {
 		case <-s.stopCron:
 			return
+		case <-s.clients.look:
+			s.evictClients(time.Now().UnixMilli())
 		case now := <-tick.C:
+			n++
 			s.limitOutputs(now.UnixMilli())
+			s.evictClients(now.UnixMilli())
 			s.env.Evictor.Refresh()
 			if b := s.settings.Bytes("memory-budget", machine); b != budget {
 				budget = b

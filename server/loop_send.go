@@ -103,7 +103,7 @@ func (l *loop) settle(c *loopConn) {
 	if !c.busy {
 		unsent += c.session.call.Out.Len() // which waits for the outbox to be empty
 	}
-	c.pending.Store(int64(unsent))
+	l.srv.clientGrew(int64(unsent) - c.pending.Swap(int64(unsent)))
 	var events uint32
 	switch {
 	case c.busy && (c.growing || c.session.call.Brief):

@@ -34,6 +34,7 @@ type Server struct {
 
 	maxBulk, maxQuery atomic.Int64
 	outputLimits      atomic.Pointer[[3]config.BufferLimit]
+	clients           clientLimit
 
 	// unused counts bytes of large buffers that nobody needs any more and that the
 	// collector may not have seen; see giveBack.
@@ -71,7 +72,7 @@ func (e *StartError) Error() string { return e.Reason }
 func Start(settings *config.Config, log *Logger) (*Server, error) {
 	s := &Server{
 		settings: settings, log: log, started: time.Now(), conns: map[connection]struct{}{},
-		stopCron: make(chan struct{}), fatal: make(chan error, 1), shutdown: make(chan command.ShutdownRequest, 1),
+		clients: clientLimit{look: make(chan struct{}, 1)}, stopCron: make(chan struct{}), fatal: make(chan error, 1), shutdown: make(chan command.ShutdownRequest, 1),
 	}
 	if err := s.lockDir(); err != nil {
 		return nil, s.failed("%v", err)

@@ -158,10 +158,11 @@ func (s *session) report(bytesIn, bytesOut int64, blocked bool) {
 	if n := s.in.Given() + s.call.Out.Given(); n > 0 {
 		s.srv.unused.Add(int64(n))
 	}
-	s.client.Report(command.Round{
+	grown := s.client.Report(command.Round{
 		Now: s.call.Now, Proto: s.call.Out.Proto(), QueryBytes: s.in.Buffered(), QueryFree: s.in.Free(),
 		BytesIn: bytesIn, BytesOut: bytesOut, Executed: s.executed, Blocked: blocked,
 	}, s.call.Cmd)
+	s.srv.clientGrew(int64(grown))
 	s.executed = 0
 }
 

@@ -46,8 +46,9 @@ type Client struct {
 	peer    psync.Peer  // what REPLCONF said
 	follows atomic.Bool // the connection is that of a Redis replica
 
-	track tracked     // CLIENT TRACKING
-	gone  atomic.Bool // CLIENT KILL
+	track       tracked      // CLIENT TRACKING
+	prefixBytes atomic.Int64 // of what it tracks
+	gone        atomic.Bool  // CLIENT KILL, or evicted
 
 	unblock atomic.Pointer[func(reason string) bool] // set while a command waits: ends that, for "TIMEOUT" or "ERROR"
 
@@ -64,7 +65,7 @@ type clientInfo struct {
 	lastActive                int64 // Unix milliseconds
 	lastCommand               *Command
 	queryBytes, queryFree     int
-	argBytes                  int
+	argBytes, multiBytes      int
 	multiLen                  int // -1 outside MULTI
 	watching                  int
 	blocked, readOnly         bool
@@ -89,8 +90,8 @@ type Round struct {
 	Blocked                     bool
 }
 
-// Report publishes the state of the session for CLIENT LIST.
-func (c *Client) Report(r Round, last *Command) {
+// Report publishes the state of the session for CLIENT LIST, and returns how many bytes it holds more than it reported last.
+func (c *Client) Report(r Round, last *Command) (grown int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := &c.info
@@ -98,7 +99,8 @@ func (c *Client) Report(r Round, last *Command) {
 	if last != nil {
 		i.lastCommand = last
 	}
-	i.queryBytes, i.queryFree = r.QueryBytes, r.QueryFree
+	before := i.queryBytes + i.queryFree + i.multiBytes
+	i.queryBytes, i.queryFree, i.multiBytes = r.QueryBytes, r.QueryFree, c.multi.memory()
 	i.multiLen, i.watching = -1, len(c.multi.watched)
 	if c.multi.on {
 		i.multiLen = len(c.multi.queue)
@@ -107,6 +109,7 @@ func (c *Client) Report(r Round, last *Command) {
 	i.netIn += r.BytesIn
 	i.netOut += r.BytesOut
 	i.commands += r.Executed
+	return i.queryBytes + i.queryFree + i.multiBytes - before
 }
 
 // Idle returns for how many milliseconds the client sent nothing; a client that

@@ -18,15 +18,15 @@ func (c *Client) line(b *strings.Builder, now int64, e *Env) {
 	letters, redirect := e.Tracking.shown(c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i, unsent := &c.info, c.Unsent.Load()
+	i, unsent := &c.info, c.Unsent.Load()+c.box.size()
 	command := "NULL"
 	if i.lastCommand != nil {
 		command = i.lastCommand.FullName()
 	}
 	fmt.Fprintf(b, "id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=0 sub=%d psub=%d ssub=%d multi=%d watch=%d "+
-		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=0 rbs=0 rbp=0 obl=0 oll=%d omem=%d tot-mem=%d events=r cmd=%s user=%s redir=%d resp=%d lib-name=%s lib-ver=%s io-thread=0 tot-net-in=%d tot-net-out=%d tot-cmds=%d capa=%s\n",
+		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=0 rbp=0 obl=0 oll=%d omem=%d tot-mem=%d events=r cmd=%s user=%s redir=%d resp=%d lib-name=%s lib-ver=%s io-thread=0 tot-net-in=%d tot-net-out=%d tot-cmds=%d capa=%s\n",
 		c.ID, c.Addr, c.LocalAddr, c.FD, i.name, (now-c.Created)/1000, max(now-i.lastActive, 0)/1000, c.flags(letters), subs[topicChannel], subs[topicPattern], subs[topicShard], i.multiLen, i.watching,
-		i.queryBytes, i.queryFree, i.argBytes, min(unsent, 1), unsent, int64(i.queryBytes+i.queryFree+i.argBytes)+unsent,
+		i.queryBytes, i.queryFree, i.argBytes, i.multiBytes, min(unsent, 1), unsent, c.held(),
 		command, c.user.Load().Name(), redirect, i.proto, i.libName, i.libVersion, i.netIn, i.netOut, i.commands, i.capa)
 }
 
@@ -67,7 +67,7 @@ func (c *Call) showSelf(now int64) {
 	defer c.Client.mu.Unlock()
 	i := &c.Client.info
 	i.lastActive, i.lastCommand, i.proto = now, c.Cmd, c.Out.Proto()
-	i.multiLen, i.watching = -1, len(c.Client.multi.watched)
+	i.multiLen, i.watching, i.multiBytes = -1, len(c.Client.multi.watched), c.Client.multi.memory()
 	if c.Client.multi.on {
 		i.multiLen = len(c.Client.multi.queue)
 	}

@@ -55,7 +55,8 @@ func infoMemory(c *Call, b *infoText) {
 	b.flt("mem_fragmentation_ratio", float64(m.RSS)/float64(max(m.used, 1)))
 	b.num("mem_fragmentation_bytes", m.RSS-m.used)
 	b.num("mem_not_counted_for_evict", m.used-m.data)
-	b.zeros("mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves") // a replica reads the log on disk
+	b.zeros("mem_replication_backlog", "mem_total_replication_buffers") // a replica reads the log on disk
+	b.num("mem_clients_slaves", m.replicas)
 	b.num("mem_clients_normal", m.clients)
 	b.num("mem_cluster_links", m.links)
 	b.zeros("mem_aof_buffer")
@@ -112,7 +113,8 @@ func infoStats(c *Call, b *infoText) {
 	b.flt("expired_stale_perc", 0)
 	b.zeros("expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds")
 	b.num("evicted_keys", s.EvictedKeys.Load())
-	b.zeros("evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time")
+	b.num("evicted_clients", s.EvictedClients.Load())
+	b.zeros("total_eviction_exceeded_time", "current_eviction_exceeded_time")
 	b.num("keyspace_hits", s.KeyspaceHits.Load())
 	b.num("keyspace_misses", s.KeyspaceMisses.Load())
 	topics, _ := c.Env.Broker.sizes()

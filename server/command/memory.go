@@ -54,7 +54,7 @@ func memoryPurge(c *Call) error {
 func memoryStats(c *Call) error {
 	m, scripts := c.memory(), c.Env.scriptMemory()
 	fields := []statField{
-		{"peak.allocated", m.peak}, {"total.allocated", m.used}, {"startup.allocated", 0}, {"replication.backlog", 0}, {"clients.slaves", 0},
+		{"peak.allocated", m.peak}, {"total.allocated", m.used}, {"startup.allocated", 0}, {"replication.backlog", 0}, {"clients.slaves", m.replicas},
 		{"clients.normal", m.clients}, {"cluster.links", m.links}, {"aof.buffer", 0}, {"lua.caches", scripts.scriptBytes}, {"functions.caches", scripts.functionBytes},
 	}
 	if m.keys > 0 {

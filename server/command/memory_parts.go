@@ -6,7 +6,8 @@ type memoryParts struct {
 	used     int64 // what maxmemory is compared with, and the buffers
 	data     int64 // what maxmemory is compared with
 	peak     int64 // of used
-	clients  int64 // buffers of clients
+	clients  int64 // buffers of clients that do not follow
+	replicas int64 // buffers of those that do
 	links    int64 // buffers of the cluster's links
 	rows     int64 // row table
 	index    int64
@@ -27,18 +28,13 @@ func (c *Call) memory() memoryParts {
 		Usage: e.Process.Usage(), data: e.Engine.DataBytes(), keys: keys,
 		rows: m.Rows, index: m.Index, large: m.LargeRows, dirty: m.Dirty, blocks: m.Blocks, tables: m.Tables,
 	}
-	for _, client := range e.Clients.All() {
-		client.mu.Lock()
-		i := &client.info
-		p.clients += int64(i.queryBytes+i.queryFree+i.argBytes) + client.Unsent.Load()
-		client.mu.Unlock()
-	}
+	p.replicas, p.clients = e.Clients.memory()
 	if e.Cluster != nil && e.Cluster.Links != nil {
 		for _, link := range e.Cluster.Links() {
 			p.links += int64(link.Allocated)
 		}
 	}
-	p.used = p.data + p.clients + p.links
+	p.used = p.data + p.clients + p.replicas + p.links
 	p.overhead = p.used - min(bytes, p.used)
 	p.peak = e.Evictor.peakOf(p.used)
 	return p

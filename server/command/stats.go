@@ -18,6 +18,7 @@ type Stats struct {
 	InFlight                          atomic.Int64 // clients waiting in a command
 	KeyspaceHits, KeyspaceMisses      atomic.Int64
 	EvictedKeys, expiredBefore        atomic.Int64
+	EvictedClients                    atomic.Int64
 	fieldsBefore                      atomic.Int64
 	UnexpectedErrors, LimitedByOutput atomic.Int64
 	LimitedByQuery, BlockedByPause    atomic.Int64
@@ -48,7 +49,7 @@ func (s *Stats) Commands() int64 { return s.commands.Load() }
 // Reset is CONFIG RESETSTAT. expired is how many keys have expired so far, and fields how many fields.
 func (s *Stats) Reset(expired, fields int64) {
 	for _, n := range []*atomic.Int64{&s.Connections, &s.RejectedConnections, &s.NetIn, &s.NetOut, &s.Reads, &s.Writes, &s.KeyspaceHits,
-		&s.KeyspaceMisses, &s.EvictedKeys, &s.UnexpectedErrors, &s.LimitedByOutput, &s.LimitedByQuery, &s.BlockedByPause,
+		&s.KeyspaceMisses, &s.EvictedKeys, &s.EvictedClients, &s.UnexpectedErrors, &s.LimitedByOutput, &s.LimitedByQuery, &s.BlockedByPause,
 		&s.commands, &s.errors} {
 		n.Store(0)
 	}

@@ -57,6 +57,7 @@ func (t *Tracking) set(client *Client, to tracked, prefixes []string) {
 		for _, prefix := range prefixes {
 			if !slices.Contains(to.prefixes, prefix) {
 				to.prefixes = append(to.prefixes, prefix)
+				client.prefixBytes.Add(int64(len(prefix)) + topicBytes)
 			}
 			if t.prefixes[prefix] == nil {
 				t.prefixes[prefix] = map[*Client]struct{}{}
@@ -87,6 +88,7 @@ func (t *Tracking) leave(client *Client) {
 		}
 	}
 	client.track = tracked{}
+	client.prefixBytes.Store(0)
 	delete(t.clients, client.ID)
 	if len(t.clients) == 0 { // nobody will be told of the keys that are left
 		t.env.Engine.Observe(nil)

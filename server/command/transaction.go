@@ -11,6 +11,7 @@ import (
 type transaction struct {
 	on, dirty bool // dirty: a command could not be queued, so EXEC fails
 	queue     []queued
+	bytes     int   // of queue
 	flags     Flags // of all queued commands
 	watch     storage.Watcher
 	watched   []slots.Slot // slots of the watched keys
@@ -65,7 +66,7 @@ func unwatch(c *Call) error {
 func (c *Call) discard() {
 	t := &c.Client.multi
 	t.on, t.dirty, t.flags = false, false, 0
-	t.queue = nil
+	t.queue, t.bytes = nil, 0
 	c.unwatch()
 }
 
@@ -132,6 +133,10 @@ func (c *Call) queue() {
 		return
 	}
 	t.queue = append(t.queue, queued{c.Cmd, cloneArgs(c.Args)})
+	t.bytes += queuedBytes + queuedArgSize*len(c.Args)
+	for _, arg := range c.Args {
+		t.bytes += len(arg)
+	}
 	t.flags |= c.Cmd.Flags
 	c.Out.Status("QUEUED")
 }
