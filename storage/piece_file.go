@@ -16,13 +16,14 @@ var piecePool = sync.Pool{New: func() any { return new([filePiece]byte) }}
 
 // pieceFile is a file that is written from its beginning to its end, in large pieces.
 // What is not a whole piece yet is written when it is to be synced, or at the end. One
-// goroutine uses it at a time.
+// goroutine uses it at a time. When a write fails it closes the file at once: Pebble's
+// writers leave a file open that they cannot sync, and on a full disk its space with it.
 type pieceFile struct {
 	vfs.File
 	piece   *[filePiece]byte // nil: there is nothing in it
 	filled  int
 	written int64
-	err     error // of a write; the file is not whole then, nor ever will be
+	err     error // of a write; the file is not whole then, nor ever will be, and closed
 
 	mutantLate bool // see mutants.tailUnsynced
 }
@@ -49,7 +50,9 @@ func (f *pieceFile) flush() error {
 	if f.filled > 0 && f.err == nil {
 		var n int
 		n, f.err = f.File.Write(f.piece[:f.filled])
-		f.written += int64(n)
+		if f.written += int64(n); f.err != nil {
+			_ = f.File.Close()
+		}
 	}
 	if f.piece != nil {
 		piecePool.Put(f.piece)
@@ -68,7 +71,7 @@ func (f *pieceFile) Sync() error {
 
 // SyncData implements vfs.File.
 func (f *pieceFile) SyncData() error {
-	if f.mutantLate {
+	if f.mutantLate && f.err == nil {
 		return f.File.SyncData()
 	}
 	if err := f.flush(); err != nil {
@@ -79,6 +82,9 @@ func (f *pieceFile) SyncData() error {
 
 // SyncTo implements vfs.File. It is about what was written, and promises nothing.
 func (f *pieceFile) SyncTo(length int64) (bool, error) {
+	if f.err != nil {
+		return false, f.err
+	}
 	full, err := f.File.SyncTo(min(length, f.written))
 	return full && f.filled == 0, err
 }
@@ -93,9 +99,8 @@ func (f *pieceFile) Stat() (vfs.FileInfo, error) {
 
 // Close implements vfs.File.
 func (f *pieceFile) Close() error {
-	err := f.flush()
-	if closed := f.File.Close(); err == nil {
-		err = closed
+	if err := f.flush(); err != nil {
+		return err
 	}
-	return err
+	return f.File.Close()
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -107,6 +108,43 @@ func TestPieceFileFails(t *testing.T) {
 	for name, err := range map[string]error{"Sync": f.Sync(), "SyncData": f.SyncData(), "Stat": stat, "Close": f.Close()} {
 		if !errors.Is(err, errTestWrite) {
 			t.Errorf("%s after a failed write: %v", name, err)
+		}
+	}
+}
+
+// endedFile counts its ends.
+type endedFile struct {
+	loggedFile
+	closed int
+}
+
+func (f *endedFile) Close() error {
+	f.closed++
+	return f.File.Close()
+}
+
+// A file whose write has failed is closed, once: Pebble closes none that it cannot sync, and the space that a full disk
+// lacks would stay with it.
+func TestPieceFileFailedIsClosed(t *testing.T) {
+	for failAt := 1; failAt <= 4; failAt++ {
+		raw, err := vfs.NewMem().Create("x", vfs.WriteCategoryUnspecified)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := &endedFile{loggedFile: loggedFile{File: raw, failAt: failAt}}
+		w := objstorageprovider.NewFileWritable(vfs.NewSyncingFile(&pieceFile{File: file}, vfs.SyncingFileOptions{BytesPerSync: 4 << 10}))
+		for range 3 * filePiece / 1000 {
+			if err = w.Write(bytes.Repeat([]byte{1}, 1010)); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			err = w.Finish()
+		} else {
+			w.Abort()
+		}
+		if (err == nil) != (failAt > 4) || file.closed != 1 {
+			t.Errorf("write %d of 4 fails: closed %d times, %v", failAt, file.closed, err)
 		}
 	}
 }

@@ -305,7 +305,7 @@ func (r *Reader) Get(key []byte, wait bool) (value []byte, a Answer, err error) 
 		if c.table == nil {
 			return nil, Unknown, nil
 		}
-		if c.first == 0 || !c.table.filter.mayContain(hash, key) {
+		if c.first == 0 || !c.table.filter.mayContain(hash) {
 			continue
 		}
 		value, a, found, err := r.look(c.table, key, wait)
