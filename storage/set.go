@@ -8,7 +8,7 @@ import (
 
 // A set of up to inlineSetMembers members that take up to inlineSetBytes bytes
 // stands in its metadata row: as an intset if that is its encoding, else as a
-// listpack. Any other set has a row for each member, and stays so: Count is its
+// listpack (a result that was stored is so up to storedSetMembers and storedSetBytes). Any other set has a row for each member, and stays so: Count is its
 // members, Bytes their lengths.
 const (
 	inlineSetMembers = 128

@@ -37,11 +37,12 @@ func Subtract(sets []Set, f func(member []byte) bool) error {
 // probe calls f for each member of s that all of others have, or that none has.
 func (s *Set) probe(others []Set, has bool, f func(member []byte) bool) error {
 	w := s.Walk()
+	finders := make([]packedFinder, len(others))
 	cold := false // then the operation runs again: all that is cold is asked for at once
 walk:
 	for w.Next() {
 		for i := range others {
-			switch ok, err := others[i].Has(w.Member()); {
+			switch ok, err := finders[i].has(&others[i], w.Member()); {
 			case err == errCold:
 				cold = true
 			case err != nil:

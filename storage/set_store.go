@@ -1,6 +1,10 @@
 package storage
 
-import "cobble/storage/format"
+import (
+	"cobble/storage/format"
+	"cobble/storage/intset"
+	"cobble/storage/listpack"
+)
 
 // StoreIntersection makes key the set of what all of sets have, in place of
 // whatever it was, and returns the number of members; none leave no key.
@@ -36,12 +40,48 @@ func (tx *Tx) gather(key []byte, sets []Set, compute func([]Set, func(member []b
 		return s, err
 	}
 	if computed := compute(sets, func(member []byte) bool {
-		_, err = s.Add(member)
+		err = s.addNew(member)
 		return err == nil
 	}); computed != nil {
 		err = computed
 	}
 	return s, err
+}
+
+// A result that is stored stands in its metadata row up to these sizes, as that of sorted sets does (storedZSetMembers).
+const (
+	storedSetMembers = 2 * inlineSetMembers
+	storedSetBytes   = 3 * inlineSetBytes
+)
+
+// addNew adds a member, which is not in it, to a result.
+func (s *Set) addNew(member []byte) error {
+	limits := s.tx.engine.encodings.set()
+	s.changed = true
+	if !s.inline() {
+		s.e.Meta.Enc = limits.grown(s.e.Meta.Enc, s.Len(), member, 0)
+		s.putMember(member)
+		return s.tx.err
+	}
+	n := s.Len()
+	s.encode(limits.grown(s.e.Meta.Enc, n, member, s.longestMember(limits)))
+	isInts := s.e.Meta.Enc == format.EncIntset
+	switch {
+	case n >= storedSetMembers || !isInts && len(s.packed)+listpack.ElementSize(member) > storedSetBytes:
+		if err := s.toRows(); err != nil {
+			return err
+		}
+		s.putMember(member)
+	case isInts:
+		v, _ := listpack.ParseInt(member)
+		s.takeOwn(emptyIntset[:])
+		at, _ := intset.Find(s.packed, v)
+		s.setPacked(intset.Insert(s.packed, at, v))
+	default:
+		s.takeOwn(emptyListpack[:])
+		s.setPacked(listpack.Push(s.packed, member))
+	}
+	return nil
 }
 
 // removes reports whether Redis would take a difference by adding the whole first

@@ -55,6 +55,7 @@ type Tx struct {
 	leafUndo   []leafUndo  // changes of leaf directories, for undoLeaves
 	scored     []Scored    // members of small sorted sets
 	texts      []byte      // and the texts of those that are integers
+	tables     []uint32    // slots of hash tables
 	stream     Stream      // the first that was looked up; its tx says that there is one
 
 	cold     []coldRow  // rows that must be loaded before Run can succeed
@@ -87,7 +88,7 @@ func (tx *Tx) restart() {
 	if cap(tx.noteText) > maxKeptArena {
 		tx.noteText = nil
 	}
-	tx.scored, tx.texts = tx.scored[:0], tx.texts[:0]
+	tx.scored, tx.texts, tx.tables = tx.scored[:0], tx.texts[:0], tx.tables[:0]
 	tx.stream.tx = nil
 	tx.unordered, tx.piece = false, false
 }

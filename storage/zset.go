@@ -10,7 +10,8 @@ import (
 
 // A sorted set of up to inlineZSetMembers members whose listpack has up to
 // inlineZSetBytes bytes stands in its metadata row, as Redis's listpack of members
-// and scores. Any other has two rows for each member (format/zset.go) and, from
+// and scores; one stored as the result of a command, of up to storedZSetMembers and
+// storedZSetBytes, does so too until a member is added. Any other has two rows for each member (format/zset.go) and, from
 // leafMost members on, a leaf directory; it stays so. Count is its members, Bytes the
 // lengths of members and 8 for each score.
 const (

@@ -1,10 +1,13 @@
 package storage
 
 import (
+	"bytes"
+	"hash/maphash"
 	"math"
 	"slices"
 
 	"cobble/storage/format"
+	"cobble/storage/listpack"
 )
 
 // Weighed is one of the inputs of a union or an intersection, with what its scores are multiplied by.
@@ -61,6 +64,44 @@ func Unite(inputs []Weighed, aggregate func(a, b float64) float64, f func(member
 	}
 	return err
 }
+
+// UniteInMemory returns what Unite calls its function with, in no order, and holds all of it. Scores are aggregated as there.
+func (tx *Tx) UniteInMemory(inputs []Weighed, aggregate func(a, b float64) float64) (found ScoredList, err error) {
+	total := 0
+	for i := range inputs {
+		total += int(inputs[i].Len())
+	}
+	found.All = make([]Scored, 0, inputs[len(inputs)-1].Len()) // the largest is the last
+	if len(inputs) == 1 {
+		err = inputs[0].Each(func(member []byte, score float64) (bool, error) {
+			found.Add(member, inputs[0].Weigh(score))
+			return true, nil
+		})
+		return found, err
+	}
+	slots := tx.tableSlots(listpack.TableSlots(total)) // 1 + the index of a member; as in listpack.Table
+	for i := range inputs {
+		in := &inputs[i]
+		if err = in.Each(func(member []byte, score float64) (bool, error) {
+			score = in.Weigh(score)
+			at := int(maphash.Bytes(unionSeed, member)) & (len(slots) - 1)
+			for ; slots[at] != 0; at = (at + 1) & (len(slots) - 1) {
+				if one := &found.All[slots[at]-1]; bytes.Equal(one.Member, member) {
+					one.Score = aggregate(one.Score, score)
+					return true, nil
+				}
+			}
+			found.Add(member, score)
+			slots[at] = uint32(len(found.All))
+			return true, nil
+		}); err != nil {
+			break
+		}
+	}
+	return found, err
+}
+
+var unionSeed = maphash.MakeSeed()
 
 func (s *Scores) ordered() (*orderedWalk, error) {
 	switch {

@@ -48,7 +48,7 @@ func (tx *Tx) restoreZSet(e *Entry, p *dump.Payload, s *survey) error {
 	if err != nil {
 		return err
 	}
-	return tx.fillZSet(e, all)
+	return tx.fillZSet(e, all, inlineZSetMembers, inlineZSetBytes)
 }
 
 // digestZSet mixes the members of a sorted set, without order, into d.

@@ -14,6 +14,7 @@ type Scores struct {
 	of     format.Type
 	probe  memberRows // layout Rows; it is nil until Find needs it
 	opened bool
+	packed packedFinder // layout Inline
 }
 
 // Scores looks up a key that holds a sorted set or a set, or does not exist.
@@ -110,10 +111,10 @@ func (s *Scores) Find(member []byte) (score float64, ok bool, err error) {
 	case s.Len() == 0:
 		return 0, false, nil
 	case m.inline() && s.of == format.Set:
-		ok, err = s.set.Has(member)
+		ok, err = s.packed.has(&s.set, member)
 		return 1, ok, err
 	case m.inline():
-		return s.zset.Score(member)
+		return s.packed.score(&s.zset, member)
 	}
 	key := m.rowKey(member)
 	if row, ok, known := m.tx.knownRow(key); known && !ok {

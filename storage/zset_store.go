@@ -20,12 +20,19 @@ func (tx *Tx) StoreZSet(key []byte, members []Scored) error {
 		return nil
 	}
 	e.Meta = format.Meta{}
-	return tx.fillZSet(&e, members)
+	return tx.fillZSet(&e, members, storedZSetMembers, storedZSetBytes)
 }
 
+// A result that is stored stands in its metadata row up to these sizes: rows of one of some hundred members cost ten times
+// as much to write, and again to delete when the next result takes its place. Another member makes it rows.
+const (
+	storedZSetMembers = 2 * inlineZSetMembers
+	storedZSetBytes   = 3 * inlineZSetBytes
+)
+
 // fillZSet gives a key, whose metadata may have an expiry, the members of a new
-// sorted set.
-func (tx *Tx) fillZSet(e *Entry, members []Scored) error {
+// sorted set, in layout Inline if they are at most so many, and bytes of a listpack.
+func (tx *Tx) fillZSet(e *Entry, members []Scored, most int, mostBytes int64) error {
 	slices.SortFunc(members, CompareScored)
 	e.Meta.Type, e.Meta.Enc = format.ZSet, format.EncListpack
 	z := newZSet(tx, e)
@@ -44,7 +51,7 @@ func (tx *Tx) fillZSet(e *Entry, members []Scored) error {
 	for i := range members {
 		members[i].Score = z.kept(members[i].Score)
 	}
-	if len(members) > inlineZSetMembers || size > inlineZSetBytes {
+	if len(members) > most || size > mostBytes {
 		return z.fillRows(members)
 	}
 	z.takeOwn(emptyListpack[:])

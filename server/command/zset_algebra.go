@@ -208,7 +208,7 @@ func (q *combination) answer(c *Call, tx *storage.Tx, inputs []storage.Weighed) 
 		c.Out.Int(n)
 		return err
 	}
-	found, err := q.collect(how, inputs)
+	found, err := q.collect(tx, how, inputs)
 	if err != nil {
 		return err
 	}
@@ -229,11 +229,10 @@ func (q *combination) answer(c *Call, tx *storage.Tx, inputs []storage.Weighed) 
 var errEnough = errors.New("command: enough was found")
 
 // collect returns the result.
-func (q *combination) collect(how string, inputs []storage.Weighed) (found storage.ScoredList, err error) {
+func (q *combination) collect(tx *storage.Tx, how string, inputs []storage.Weighed) (found storage.ScoredList, err error) {
 	if how == "uni" && !q.large {
 		sortInputs(inputs)
-		err = q.uniteFew(&found, inputs)
-		return found, err
+		return tx.UniteInMemory(inputs, q.aggregate)
 	}
 	err = q.each(how, inputs, func(member []byte, score float64) error {
 		found.Add(member, score)
@@ -290,27 +289,4 @@ func (q *combination) intersect(inputs []storage.Weighed, f func(member []byte, 
 		}
 		return true, f(member, score)
 	})
-}
-
-// uniteFew is storage.Unite for inputs whose members fit into memory, in the order of the inputs.
-func (q *combination) uniteFew(found *storage.ScoredList, inputs []storage.Weighed) error {
-	at := map[string]int{}
-	for i := range inputs {
-		in := &inputs[i]
-		if err := in.Each(func(member []byte, score float64) (bool, error) {
-			score = in.Weigh(score)
-			if n, again := at[string(member)]; again {
-				found.All[n].Score = q.aggregate(found.All[n].Score, score)
-				return true, nil
-			}
-			if len(inputs) > 1 {
-				at[string(member)] = len(found.All)
-			}
-			found.Add(member, score)
-			return true, nil
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
