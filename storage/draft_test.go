@@ -261,21 +261,15 @@ func elementRows(t testing.TB, e *Engine, s slots.Slot) (n int) {
 	return n
 }
 
-// TestDraftsInCommands: who follows the log in commands hears of a draft once, when it is whole.
-func TestDraftsInCommands(t *testing.T) {
-	e := openTest(t, draftOptions(t, mutants{}))
-	defer e.Close()
-	fillSet(t, e, "{a}from", 0, draftMembers)
+// saidMeanwhile returns what who follows the log in commands hears of f.
+func saidMeanwhile(t testing.TB, e *Engine, f func()) (said string) {
+	t.Helper()
 	tr, err := effect.New("", nil, func(s slots.Slot) (int64, uint64, error) { return e.KeysIn(s), e.Counters(s).NextOID, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 	from := e.log.End()
-	if _, err := inPieces(e, []string{"{a}from", "{a}to"}, copyOp("{a}from", "{a}to")); err != nil {
-		t.Fatal(err)
-	}
-	fillSet(t, e, "{a}to", 7000, 7001)
-	sweepAll(t, e)
+	f()
 	if err := e.Await(e.log.End()); err != nil {
 		t.Fatal(err)
 	}
@@ -284,11 +278,10 @@ func TestDraftsInCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	said := ""
 	for {
 		entry, err := r.TryNext()
 		if err != nil {
-			break
+			return said
 		}
 		out, err := tr.Append(nil, &entry.Record)
 		if err != nil {
@@ -296,6 +289,20 @@ func TestDraftsInCommands(t *testing.T) {
 		}
 		said += string(out)
 	}
+}
+
+// TestDraftsInCommands: who follows the log in commands hears of a draft once, when it is whole.
+func TestDraftsInCommands(t *testing.T) {
+	e := openTest(t, draftOptions(t, mutants{}))
+	defer e.Close()
+	fillSet(t, e, "{a}from", 0, draftMembers)
+	said := saidMeanwhile(t, e, func() {
+		if _, err := inPieces(e, []string{"{a}from", "{a}to"}, copyOp("{a}from", "{a}to")); err != nil {
+			t.Fatal(err)
+		}
+		fillSet(t, e, "{a}to", 7000, 7001)
+		sweepAll(t, e)
+	})
 	const want = "*4\r\n$4\r\nCOPY\r\n$7\r\n{a}from\r\n$5\r\n{a}to\r\n$7\r\nREPLACE\r\n*3\r\n$4\r\nSADD\r\n$5\r\n{a}to\r\n$11\r\nmember-7000\r\n"
 	if said != want {
 		t.Errorf("said %q", said)

@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"strconv"
+
 	"cobble/storage/format"
 )
 
@@ -115,25 +117,53 @@ func (s *Stream) trimRange(n int64, last StreamID) (int64, error) {
 }
 
 // renew gives a stream without entries, whose ids are about to start again, an object of its own: rows of entries that
-// were trimmed may still be there, and new ones must not come among them.
-func (s *Stream) renew() error {
+// were trimmed may still be there, and new ones must not come among them. It copies the groups, and all that is pending:
+// of much, in pieces.
+func (s *Stream) renew(last, deleted StreamID, added uint64) error {
 	old := s.e.Meta
-	s.e.Meta.OID, s.made = s.tx.newOID(s.e.Slot), true
-	from := format.AppendElement(nil, uint16(s.e.Slot), old.OID, format.SubStreamEntry+1)
-	if err := s.tx.copyRows(rowRange{from, format.AppendObject(nil, uint16(s.e.Slot), old.OID+1)}, &s.e); err != nil {
+	rows := rowRange{format.AppendElement(nil, uint16(s.e.Slot), old.OID, format.SubStreamEntry+1), format.AppendObject(nil, uint16(s.e.Slot), old.OID+1)}
+	many, err := s.tx.manyRows(rows)
+	if err != nil {
 		return err
 	}
-	s.tx.putRow(format.AppendGarbageKey(nil, uint16(s.e.Slot), old.OID), nil)
+	if many > 0 {
+		args := [][]byte{[]byte("XSETID"), s.e.Key, []byte(last.String()), []byte("ENTRIESADDED"), strconv.AppendUint(nil, added, 10)}
+		if !deleted.IsZero() && !last.Less(deleted) { // else Redis refuses it, and has the same already
+			args = append(args, []byte("MAXDELETEDID"), []byte(deleted.String()))
+		}
+		if err := s.tx.Long(many, 0, args...); err != nil {
+			return err
+		}
+	}
+	s.e.Meta.OID, s.made = s.tx.newOID(s.e.Slot), true
+	if err := s.tx.copyRows(rows, &s.e); err != nil {
+		return err
+	}
+	if !s.tx.engine.opts.mutant.renewKeeps {
+		s.tx.putRow(format.AppendGarbageKey(nil, uint16(s.e.Slot), old.OID), nil)
+	}
 	return nil
+}
+
+// manyRows counts rows as far as an operation takes them in one hold of its slots, and returns 0 if that is all.
+func (tx *Tx) manyRows(r rowRange) (n int64, err error) {
+	it := tx.iter(r.lo, r.hi)
+	for ok := it.First(); ok; ok = it.Next() {
+		if n++; tx.Large(n, 0) {
+			return n, it.Close()
+		}
+	}
+	return 0, it.Close()
 }
 
 // Set replaces what XSETID sets.
 func (s *Stream) Set(last, deleted StreamID, added uint64) error {
-	var err error
 	if s.e.Meta.Count == 0 && last.Less(s.info.Last) && !s.tx.engine.opts.mutant.idsAgain {
-		err = s.renew()
+		if err := s.renew(last, deleted, added); err != nil {
+			return err
+		}
 	}
 	s.info.Last, s.info.Deleted, s.info.Added = last, deleted, added
 	s.changed = true
-	return err
+	return nil
 }

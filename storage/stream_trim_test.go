@@ -312,3 +312,71 @@ func firstEntry(t testing.TB, m mutants) {
 		})
 	}
 }
+
+func TestIDsStartAgain(t *testing.T) { idsStartAgain(t, mutants{}) }
+
+// idsStartAgain: XSETID that lowers the last id of an empty stream goes on in pieces when much is pending, all of which
+// is still there, nothing of the old object is, and followers hear of the command alone.
+func idsStartAgain(t testing.TB, m mutants) {
+	o := draftOptions(t, m)
+	o.trimRows = 8
+	e := openTest(t, o)
+	defer e.Close()
+	const n = 300
+	changeStream(t, e, func(_ *Tx, s *Stream) error {
+		g := s.AddGroup([]byte("g"), StreamID{}, 0)
+		c := g.AddConsumer([]byte("c"), testNow)
+		for i := uint64(1); i <= n; i++ {
+			s.Add(StreamID{MS: 1000 + i}, [][]byte{[]byte("f"), []byte("v")})
+			g.Give(Pending{StreamID{MS: 1000 + i}, format.StreamPending{CID: c.CID, Count: 1}}, 0, false)
+		}
+		c.Pending, g.Pending = n, n
+		c.Save()
+		g.Save()
+		return nil
+	})
+	changeStream(t, e, func(_ *Tx, s *Stream) error { _, err := s.Trim(n, format.MaxStreamID); return err })
+	oid := func() (oid uint64) {
+		changeStream(t, e, func(_ *Tx, s *Stream) error { oid = s.e.Meta.OID; return nil })
+		return oid
+	}
+	before, drafts := oid(), e.stats.drafts.Load()
+	said := saidMeanwhile(t, e, func() {
+		if _, err := inPieces(e, []string{"{s}"}, func(tx *Tx) error {
+			s, err := tx.Stream([]byte("{s}"))
+			if err != nil {
+				return err
+			}
+			if err := s.Set(StreamID{MS: 5}, s.Deleted(), 7); err != nil {
+				return err
+			}
+			s.Save()
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if want := "*5\r\n$6\r\nXSETID\r\n$3\r\n{s}\r\n$3\r\n5-0\r\n$12\r\nENTRIESADDED\r\n$1\r\n7\r\n"; said != want {
+		t.Errorf("followers hear %q, want %q", said, want)
+	}
+	if oid() == before || e.stats.drafts.Load() != drafts+1 {
+		t.Errorf("object %d became %d in %d drafts", before, oid(), e.stats.drafts.Load()-drafts)
+	}
+	changeStream(t, e, func(_ *Tx, s *Stream) error { s.Add(StreamID{MS: 6}, [][]byte{[]byte("f"), []byte("new")}); return nil })
+	sweepAll(t, e)
+	changeStream(t, e, func(_ *Tx, s *Stream) error {
+		g, ok, err := s.Group([]byte("g"))
+		pending := 0
+		if err == nil && ok {
+			err = g.EachPending(StreamID{}, func(Pending) (bool, error) { pending++; return true, nil })
+		}
+		if pending != n || s.Len() != 1 || s.Last() != (StreamID{MS: 6}) || s.Added() != 8 {
+			t.Errorf("%d are pending, %d entries, the last %v, %d ever", pending, s.Len(), s.Last(), s.Added())
+		}
+		return err
+	})
+	const rows = 1 + 1 + 2*n + 1                                                       // the group, the consumer, what is pending, an entry
+	if got := elementRows(t, e, slots.Of([]byte("{s}"))); got < rows || got > rows+1 { // and perhaps a segment
+		t.Errorf("%d rows of elements, want %d", got, rows)
+	}
+}

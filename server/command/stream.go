@@ -42,7 +42,7 @@ func streamCommands() []Command {
 			Complexity: "O(log N) with N being the number of messages in the PEL of the consumer group.", Run: xclaim},
 		{Name: "xautoclaim", Arity: -6, Flags: Write | Fast, Keys: remove, Since: "6.2.0", Tips: anyOutput, Summary: "Makes a consumer the owner of entries that others have kept for too long.",
 			Complexity: "O(1) if COUNT is small.", Run: xautoclaim},
-		{Name: "xsetid", Arity: -3, Flags: Write | DenyOOM | Fast, Keys: update, Since: "5.0.0", Summary: "Sets what a stream says of its past.", Complexity: "O(1)", Run: xsetid},
+		{Name: "xsetid", long: true, Arity: -3, Flags: Write | DenyOOM | Fast, Keys: update, Since: "5.0.0", Summary: "Sets what a stream says of its past.", Complexity: "O(1)", Run: xsetid},
 		{Name: "xgroup", Arity: -2, Since: "5.0.0", Summary: "A container for commands about groups of consumers.", Complexity: "Depends on subcommand.", Sub: groupSubcommands()},
 		{Name: "xinfo", Arity: -2, Since: "5.0.0", Summary: "A container for commands that tell about streams.", Complexity: "Depends on subcommand.", Sub: streamInfoSubcommands()},
 	}
