@@ -62,24 +62,19 @@ func TestUnsentRepliesAreCounted(t *testing.T) {
 		}
 		return lines
 	}
-	field := func(line, name string) (n int64) {
-		_, rest, _ := strings.Cut(line, name)
-		_, _ = fmt.Sscan(rest, &n)
-		return n
-	}
 	eventually(t, "all clients to have much unsent", func() bool {
 		n := 0
 		for _, line := range slow() {
-			if omem := field(line, " omem="); omem > size/4 && field(line, " tot-mem=") >= omem {
+			if omem := infoNumber(line, " omem="); omem > size/4 && infoNumber(line, " tot-mem=") >= omem {
 				n++
 			}
 		}
 		return n == clients
 	})
-	if n := field(c.do("INFO memory"), "mem_clients_normal:"); n < clients*size/4 {
+	if n := infoNumber(c.do("INFO memory"), "mem_clients_normal:"); n < clients*size/4 {
 		t.Errorf("INFO counts %d bytes of clients", n)
 	}
-	if n := field(c.do("INFO clients"), "client_recent_max_output_buffer:"); n < size/4 {
+	if n := infoNumber(c.do("INFO clients"), "client_recent_max_output_buffer:"); n < size/4 {
 		t.Errorf("INFO says that the largest output buffer has %d bytes", n)
 	}
 	held := make(chan int)
@@ -112,7 +107,7 @@ func TestUnsentRepliesAreCounted(t *testing.T) {
 	if n := <-held; n != 0 {
 		t.Errorf("the loop holds on to %d connections that have nothing to send", n)
 	}
-	if n := field(c.do("INFO memory"), "mem_clients_normal:"); n > size/4 {
+	if n := infoNumber(c.do("INFO memory"), "mem_clients_normal:"); n > size/4 {
 		t.Errorf("INFO counts %d bytes of clients that are gone", n)
 	}
 }
