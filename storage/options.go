@@ -154,7 +154,7 @@ type mutants struct {
 	trimForgets      bool // nor are they any more when the first piece of them is gone
 	trimCopied       bool // the copy of a stream has them
 	idsAgain         bool // a stream whose ids start again keeps its object
-	renewKeeps       bool // or nobody removes the one that it had
+	renewAtOnce      bool // or all that is pending is copied in one record
 	firstStays       bool // the first entry of a stream stays the first when it is deleted
 	segmentUncounted bool // a segment is not told of entries that are deleted
 	overwriteFrozen  bool // a string is overwritten in place also where the generation being flushed has it

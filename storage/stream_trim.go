@@ -126,7 +126,7 @@ func (s *Stream) renew(last, deleted StreamID, added uint64) error {
 	if err != nil {
 		return err
 	}
-	if many > 0 {
+	if many > 0 && !s.tx.engine.opts.mutant.renewAtOnce {
 		args := [][]byte{[]byte("XSETID"), s.e.Key, []byte(last.String()), []byte("ENTRIESADDED"), strconv.AppendUint(nil, added, 10)}
 		if !deleted.IsZero() && !last.Less(deleted) { // else Redis refuses it, and has the same already
 			args = append(args, []byte("MAXDELETEDID"), []byte(deleted.String()))
@@ -139,9 +139,7 @@ func (s *Stream) renew(last, deleted StreamID, added uint64) error {
 	if err := s.tx.copyRows(rows, &s.e); err != nil {
 		return err
 	}
-	if !s.tx.engine.opts.mutant.renewKeeps {
-		s.tx.putRow(format.AppendGarbageKey(nil, uint16(s.e.Slot), old.OID), nil)
-	}
+	s.tx.putRow(format.AppendGarbageKey(nil, uint16(s.e.Slot), old.OID), nil)
 	return nil
 }
 

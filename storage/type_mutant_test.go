@@ -82,7 +82,7 @@ func TestTypeMutants(t *testing.T) {
 		{"entries that were trimmed are forgotten with the first piece of them", streams(mutants{trimForgets: true})},
 		{"a copy of a stream has what was trimmed", streams(mutants{trimCopied: true})},
 		{"ids of a stream start again among what was trimmed", streams(mutants{idsAgain: true})},
-		{"the object of a stream whose ids start again stays", func(t testing.TB, _ uint64) { idsStartAgain(t, mutants{renewKeeps: true}) }},
+		{"a stream whose ids start again is copied at once", func(t testing.TB, _ uint64) { idsStartAgain(t, mutants{renewAtOnce: true}) }},
 		{"the first entry of a stream stays the first", func(t testing.TB, _ uint64) { firstEntry(t, mutants{firstStays: true}) }},
 		{"a segment of a stream is not told of deletions", streams(mutants{segmentUncounted: true})},
 	} {
