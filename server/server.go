@@ -334,6 +334,7 @@ func (s *Server) Close() error {
 	for _, c := range conns {
 		c.kill()
 	}
+	s.env.Engine.EndDrafts() // sessions that run one would be waited for until its end
 	if s.loop != nil {
 		s.loop.post(func() {}) // it sees that the server is closing
 	}

@@ -82,6 +82,7 @@ type draftTable struct {
 	mu    sync.Mutex
 	all   []*draft
 	heard func(tx *Tx) func(LSN) // of new drafts
+	over  atomic.Bool            // see EndDrafts
 }
 
 func (t *draftTable) add(d *draft) {
@@ -135,6 +136,13 @@ func (e *Engine) endDrafts() {
 		e.drafts.end(func(slots.Slot) bool { return true })
 	}
 }
+
+// EndDrafts ends the drafts under way, and those that would begin, without effect: their callers get ErrClosed. It is for
+// who is about to close the engine and waits for those who use it.
+func (e *Engine) EndDrafts() { e.drafts.over.Store(true) }
+
+// ended reports whether the draft cannot go on.
+func (d *draft) ended() bool { return d.broken.Load() || d.engine.drafts.over.Load() }
 
 // InPieces lets the operation go on as a draft, should it say that it is Long. Keys are all that it reads or writes.
 // Recheck, if it is not nil, is called once more before anybody sees the effect, with the slots locked.
@@ -211,6 +219,9 @@ func (e *Engine) updateAsDraft(tx *Tx, op Op) (lsn LSN, busy chan struct{}, agai
 		err = d.write()
 	}
 	if err == errBroken {
+		if e.drafts.over.Load() {
+			return 0, nil, false, ErrClosed
+		}
 		return 0, nil, true, nil
 	}
 	return lsn, busy, busy != nil, err
@@ -225,7 +236,7 @@ func (e *Engine) publishDraft(tx *Tx, d *draft) (LSN, chan struct{}, error) {
 	if busy != nil || err != nil {
 		return 0, busy, err
 	}
-	if d.broken.Load() {
+	if d.ended() {
 		return 0, nil, errBroken
 	}
 	if d.recheck != nil {
@@ -302,7 +313,7 @@ func (d *draft) telling(tx *Tx) func(LSN) {
 func (d *draft) update(slot slots.Slot, open bool, f func(tx *Tx)) error {
 	var told func(LSN)
 	lsn, err := d.engine.Update(d.now, []slots.Slot{slot}, OpFunc(func(tx *Tx) error {
-		if d.broken.Load() {
+		if d.ended() {
 			return errBroken
 		}
 		f(tx)

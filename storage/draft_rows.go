@@ -32,7 +32,7 @@ func (d *draft) view(slot slots.Slot, f func(tx *Tx) error) error {
 		return d.err
 	}
 	_, err := d.engine.View(d.now, slot, OpFunc(func(tx *Tx) error {
-		if d.broken.Load() {
+		if d.ended() {
 			return errBroken
 		}
 		return f(tx)

@@ -189,6 +189,7 @@ func TestCopyInPiecesEndsHalfway(t *testing.T) {
 		"a follower":              {func(e *Engine) { e.SetFollower(true) }, ErrFollower},
 		"a follower for a moment": {func(e *Engine) { e.SetFollower(true); e.SetFollower(false) }, nil},
 		"a disk that is full":     {func(e *Engine) { e.full.Store(true) }, ErrDiskFull},
+		"an engine to be closed":  {func(e *Engine) { e.EndDrafts() }, ErrClosed},
 		"a slot that is emptied": {func(e *Engine) {
 			if _, err := e.FlushSlots(testNow, all); err != nil {
 				panic(err)
@@ -218,7 +219,7 @@ func TestCopyInPiecesEndsHalfway(t *testing.T) {
 			}
 			sweepAll(t, e)
 			keys := 2
-			if name == "a follower" || err == ErrDiskFull {
+			if name == "a follower" || err == ErrDiskFull || err == ErrClosed {
 				keys = 1
 			} else if err != nil {
 				keys = 0

@@ -59,6 +59,7 @@ func TestRestoreEndsHalfway(t *testing.T) {
 		"a follower":              {func(e *Engine) { e.SetFollower(true) }, ErrFollower},
 		"a follower for a moment": {func(e *Engine) { e.SetFollower(true); e.SetFollower(false) }, nil},
 		"a disk that is full":     {func(e *Engine) { e.full.Store(true) }, ErrDiskFull},
+		"an engine to be closed":  {func(e *Engine) { e.EndDrafts() }, ErrClosed},
 		"a slot that is emptied": {func(e *Engine) {
 			if _, err := e.FlushSlots(testNow, all); err != nil {
 				t.Error(err)
