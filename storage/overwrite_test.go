@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -168,6 +169,7 @@ func mustHoldSame(t *testing.T, a, b *Engine, slot slots.Slot) {
 // the row is not as it must be, Overwrite does nothing.
 func TestOverwriteIsLeftToOthers(t *testing.T) {
 	key, value := []byte("key"), []byte("some value")
+	value80 := bytes.Repeat([]byte("v"), 80)
 	slot := slots.Of(key)
 	set := func(o SetOptions, name, text []byte) func(t *testing.T, e *Engine) {
 		return func(t *testing.T, e *Engine) {
@@ -202,7 +204,6 @@ func TestOverwriteIsLeftToOthers(t *testing.T) {
 			mustUpdate(t, e, slot, func(tx *Tx) { _, _, _ = tx.StringGetDel(key) })
 		}), false},
 		{"one that expires", set(SetOptions{ExpireAt: testNow + 1000}, key, value), false},
-		{"another size", set(SetOptions{}, key, []byte("a value that is much longer than the other one")), false},
 		{"a large one", set(SetOptions{}, key, make([]byte, InlineString+1)), false},
 		{"a hash", func(t *testing.T, e *Engine) {
 			mustUpdate(t, e, slot, func(tx *Tx) {
@@ -227,12 +228,19 @@ func TestOverwriteIsLeftToOthers(t *testing.T) {
 		{"a held key", and(func(e *Engine) {
 			mustUpdate(t, e, slot, func(tx *Tx) { _ = tx.Hold(h, [][]byte{key}) })
 		}), false},
+		{"a held key that is not watched yet", and(func(e *Engine) {
+			h := NewHold()
+			mustUpdate(t, e, slot, func(tx *Tx) { _ = tx.Hold(h, [][]byte{key}) })
+			e.Unwatch(&h.watch)
+		}), false},
 		{"somebody waiting in the slot", until(func(e *Engine) { e.slots[slot].waiters.Store(1) }, func(e *Engine) { e.slots[slot].waiters.Store(0) }), false},
 		{"a slot that is being replaced", until(func(e *Engine) { e.slots[slot].busy = make(chan struct{}) }, func(e *Engine) { e.slots[slot].busy = nil }), false},
 		{"events", and(func(e *Engine) { e.SetEvents(EventGeneric) }), false},
 		{"a follower", and(func(e *Engine) { e.SetFollower(true) }), false},
 		{"a full disk", until(func(e *Engine) { e.full.Store(true) }, func(e *Engine) { e.full.Store(false) }), false},
 		{"a slot that is locked", until(func(e *Engine) { e.table.RLock(slot) }, func(e *Engine) { e.table.RUnlock(slot) }), false},
+		{"a flusher that is behind", until(func(e *Engine) { e.limits.dirty.Store(1) }, func(e *Engine) { e.limits.dirty.Store(1 << 20) }), false},
+		{"an engine that is being closed", until(func(e *Engine) { e.closed.Store(true) }, func(e *Engine) { e.closed.Store(false) }), false},
 		{"an engine that failed", until(func(e *Engine) { err := ErrUnavailable; e.fatal.Store(&err) }, func(e *Engine) { e.fatal.Store(nil) }), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -245,6 +253,11 @@ func TestOverwriteIsLeftToOthers(t *testing.T) {
 			if done != c.done || done != (e.log.End() > end) || done && lsn != e.log.End() {
 				t.Errorf("done %v at %d, the log went from %d to %d; want done %v", done, lsn, end, e.log.End(), c.done)
 			}
+			for n := 0; n < 80 && !c.done; n++ { // of whatever size what stands there is
+				if _, done := e.Overwrite(&o, testNow, slot, key, value80[:n], openGate); done || e.log.End() > end {
+					t.Fatalf("%d bytes went in place", n)
+				}
+			}
 		})
 	}
 	e := openTest(t, smallOptions(vfs.NewMem()))
@@ -255,9 +268,127 @@ func TestOverwriteIsLeftToOthers(t *testing.T) {
 	if _, done := e.Overwrite(&o, testNow, slot, key, value, gateFunc(func() bool { return false })); done || e.log.End() != end {
 		t.Error("it went through a closed gate")
 	}
+	if _, done := e.Overwrite(&o, testNow, slot, key, []byte("a value that is much longer than the other one"), openGate); done {
+		t.Error("a value of another size went in place")
+	}
+	full := make([]byte, InlineString+1) // of a size with a byte less, where it would fit but must not be
+	set(SetOptions{}, key, full[:InlineString])(t, e)
+	if _, done := e.Overwrite(&o, testNow, slot, key, full[1:], openGate); !done {
+		t.Error("a value that is as large as a row may be was not overwritten")
+	}
+	if _, done := e.Overwrite(&o, testNow, slot, key, full, openGate); done {
+		t.Error("a value that needs chunks went in place")
+	}
 	long := bytes.Repeat([]byte("k"), maxOverwriteKey+1)
 	mustUpdate(t, e, slots.Of(long), func(tx *Tx) { _, _ = tx.StringSet(long, value, SetOptions{}) })
 	if _, done := e.Overwrite(&o, testNow, slots.Of(long), long, value, openGate); done {
 		t.Error("a key that is longer than its room was overwritten")
+	}
+}
+
+// TestOverwriteCountsAsUse: what is overwritten was used, and the log's reserve is for what does not grow.
+func TestOverwriteCountsAsUse(t *testing.T) {
+	e := openTest(t, smallOptions(vfs.NewMem()))
+	defer e.Close()
+	key := []byte("key")
+	slot := slots.Of(key)
+	mustUpdate(t, e, slot, func(tx *Tx) { _, _ = tx.StringSet(key, []byte("12345"), SetOptions{}) })
+	var o Overwrite
+	now := testNow
+	for _, value := range []string{"123456", "123", "abc"} {
+		now += 100_000
+		grows := o.deltas[0].Bytes // of the one before; the gate sees this one's
+		_, done := e.Overwrite(&o, now, slot, key, []byte(value), gateFunc(func() bool {
+			grows = o.deltas[0].Bytes
+			return true
+		}))
+		if !done || o.record.Essential != (grows <= 0) {
+			t.Errorf("%s: done %v, essential %v, grows by %d bytes", value, done, o.record.Essential, grows)
+		}
+		_, err := e.View(now, slot, OpFunc(func(tx *Tx) error {
+			if idle, _, ok := tx.IdleTime(key); !ok || idle != 0 {
+				t.Errorf("%s: idle for %d s (%v)", value, idle, ok)
+			}
+			tx.Touch(false)
+			got, _, err := tx.StringGet(key)
+			if string(got) != value {
+				t.Errorf("%q, want %q", got, value)
+			}
+			return err
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestOverwritesAskForAFlush: rows that are overwritten do not become more, but the log becomes longer. Somebody must ask
+// for a flush.
+func TestOverwritesAskForAFlush(t *testing.T) {
+	o := smallOptions(vfs.NewMem())
+	o.ReplayBytes = 64 << 10
+	e := openTest(t, o)
+	defer e.Close()
+	key := []byte("key")
+	slot := slots.Of(key)
+	mustUpdate(t, e, slot, func(tx *Tx) { _, _ = tx.StringSet(key, []byte("value"), SetOptions{}) })
+	var room Overwrite
+	for done := true; done; { // until a flush has cut the row's generation, or the flusher is behind
+		_, done = e.Overwrite(&room, testNow, slot, key, []byte("other"), openGate)
+	}
+	for range 2_000 {
+		if e.Stats().Generations > 0 {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Errorf("nothing was flushed after %d bytes of log", e.log.End())
+}
+
+// TestCutsMeetOverwrites: a cut is one exact state, and what is overwritten behind it stays out of it.
+func TestCutsMeetOverwrites(t *testing.T) {
+	e := openTest(t, smallOptions(vfs.NewMem()))
+	defer e.Close()
+	key := []byte("key")
+	slot := slots.Of(key)
+	const cuts = 200
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range cuts {
+			if err := e.Flush(); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	var o Overwrite
+	inPlace, last := 0, LSN(0)
+	for n := 0; ; n++ {
+		value := fmt.Appendf(nil, "%08d", n)
+		lsn, done := e.Overwrite(&o, testNow, slot, key, value, openGate)
+		if !done {
+			var err error
+			if lsn, err = e.Update(testNow, []slots.Slot{slot}, OpFunc(func(tx *Tx) error {
+				_, err := tx.StringSet(key, value, SetOptions{})
+				return err
+			})); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			inPlace++
+		}
+		if last = lsn; e.Counters(slot).LSN != last {
+			t.Fatalf("the slot is at %d behind a write at %d", e.Counters(slot).LSN, last)
+		}
+		select {
+		case <-ended:
+		default:
+			continue
+		}
+		break
+	}
+	if inPlace == 0 {
+		t.Error("nothing was overwritten in place")
 	}
 }

@@ -327,8 +327,9 @@ type Notifier struct {
 }
 
 type toldEvents struct {
-	lsn    storage.LSN
-	events []storage.Event
+	lsn     storage.LSN
+	classes uint16 // as of the change: what is switched off behind it is told of it still
+	events  []storage.Event
 }
 
 // maxToldEvents is how many events may wait for the log; more are dropped, as messages to nobody are.
@@ -354,7 +355,7 @@ func (n *Notifier) take(lsn storage.LSN, events []storage.Event) {
 		return
 	}
 	n.events += len(events)
-	n.waiting = append(n.waiting, toldEvents{lsn, events})
+	n.waiting = append(n.waiting, toldEvents{lsn, n.env.Engine.Events(), events})
 	if !n.running {
 		n.running = true
 		go n.run()
@@ -373,14 +374,13 @@ func (n *Notifier) run() {
 		}
 		for _, told := range waiting {
 			if n.env.Engine.Await(told.lsn) == nil {
-				n.publish(told.events)
+				n.publish(told.classes, told.events)
 			}
 		}
 	}
 }
 
-func (n *Notifier) publish(events []storage.Event) {
-	classes := n.env.Engine.Events()
+func (n *Notifier) publish(classes uint16, events []storage.Event) {
 	for _, e := range events {
 		if classes&eventKeyspace != 0 {
 			n.env.Broker.Publish(false, append([]byte("__keyspace@0__:"), e.Key...), []byte(e.Name))

@@ -53,3 +53,80 @@ func TestSetInPlaceAsksWhoServes(t *testing.T) {
 		t.Errorf("GET: %q", got)
 	}
 }
+
+// A SET that is not plain, or of a session that may wait or hears of changes, is not made in place; nor is one where
+// who serves the slot has changed, or may have.
+func TestSetInPlaceIsPlain(t *testing.T) {
+	c, do := newRunner(t)
+	c.Client.authenticated, c.NoWait = true, true
+	slot := slots.Of([]byte("k"))
+	away := slots.Request{Slot: slot ^ 1} // what Run would replace
+	inPlace := func(args ...string) (reply string, done bool) {
+		c.over, c.route = overwriting{}, away
+		reply = do(args...)
+		return reply, c.route == away
+	}
+	hot := func() {
+		t.Helper()
+		for range 3 {
+			if reply, done := inPlace("SET", "k", "value"); done {
+				return
+			} else if reply != "+OK\r\n" {
+				t.Fatalf("SET: %q", reply)
+			}
+		}
+		t.Fatal("a plain SET of a key that was just set is not in place")
+	}
+	never := func(want string, args ...string) {
+		t.Helper()
+		hot()
+		if reply, done := inPlace(args...); done || reply != want {
+			t.Errorf("%v: %q, in place: %v; want %q", args, reply, done, want)
+		}
+	}
+	never("$-1\r\n", "SET", "k", "other", "NX")
+	never("$5\r\nvalue\r\n", "SET", "k", "other", "GET")
+	never("+OK\r\n", "SET", "k", "other", "EX", "100")
+	never(":1\r\n", "SETNX", "j", "other")
+	never("+OK\r\n", "MSET", "k", "other")
+
+	hot()
+	c.NoWait = false
+	if reply, done := inPlace("SET", "k", "other"); done || reply != "+OK\r\n" {
+		t.Errorf("SET of a session that may wait: %q, in place: %v", reply, done)
+	}
+	c.NoWait = true
+
+	hot()
+	now, env := c.Now, c.Env
+	ours := env.View.Load()
+	cluster := func() *slots.View {
+		return &slots.View{Enabled: true, Primary: slots.NoNode, Nodes: []slots.Node{{}, {Endpoint: "h", Port: 1}}}
+	}
+	env.View.Store(cluster())
+	hot()
+	env.ServeUntil.Store(now - 1)
+	if reply, done := inPlace("SET", "k", "other"); done || !strings.HasPrefix(reply, "-CLUSTERDOWN") {
+		t.Errorf("SET where nobody knows who serves: %q, in place: %v", reply, done)
+	}
+	env.ServeUntil.Store(0)
+	hot()
+	for _, v := range []func(v *slots.View){
+		func(v *slots.View) { v.Down = true },
+		func(v *slots.View) { v.Migrating = map[slots.Slot]uint16{slot: 1} },
+		func(v *slots.View) { v.Owner[slot], v.Importing = 1, map[slots.Slot]uint16{slot: 1} },
+		func(v *slots.View) { v.Self, v.Primary, v.Owner[slot] = 1, 0, 0 },
+		func(v *slots.View) { v.Owner[slot] = slots.NoNode },
+	} {
+		hot()
+		view := cluster()
+		v(view)
+		env.View.Store(view)
+		if reply, done := inPlace("SET", "k", "other"); done {
+			t.Errorf("SET in place: %q, of view with %+v", reply, view.Migrating)
+		}
+		env.View.Store(ours)
+		do("SET", "k", "value")
+	}
+	env.View.Store(ours)
+}
