@@ -198,10 +198,7 @@ func (e *Engine) updateAsDraft(tx *Tx, op Op) (lsn LSN, busy chan struct{}, agai
 	}()
 	tx.restart()
 	tx.frozen = d
-	err = op.Run(tx)
-	if err == nil {
-		err = tx.err
-	}
+	err = tx.outcome(op.Run(tx))
 	if err == nil && !e.opts.mutant.draftEarly {
 		err = d.write()
 	}

@@ -167,10 +167,7 @@ func (e *Engine) viewOnce(tx *Tx, slot slots.Slot, op Op) (LSN, chan struct{}, e
 	if e.closed.Load() {
 		return 0, nil, ErrClosed
 	}
-	err := op.Run(tx)
-	if err == nil {
-		err = tx.err
-	}
+	err := tx.outcome(op.Run(tx))
 	if len(tx.events) > 0 && err == nil && len(tx.cold) == 0 && tx.blocked == nil {
 		e.publish(tx, st.counters.LSN)
 	}
@@ -213,10 +210,7 @@ func (e *Engine) updateOnce(tx *Tx, op Op) (LSN, chan struct{}, error) {
 	if busy != nil || err != nil {
 		return 0, busy, err
 	}
-	err = op.Run(tx)
-	if err == nil {
-		err = tx.err
-	}
+	err = tx.outcome(op.Run(tx))
 	if err != nil || len(tx.cold) > 0 || len(tx.writes.ops) == 0 {
 		if err == nil && len(tx.cold) == 0 && tx.blocked == nil {
 			e.publish(tx, lsn)
@@ -373,7 +367,7 @@ func logError(err error) error {
 	case errors.Is(err, log.ErrClosed):
 		return ErrClosed
 	case errors.Is(err, log.ErrTooLarge):
-		return ErrTooLarge
+		return ErrRecordLimit
 	case errors.Is(err, log.ErrFailed):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

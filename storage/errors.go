@@ -11,6 +11,7 @@ var (
 	ErrOverflow    = errors.New("storage: increment or decrement would overflow")
 	ErrNaN         = errors.New("storage: increment would produce NaN or infinity")
 	ErrTooLarge    = errors.New("storage: the value exceeds the largest allowed size")
+	ErrRecordLimit = errors.New("storage: the transaction changes more than one record of the log holds")
 	ErrNoKey       = errors.New("storage: no such key")
 	ErrReadOnlyTx  = errors.New("storage: write in a read-only transaction")
 	ErrDiskFull    = errors.New("storage: the disk is full")

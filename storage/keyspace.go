@@ -3,7 +3,6 @@ package storage
 import (
 	"cobble/slots"
 	"cobble/storage/format"
-	"cobble/storage/log"
 )
 
 // Delete deletes key and reports whether it was there.
@@ -74,8 +73,8 @@ func (tx *Tx) Copy(from, to []byte, replace bool) (bool, error) {
 // copyValue saves in target what source holds. Element rows are copied as they
 // are, under a new object id: no type keeps its slot or its id in them.
 func (tx *Tx) copyValue(source, target *Entry) error {
-	if tx.frozen == nil && tooLargeToCopy(&source.Meta) {
-		return ErrTooLarge
+	if tx.frozen == nil && tooLargeToCopy(&source.Meta, tx.engine.opts.RecordBytes) {
+		return ErrRecordLimit
 	}
 	target.Meta = source.Meta
 	if source.Meta.Layout != format.Inline {
@@ -99,12 +98,12 @@ func (tx *Tx) copyValue(source, target *Entry) error {
 
 // tooLargeToCopy reports whether the copy of a value is sure to need more than one
 // record: then it is refused at once, not when so much is in memory.
-func tooLargeToCopy(m *format.Meta) bool {
+func tooLargeToCopy(m *format.Meta, limit int64) bool {
 	rows, bytes := m.Count, m.Bytes
 	if m.Type == format.ZSet {
 		rows, bytes = 2*rows, 2*bytes
 	}
-	return m.Layout != format.Inline && rows*(format.ElementPrefix+3)+bytes > log.MaxRecordBytes
+	return m.Layout != format.Inline && rows*(format.ElementPrefix+3)+bytes > uint64(limit)
 }
 
 // copyRows copies rows of an object to that of target.

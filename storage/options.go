@@ -37,6 +37,7 @@ type Options struct {
 	MaxDirtyBytes   int64 // dirty bytes at which writers wait; 0: from Budget
 	ReplayBytes     int64 // of log since the last generation that make the flusher start; 0: 256 MiB
 	SSTBytes        int64 // target size of a flushed table; 0: 64 MiB
+	RecordBytes     int64 // that one transaction writes, at most; 0: what the log takes in a record, 1 GiB
 
 	// Log lines and unrecoverable errors. OnFatal is called at most once, when
 	// the store on disk can no longer be trusted to take writes; nil: ignored.
@@ -92,6 +93,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.ReplayBytes == 0 {
 		o.ReplayBytes = defaultReplay
+	}
+	if o.RecordBytes == 0 {
+		o.RecordBytes = log.MaxRecordBytes
 	}
 	if o.SSTBytes == 0 {
 		o.SSTBytes = defaultSSTBytes
@@ -157,6 +161,7 @@ type mutants struct {
 	renewAtOnce      bool // or all that is pending is copied in one record
 	firstStays       bool // the first entry of a stream stays the first when it is deleted
 	segmentUncounted bool // a segment is not told of entries that are deleted
+	recordCut        bool // a transaction leaves out what its record does not hold
 	overwriteFrozen  bool // a string is overwritten in place also where the generation being flushed has it
 	listUncleared    bool // what a range deletion has left beyond the end of a list stays when the end moves there
 }

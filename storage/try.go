@@ -97,12 +97,9 @@ func (e *Engine) tryRun(tx *Tx, slot slots.Slot, op Op) (LSN, error) {
 	case e.closed.Load():
 		return 0, ErrClosed
 	}
-	err := op.Run(tx)
-	switch {
-	case len(tx.cold) > 0 || tx.blocked != nil || tx.err == ErrWouldBlock:
+	err := tx.outcome(op.Run(tx))
+	if len(tx.cold) > 0 || tx.blocked != nil || tx.err == ErrWouldBlock {
 		return 0, ErrWouldBlock
-	case err == nil:
-		err = tx.err
 	}
 	return st.counters.LSN, err
 }

@@ -162,11 +162,9 @@ func (tx *Tx) putRow(key, value []byte) {
 		tx.fail(tx.frozen.put(key, value, false))
 		return
 	}
-	if len(tx.writes.arena)+len(key)+len(value) > log.MaxRecordBytes {
-		tx.fail(ErrTooLarge)
-		return
+	if tx.fitsRecord(key, value) {
+		tx.writes.put(key, value)
 	}
-	tx.writes.put(key, value)
 }
 
 // delRow deletes a row, existing or not.
@@ -176,14 +174,48 @@ func (tx *Tx) delRow(key []byte) {
 		tx.fail(tx.frozen.put(key, nil, true))
 		return
 	}
-	tx.writes.del(key)
+	if tx.fitsRecord(key, nil) {
+		tx.writes.del(key)
+	}
 }
 
 // delRange deletes the rows lo ≤ key < hi. It may cover only rows that no
 // metadata row reaches any more (storage of dropped objects).
 func (tx *Tx) delRange(lo, hi []byte) {
 	tx.mustWrite()
-	tx.writes.delRange(lo, hi)
+	if tx.fitsRecord(lo, hi) {
+		tx.writes.delRange(lo, hi)
+	}
+}
+
+// fitsRecord reports whether one more operation fits the transaction's record. One that does not fails the
+// transaction as a whole: what comes behind it sees rows as nothing will ever leave them.
+func (tx *Tx) fitsRecord(key, value []byte) bool {
+	opts := &tx.engine.opts
+	if int64(len(tx.writes.arena)+len(key)+len(value)) <= opts.RecordBytes {
+		return true
+	}
+	if !opts.mutant.recordCut {
+		tx.fail(ErrRecordLimit)
+	}
+	return false
+}
+
+// Overflown returns ErrRecordLimit if the transaction has written more than its record holds: it cannot succeed any
+// more, and who runs several commands in it should stop. What it shows since is wrong.
+func (tx *Tx) Overflown() error {
+	if tx.err == ErrRecordLimit {
+		return tx.err
+	}
+	return nil
+}
+
+// outcome is what a run ended with whose operation returned err.
+func (tx *Tx) outcome(err error) error {
+	if err == nil || tx.err == ErrRecordLimit {
+		return tx.err
+	}
+	return err
 }
 
 // fail records an error met where none can be returned; it fails the transaction.

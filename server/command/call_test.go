@@ -10,7 +10,12 @@ import (
 // newTestCall returns a Call on an engine of its own and a function that runs one
 // command and returns the raw reply.
 func newTestCall(t testing.TB) (*Call, func(args ...string) string) {
-	engine, err := storage.Open(storage.Options{Dir: t.TempDir()})
+	return newTestCallOf(t, storage.Options{Dir: t.TempDir()})
+}
+
+// newTestCallOf is newTestCall on an engine with options of the test's.
+func newTestCallOf(t testing.TB, o storage.Options) (*Call, func(args ...string) string) {
+	engine, err := storage.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -157,6 +157,8 @@ func ErrorText(err error) string {
 		return "ERR resulting score is not a number (NaN)"
 	case storage.ErrTooLarge:
 		return "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+	case storage.ErrRecordLimit:
+		return "ERR the command or transaction changes more than one record of the log holds, nothing of it was applied"
 	case storage.ErrNoKey:
 		return string(ErrNoKey)
 	case storage.ErrNotSketch:

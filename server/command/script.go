@@ -446,7 +446,7 @@ func (c *Call) evalIn(tx *storage.Tx, locked []slots.Slot) error {
 		c.Env.Scripts.try(s.run, run, locked)
 		defer c.Env.Scripts.try(s.run, nil, nil)
 	}
-	cmd, args, keys, start, inExec := c.Cmd, c.Args, c.keys, c.start, c.inExec
+	cmd, args, keys, start, replyFrom, inExec := c.Cmd, c.Args, c.keys, c.start, c.replyFrom, c.inExec
 	proto, from := c.Out.Proto(), c.Out.Len()
 	c.inExec = true
 	c.keys = c.nested[:0] // its own are needed again when it runs again
@@ -457,7 +457,7 @@ func (c *Call) evalIn(tx *storage.Tx, locked []slots.Slot) error {
 		err = run.Function(&c.Env.Scripts.store, s.library, s.function.Name, c.Out)
 	}
 	c.nested = c.keys
-	c.Cmd, c.Args, c.keys, c.start, c.inExec = cmd, args, keys, start, inExec
+	c.Cmd, c.Args, c.keys, c.start, c.replyFrom, c.inExec = cmd, args, keys, start, replyFrom, inExec
 	c.Out.SetProto(proto)
 	if err == nil || errors.As(err, new(script.Error)) {
 		if tx == nil || !tx.Incomplete() { // else it runs again

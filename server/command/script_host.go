@@ -154,6 +154,8 @@ func (h *scriptHost) keyed(cmd *Command, args [][]byte, proto int) ([]byte, erro
 	switch {
 	case tx.Incomplete():
 		return nil, errAgain
+	case tx.Overflown() != nil:
+		return nil, tx.Overflown()
 	case endsTransaction(err):
 		return nil, err
 	case err != nil:

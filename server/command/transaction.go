@@ -223,7 +223,7 @@ func execMulti(c *Call) error {
 			n++
 		}
 		if n > 0 || run.watch {
-			if err := run.segment(rest[:n]); err != nil {
+			if err := run.segment(rest[:n], len(rest) < len(t.queue)); err != nil {
 				again = err == storage.ErrFollower && len(rest) == len(t.queue) && c.fenced < fencedTries
 				if err == storage.ErrFollower && !again {
 					return Error(ErrorText(err)) // a part was executed, or the tries are over: EXEC is not run again
@@ -330,8 +330,9 @@ type execution struct {
 	refused []string // it was not allowed: for all tries alike
 }
 
-// segment runs commands in one transaction of the engine.
-func (x *execution) segment(queue []queued) error {
+// segment runs commands in one transaction of the engine. If that writes more than a record holds nothing of it is
+// applied: EXEC has failed, or if parts of it ran before, each command of this one.
+func (x *execution) segment(queue []queued, later bool) error {
 	c := x.call
 	x.queue, x.reply, x.routed, x.replies = queue, c.Out.Len(), false, make([][]byte, len(queue))
 	x.scripts, x.checked, x.refused = make([]*scripted, len(queue)), make([]bool, len(queue)), make([]string, len(queue))
@@ -341,12 +342,26 @@ func (x *execution) segment(queue []queued) error {
 		if err = x.attempt(); err == nil {
 			break
 		}
-		if again, err = x.prepareScripts(err); err != nil {
+		switch again, err = x.prepareScripts(err); {
+		case err == storage.ErrRecordLimit && later:
+			x.refuse(ErrorText(err))
+		case err == storage.ErrRecordLimit:
+			return Error("EXECABORT Transaction discarded because of: " + ErrorText(err))
+		case err != nil:
 			return err
 		}
 	}
 	x.watch = false
 	return nil
+}
+
+// refuse answers each command of a segment that was not applied with an error.
+func (x *execution) refuse(text string) {
+	x.call.Out.CutTo(x.reply)
+	for i := range x.queue {
+		x.call.Out.Error(text)
+		x.refused[i] = text
+	}
 }
 
 // show appends what monitors see of the segment that has run.
@@ -499,6 +514,9 @@ func (x *execution) keyed(tx *storage.Tx, q queued) error {
 	if tx != nil && tx.Incomplete() {
 		return nil // it will run again; go on, so that all rows that are missing are known
 	}
+	if tx != nil && tx.Overflown() != nil {
+		err = tx.Overflown()
+	}
 	if endsTransaction(err) {
 		return err
 	}
@@ -559,7 +577,7 @@ func (x *execution) routeKeys(tx *storage.Tx) error {
 // endsTransaction reports whether an error is the engine's, not the command's.
 func endsTransaction(err error) bool {
 	switch err {
-	case storage.ErrDiskFull, storage.ErrClosed, storage.ErrUnavailable, errMoreSlots, errServeFirst:
+	case storage.ErrDiskFull, storage.ErrRecordLimit, storage.ErrClosed, storage.ErrUnavailable, errMoreSlots, errServeFirst:
 		return true
 	}
 	return false
