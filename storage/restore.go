@@ -17,7 +17,7 @@ var (
 )
 
 // Dump appends the payload of key's value, and returns when the key expires (Unix
-// milliseconds, 0 = never). Without such a key it reports ok false. A payload longer than MaxString is ErrTooLarge.
+// milliseconds, 0 = never). Without such a key it reports ok false.
 func (tx *Tx) Dump(dst, key []byte) (payload []byte, expireAt int64, ok bool, err error) {
 	e, err := tx.Lookup(key)
 	if err != nil || !e.Live {
@@ -48,9 +48,6 @@ func (tx *Tx) Dump(dst, key []byte) (payload []byte, expireAt int64, ok bool, er
 	}
 	if err != nil {
 		return dst[:start], 0, false, err
-	}
-	if int64(len(dst)-start) > tx.engine.MaxString() { // no server would take it back
-		return dst[:start], 0, false, ErrTooLarge
 	}
 	return dump.Seal(dst, start), e.Meta.ExpireAt, true, nil
 }

@@ -181,18 +181,3 @@ func TestRandomTransactionsAtTheBound(t *testing.T) {
 		t.Errorf("%d of the transactions were refused", refused)
 	}
 }
-
-// TestDumpAboveBulkLength dumps what no server would take back.
-func TestDumpAboveBulkLength(t *testing.T) {
-	c, do := newTestCall(t)
-	c.Env.Engine.SetMaxString(1 << 20)
-	half := strings.Repeat("x", 600<<10)
-	do("RPUSH", "one", half)
-	do("RPUSH", "two", half, half)
-	if got := do("DUMP", "one"); !strings.HasPrefix(got, "$61") {
-		t.Errorf("DUMP below the bound: %.100q", got)
-	}
-	if got := do("DUMP", "two"); got != "-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n" {
-		t.Errorf("DUMP above the bound: %.100q", got)
-	}
-}
