@@ -3,6 +3,7 @@ package command
 import (
 	"unsafe"
 
+	"cobble/server/acl"
 	"cobble/slots"
 	"cobble/storage"
 )
@@ -60,7 +61,23 @@ func addressOf(key []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceD
 const lookedMost = 16
 
 // Look begins a new round of AppendHint: what it saw before is no longer in the input.
-func (c *Call) Look() { c.nLooked, c.atLook = 0, 0 }
+func (c *Call) Look() {
+	c.nLooked, c.atLook = 0, 0
+	c.forgetMany()
+}
+
+// keepKeys is how many positions of keys a session has room for between its commands.
+const keepKeys = 4096
+
+// forgetMany lets go of what was grown for a command of very many keys: an idle session
+// holds no megabytes.
+func (c *Call) forgetMany() {
+	if max(cap(c.keys), cap(c.nested), cap(c.slotKeys), cap(c.found), cap(c.asked.Keys), cap(c.asked.Channels)) <= keepKeys {
+		return
+	}
+	c.keys, c.nested, c.slotKeys, c.found = nil, nil, nil, nil
+	c.asked = acl.Request{}
+}
 
 // slotOf returns the slot of a key of the command, which AppendHint may have seen.
 func (c *Call) slotOf(key []byte) slots.Slot {

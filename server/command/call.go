@@ -393,6 +393,7 @@ func (s *KeySpec) append(dst []int, args [][]byte) ([]int, error) {
 		if !ok || n < 0 || n > int64(len(args)-first)/int64(step) {
 			return dst, errInvalidKeys
 		}
+		dst = slices.Grow(dst, int(n))
 		for i := range int(n) {
 			dst = append(dst, first+i*step)
 		}
@@ -408,7 +409,12 @@ func (s *KeySpec) append(dst []int, args [][]byte) ([]int, error) {
 			last = begin + (last-begin+1)/s.Limit - 1
 		}
 	}
-	for i := begin; i <= last && i < len(args); i += max(s.Step, 1) {
+	step := max(s.Step, 1)
+	last = min(last, len(args)-1)
+	if last > begin {
+		dst = slices.Grow(dst, (last-begin)/step+1)
+	}
+	for i := begin; i <= last; i += step {
 		dst = append(dst, i)
 	}
 	return dst, nil

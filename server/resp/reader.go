@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"cobble/pieces"
@@ -80,6 +81,7 @@ const (
 	minSpace  = 4 << 10
 	keepSpace = 64 << 10
 	keepArgs  = 4096
+	firstArgs = 8 // room for arguments made at first
 )
 
 // Space returns room for the next bytes. It invalidates what Next returned.
@@ -124,14 +126,15 @@ func (r *Reader) Growth() int {
 }
 
 // wanted is the size of the next buffer: a few times what is pending, so that a client
-// must send what it announced before it costs memory, but no more than one large
-// argument needs.
+// must send what it announced before it costs memory, but no more than the last
+// argument needs, or one that is large beside what is pending. (Were it no more than any
+// argument needs, a command of many would be copied once for every few of them.)
 func (r *Reader) wanted(pending int) int {
 	size := 2*pending + minSpace
 	if r.size > keepSpace { // bounded by need below; the old buffer lives until it is copied
 		size = 4*pending + minSpace
 	}
-	if r.size >= 0 {
+	if last := len(r.args)+1 == r.argc; r.size >= 0 && (last || r.size >= pending/2) {
 		if need := r.at - r.start + r.size + 2 + minSpace; need > pending+minSpace && need < size {
 			size = need
 		}
@@ -247,6 +250,7 @@ func (r *Reader) read() (done bool, err error) {
 
 // take turns the spans of a complete command into slices.
 func (r *Reader) take() {
+	r.out = slices.Grow(r.out, len(r.args))
 	for _, s := range r.args {
 		from, to := r.start+s.from, r.start+s.to
 		r.out = append(r.out, r.buf[from:to:to])
@@ -350,6 +354,9 @@ func (r *Reader) bulks() (done bool, err error) {
 			return false, nil
 		}
 		from := r.at - r.start
+		if n := len(r.args); n == cap(r.args) { // of what is announced, no more than twice what came
+			r.args = slices.Grow(r.args, min(r.argc-n, max(n, firstArgs)))
+		}
 		r.args = append(r.args, span{from, from + r.size})
 		r.at += r.size + 2
 		r.size = -1

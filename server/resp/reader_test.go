@@ -118,6 +118,42 @@ func TestAnnouncedIsNotAllocated(t *testing.T) {
 	}
 }
 
+// A command of very many arguments is copied a few times as its buffer grows, not once for every few of its arguments,
+// and is read with a constant number of allocations.
+func TestManyArgumentsAreCopiedAFewTimes(t *testing.T) {
+	const count = 100_000
+	for _, size := range []int{1, 8, 40} {
+		arg := strings.Repeat("x", size)
+		input := []byte(fmt.Sprintf("*%d\r\n", count) + strings.Repeat(fmt.Sprintf("$%d\r\n%s\r\n", size, arg), count))
+		copied, got := 0, 0
+		read := func() {
+			r := &Reader{}
+			copied, got = 0, 0
+			for rest := input; len(rest) > 0; {
+				copied += r.Growth()
+				n := copy(r.Space(), rest)
+				r.Filled(n)
+				rest = rest[n:]
+				if args, err := r.Next(); err != nil {
+					t.Fatal(err)
+				} else if args != nil {
+					got = len(args)
+				}
+			}
+		}
+		allocs := testing.AllocsPerRun(1, read)
+		if got != count {
+			t.Fatalf("%d arguments were read", got)
+		}
+		if copied > 2*len(input) {
+			t.Errorf("of a command of %d bytes %d were copied", len(input), copied)
+		}
+		if allocs > 50 {
+			t.Errorf("%v allocations", allocs)
+		}
+	}
+}
+
 func TestLargeValueInPieces(t *testing.T) {
 	value := bytes.Repeat([]byte("0123456789abcdef"), 4<<20) // 64 MiB
 	input := fmt.Appendf(nil, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n%s\r\nPING\r\n", len(value), value)
