@@ -34,6 +34,8 @@ type scriptRun struct {
 	locked []slots.Slot
 	now    *script.Run // the try that is under way
 	killed error
+	atOnce bool // others wait for this try
+	late   bool // it has had its time
 	fcall  bool
 	name   string
 	args   []string // of the command, for FUNCTION STATS
@@ -103,8 +105,12 @@ func (s *Scripts) try(r *scriptRun, now *script.Run, locked []slots.Slot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.now, r.locked = now, locked
-	if now != nil && r.killed != nil {
+	switch {
+	case now == nil:
+	case r.killed != nil:
 		now.Stop(r.killed)
+	case r.late:
+		now.Stop(storage.ErrWouldBlock)
 	}
 }
 
@@ -259,6 +265,8 @@ func (s *scripted) slow() *atomic.Bool {
 func (c *Call) tryScriptAtOnce(s *scripted) (lsn storage.LSN, err error) {
 	e := c.Env.Engine
 	locked := c.scriptSlots(s)
+	c.Env.Scripts.hurry(s.run, true)
+	defer c.Env.Scripts.hurry(s.run, false)
 	stop := c.Env.Process.AfterFunc(scriptPatience, func() { c.Env.Scripts.interrupt(s.run) })
 	op := c.scriptOp(locked)
 	switch {
@@ -280,10 +288,22 @@ func (c *Call) tryScriptAtOnce(s *scripted) (lsn storage.LSN, err error) {
 	return lsn, err
 }
 
-// interrupt ends the try that is under way: the script needs more time than there is here.
+// hurry says whether others wait for the tries that follow.
+func (s *Scripts) hurry(r *scriptRun, atOnce bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.atOnce, r.late = atOnce, false
+}
+
+// interrupt ends a try that others wait for, also one that has not begun: the script needs more time than there is
+// here. One that nobody waits for any more goes on: the call may come late.
 func (s *Scripts) interrupt(r *scriptRun) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !r.atOnce {
+		return
+	}
+	r.late = true
 	if r.now != nil {
 		r.now.Stop(storage.ErrWouldBlock)
 	}

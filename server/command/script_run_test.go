@@ -195,6 +195,40 @@ func TestScriptOnTheLoop(t *testing.T) {
 	}
 }
 
+// TestScriptIsLate: a script whose time was over before it began leaves, too, and a word that comes when it has left
+// does not reach it there.
+func TestScriptIsLate(t *testing.T) {
+	c, do := newRunner(t)
+	realTime(c.Env)
+	var end func()
+	var run *scriptRun
+	c.Env.Process.AfterFunc = func(_ int64, f func()) func() bool {
+		end, run = f, c.script.run
+		f()
+		return func() bool { return false }
+	}
+	c.NoWait = true
+	c.Out.Reset()
+	c.Execute([][]byte{[]byte("EVAL"), []byte("redis.call('incr',KEYS[1]) for i=1,100000 do local x = i end return 1"), []byte("1"), []byte("k")})
+	if c.Later == nil {
+		t.Error("it did not leave")
+	}
+	end()
+	if run.late {
+		t.Error("the next try would be ended")
+	}
+	for c.Later != nil {
+		c.Later(nil)
+	}
+	if got := string(c.Out.Bytes()); got != ":1\r\n" {
+		t.Errorf("%q", got)
+	}
+	c.NoWait = false
+	if got := do("GET", "k"); got != "$1\r\n1\r\n" {
+		t.Errorf("incremented: %q", got)
+	}
+}
+
 // TestTimeOfWhatWaited: a command that may have had to wait, for a script that holds its slot or for the disk, happens
 // when it has its turn: what it stores for a while lives that long from then on. So do a script and a transaction.
 func TestTimeOfWhatWaited(t *testing.T) {
