@@ -18,7 +18,8 @@ func TestNobodyInAHurryWaitsForAGiantRecord(t *testing.T) {
 	o.Budget, o.GenerationBytes, o.MaxDirtyBytes, o.SegmentBytes = 512<<20, 128<<20, 256<<20, 64<<20
 	e := openTest(t, o)
 	defer e.Close()
-	const giant, other = slots.Slot(3), slots.Slot(4)
+	key := []byte("key")
+	giant, other := slots.Slot(3), slots.Of(key)
 	write := func(slot slots.Slot) error {
 		_, err := e.TryUpdate(testNow, slot, OpFunc(func(tx *Tx) error { tx.putRow(testRow(slot, 1), []byte("v")); return nil }))
 		return err
@@ -27,8 +28,13 @@ func TestNobodyInAHurryWaitsForAGiantRecord(t *testing.T) {
 		_, err := e.TryView(testNow, slot, OpFunc(func(tx *Tx) error { return nil }))
 		return err
 	}
+	mustUpdate(t, e, other, func(tx *Tx) { _, _ = tx.StringSet(key, []byte("v"), SetOptions{}) })
 	check := func(when string, want [4]error) {
 		t.Helper()
+		var room Overwrite
+		if _, done := e.Overwrite(&room, testNow, other, key, []byte("w"), openGate); done != (want[1] == nil) {
+			t.Errorf("%s: overwritten in place: %v", when, done)
+		}
 		if got := [4]error{write(giant), write(other), read(giant), read(other)}; got != want {
 			t.Errorf("%s: %v, not %v", when, got, want)
 		}

@@ -214,6 +214,7 @@ func TestOverwriteIsLeftToOthers(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				hash.Save()
 			})
 		}, false},
 		{"a row that is clean", and(func(e *Engine) {
