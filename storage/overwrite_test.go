@@ -382,6 +382,9 @@ func TestCutsMeetOverwrites(t *testing.T) {
 		if last = lsn; e.Counters(slot).LSN != last {
 			t.Fatalf("the slot is at %d behind a write at %d", e.Counters(slot).LSN, last)
 		}
+		if inPlace == 0 && n < 1<<20 {
+			continue // not between these cuts; some are left, or there are none any more
+		}
 		select {
 		case <-ended:
 		default:
