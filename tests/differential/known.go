@@ -161,7 +161,7 @@ var deliberate = []known{
 		applies: func(args []string, oracle, subject reply) bool {
 			return len(args) > 4 && strings.EqualFold(args[1], "LIST") &&
 				(oracle.Text == "ERR syntax error" ||
-					oracle.Text == "ERR Invalid client ID" && subject.Text == "ERR syntax error")
+					oracle.Text == "ERR Invalid client ID" && (subject.Text == "ERR syntax error" || strings.EqualFold(args[len(args)-2], "ID")))
 		},
 	},
 	{
