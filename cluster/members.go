@@ -233,8 +233,8 @@ type leaving struct {
 	handed  *proposal // asks the set without this node whether it serves
 }
 
-// leaveTimeout is how long a RESET waits for other electors to take over: on a busy machine longer than 3 s.
-const leaveTimeout Duration = 10_000
+// leaveTimeout is how long a RESET waits for other electors to take over.
+const leaveTimeout Duration = 3000
 
 // resetCommand is CLUSTER RESET. An elector first lets the others replace it:
 // a cluster whose only elector is reset could decide nothing any more.
