@@ -337,7 +337,7 @@ func TestOverwritesAskForAFlush(t *testing.T) {
 	for done := true; done; { // until a flush has cut the row's generation, or the flusher is behind
 		_, done = e.Overwrite(&room, testNow, slot, key, []byte("other"), openGate)
 	}
-	for range 2_000 {
+	for range 24_000 { // two minutes: a bound on a hang
 		if e.Stats().Generations > 0 {
 			return
 		}
