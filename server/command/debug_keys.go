@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	"cobble/slots"
 	"cobble/storage"
 	"cobble/storage/format"
 )
@@ -46,23 +45,13 @@ func debugPopulate(c *Call) error {
 
 // debugObject is DEBUG OBJECT key: one line about how a value is kept.
 func debugObject(c *Call) error {
-	key := c.Args[2]
-	return c.viewSlot(slots.Of(key), func(tx *storage.Tx) error {
-		tx.Touch(false)
-		entry, err := tx.Lookup(key)
-		if err != nil {
-			return err
-		}
-		if !entry.Live {
-			return ErrNoKey
-		}
-		m := &entry.Meta
+	return c.debugValue(func(tx *storage.Tx, e *storage.Entry) error {
+		m := &e.Meta
 		size, layout := uint64(len(m.Inline)), "inline"
 		if m.Layout != format.Inline {
 			size, layout = m.Bytes, "rows"
 		}
-		idle, _, _ := tx.IdleTime(key)
-		c.Out.CutTo(c.replyFrom)
+		idle, _, _ := tx.IdleTime(c.Args[2])
 		c.Out.Status(fmt.Sprintf("Value at:0x%x refcount:1 encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d layout:%s version:%d",
 			m.OID, m.Enc, min(size, math.MaxInt64), (c.Now/1000-int64(idle))&(1<<24-1), idle, layout, m.Version))
 		return nil
