@@ -1,11 +1,6 @@
 package server
 
-import (
-	"fmt"
-	"syscall"
-
-	"cobble/server/config"
-)
+import "cobble/server/config"
 
 // follow applies the settings that the server itself uses, now and when they change.
 func (s *Server) follow() {
@@ -47,15 +42,4 @@ func (s *Server) now(name string, apply func(config.Value) error) {
 
 func (s *Server) outputLimit(class config.Class) config.BufferLimit {
 	return s.outputLimits.Load()[class]
-}
-
-// spareFiles are the descriptors kept back for the store, the log and the cluster.
-const spareFiles = 32
-
-func enoughFiles(clients int64) error {
-	var limit syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil || uint64(clients)+spareFiles <= limit.Cur {
-		return nil
-	}
-	return config.Refusal(fmt.Sprintf("The operating system is not able to handle the specified number of clients, try with %d", limit.Cur-spareFiles))
 }

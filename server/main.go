@@ -81,6 +81,9 @@ func run(settings *config.Config, log *Logger, stderr io.Writer) int {
 		log.Printf(Warning, "%s", warning)
 	}
 	log.SetRole('M')
+	if !fitClients(settings, log) {
+		return 1
+	}
 	s, err := Start(settings, log)
 	if err != nil {
 		var said *StartError

@@ -24,7 +24,7 @@ func sockets(t *testing.T, unset int) int {
 	if asked, err := strconv.Atoi(os.Getenv("COBBLE_CONNECTIONS")); err == nil {
 		n = asked
 	}
-	const others = 1000 // files that are open anyway
+	const others = 2000 // files that are open anyway, and what the server keeps back
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)

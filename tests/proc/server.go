@@ -34,6 +34,8 @@ type Options struct {
 	Env []string
 	// Password is sent by Conn and by the wait for readiness; it sets nothing up.
 	Password string
+	// MostFiles is the limit of descriptors (ulimit -n); 0 is the test's own.
+	MostFiles int
 }
 
 // Server is one server process, or the place of one between Stop and Restart. Its methods are for one goroutine at a
@@ -89,7 +91,11 @@ func (s *Server) command() *exec.Cmd {
 	if s.options.Program == Redis {
 		return exec.Command(RedisBinary(s.t), args...)
 	}
-	return exec.Command(CobbleBinary(s.t), append([]string{"server"}, args...)...)
+	args = append([]string{CobbleBinary(s.t), "server"}, args...)
+	if s.options.MostFiles != 0 {
+		args = append([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$@"`, s.options.MostFiles), "sh"}, args...)
+	}
+	return exec.Command(args[0], args[1:]...)
 }
 
 // Launch starts the process without waiting for it to be ready: for servers that are expected to refuse.

@@ -1,0 +1,50 @@
+package badinput
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"cobble/tests/proc"
+	"cobble/tools/respconn"
+)
+
+// TestFewFiles starts a server that may have a hundred files and connects more clients than that: it refuses some, and
+// the others' writes reach the store, whose tables are files, too.
+func TestFewFiles(t *testing.T) {
+	s := wellAfter(t, proc.Start(t, proc.Options{Standalone: true, MostFiles: 100, Args: []string{"--memory-budget", "64mb"}}))
+	c := s.Conn()
+	refused := 0
+	for i := range 150 {
+		other, err := respconn.Dial(s.Addr, 10*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		switch r, err := other.Do("PING"); {
+		case err == nil && r.Text == "PONG":
+		case err == nil && strings.Contains(r.Text, "max number of clients reached"):
+			refused++
+		default:
+			t.Fatalf("connection %d: %s, %v", i, r, err)
+		}
+	}
+	if refused == 0 && !strings.Contains(s.Log(), "maxclients has been reduced") {
+		t.Log("the server was allowed to raise its limit")
+	}
+	value := strings.Repeat("v", 1<<20)
+	for i := range 100 {
+		if r, err := c.Do("SET", "key:"+itoa(i), value); err != nil || r.Text != "OK" {
+			t.Fatalf("SET %d: %s, %v", i, r, err)
+		}
+	}
+	if strings.Contains(s.Log(), "too many open files") {
+		t.Errorf("the log says:\n%s", s.Log())
+	}
+}
+
+// TestNoFiles starts a server that may have too few files to serve anybody.
+func TestNoFiles(t *testing.T) {
+	s := wellAfter(t, proc.Launch(t, proc.Options{Standalone: true, MostFiles: 40, Args: []string{"--maxclients", "100000"}}))
+	exited(t, s, "is not enough for the server to start")
+}
