@@ -15,15 +15,16 @@ const hotKeys = 8
 
 func hotKey(i int) string { return "hot:" + strconv.Itoa(i%hotKeys) }
 
-// TestHotKeysWhileOthersBeginToListen: clients SET the same few keys, in pipelines, while others begin and end to watch them,
-// to cache them and to hear of events, and generations are flushed. Replies come in order and no write is lost; EXEC fails
-// whenever a watched key has changed; no cache keeps what is old; a change that is made with events on is told.
+// TestHotKeysWhileOthersBeginToListen: clients SET the same few keys, and add to the same few counters, in pipelines, while
+// others begin and end to watch them, to cache them and to hear of events, and generations are flushed. Replies come in
+// order and no write is lost; EXEC fails whenever a watched key has changed; no cache keeps what is old; a change that is
+// made with events on is told.
 func TestHotKeysWhileOthersBeginToListen(t *testing.T) {
 	n := start(t, "--event-loop", "yes")
 	var writers sync.WaitGroup
 	var stop atomic.Bool
 	var written atomic.Int64
-	for w := range 3 {
+	for w := range hotWriters {
 		c := n.dial()
 		writers.Go(func() {
 			for round := 0; !stop.Load() && setInPipeline(c, w, round); round++ {
@@ -46,27 +47,48 @@ func TestHotKeysWhileOthersBeginToListen(t *testing.T) {
 	}
 	stop.Store(true)
 	writers.Wait()
+	for i := range hotKeys {
+		want := fmt.Sprint(written.Load() * hotDepth / hotKeys * 3)
+		l.c.want("GET count:"+strconv.Itoa(i), fmt.Sprintf("$%d\r\n%s\r\n", len(want), want))
+	}
 }
 
-// setInPipeline sets a key of its own and the hot ones. Its own has what it set last, whenever it looks.
+const hotWriters = 3
+
+// hotDepth is how often a pipeline of setInPipeline does what it does: a multiple of hotKeys.
+const hotDepth = 24
+
+// setInPipeline sets a key of its own and the hot ones, and adds 3 to the counters. Its own has what it set last, whenever it
+// looks, and no counter becomes less but for what each writer is about to take back.
 func setInPipeline(c *client, w, round int) bool {
-	const depth = 40
 	var b []byte
 	mine := fmt.Sprintf("mine:%d", w)
-	for i := range depth {
-		b = appendCommand(b, "SET", hotKey(i+w), fmt.Sprintf("%d:%08d", w, round*depth+i))
-		b = appendCommand(b, "SET", mine, fmt.Sprintf("%08d", round*depth+i))
+	var counts [hotKeys]int64
+	for i := range hotDepth {
+		b = appendCommand(b, "SET", hotKey(i+w), fmt.Sprintf("%d:%08d", w, round*hotDepth+i))
+		b = appendCommand(b, "SET", mine, fmt.Sprintf("%08d", round*hotDepth+i))
 		b = appendCommand(b, "GET", mine)
+		b = appendCommand(b, "INCRBY", "count:"+strconv.Itoa(i%hotKeys), "5")
+		b = appendCommand(b, "DECRBY", "count:"+strconv.Itoa(i%hotKeys), "2")
 	}
 	if _, err := c.Write(b); err != nil {
 		c.t.Error(err)
 		return false
 	}
-	for i := range depth {
+	for i := range hotDepth {
 		got := c.reply() + c.reply() + c.reply()
-		if want := fmt.Sprintf("+OK\r\n+OK\r\n$8\r\n%08d\r\n", round*depth+i); got != want {
+		if want := fmt.Sprintf("+OK\r\n+OK\r\n$8\r\n%08d\r\n", round*hotDepth+i); got != want {
 			c.t.Errorf("writer %d: %q, want %q", w, got, want)
 			return false
+		}
+		for range 2 {
+			got := c.reply()
+			n, err := strconv.ParseInt(strings.Trim(got, ":\r\n"), 10, 64)
+			if err != nil || n < counts[i%hotKeys]-2*hotWriters {
+				c.t.Errorf("writer %d: a counter was %d, then %q", w, counts[i%hotKeys], got)
+				return false
+			}
+			counts[i%hotKeys] = n
 		}
 	}
 	return true

@@ -39,6 +39,12 @@ func ParseInt(b []byte) (int64, bool) {
 	return 0, false
 }
 
+// addInts adds two integers; ok is false if the sum is too large for one.
+func addInts(n, by int64) (sum int64, ok bool) {
+	sum = n + by
+	return sum, by == 0 || (sum > n) == (by > 0)
+}
+
 // ParseDouble reads a floating-point number as Redis does: what C's strtod takes
 // whole, without blanks before it, a NaN, or a number too large or too small for a
 // double.

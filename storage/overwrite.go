@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"strconv"
+
 	"cobble/slots"
 	"cobble/storage/cache"
 	"cobble/storage/format"
@@ -12,6 +14,25 @@ type Overwrite struct {
 	record log.Record
 	deltas [1]log.Delta
 	head   [overwriteHead + maxOverwriteKey]byte
+	adding adding
+}
+
+// adding is what OverwriteSum makes of a string.
+type adding struct {
+	by, sum int64
+	text    [20]byte // of the sum
+}
+
+// to adds to the integer that text is, and returns the text of the sum; ok is false if text is none, or the sum is too large.
+func (a *adding) to(text []byte) (sum []byte, ok bool) {
+	n, ok := ParseInt(text)
+	if !ok {
+		return nil, false
+	}
+	if a.sum, ok = addInts(n, a.by); !ok {
+		return nil, false
+	}
+	return strconv.AppendInt(a.text[:0], a.sum, 10), true
 }
 
 const (
@@ -33,11 +54,29 @@ type Gate interface{ Open() bool }
 // What a commit keeps to holds here, in its order: slot lock, commits, gate, record, row,
 // counters.
 func (e *Engine) Overwrite(o *Overwrite, now int64, slot slots.Slot, key, value []byte, gate Gate) (lsn LSN, done bool) {
-	if len(key) > maxOverwriteKey || len(value) > InlineString || e.overdue() || e.Backlogged() || !e.table.TryLock(slot) {
+	if len(value) > InlineString {
+		return 0, false
+	}
+	return e.tryOverwrite(o, now, slot, key, value, nil, gate)
+}
+
+// OverwriteSum adds by to the integer that a string holds, as StringIncr does, where
+// Overwrite would set the sum. What is no integer, or becomes too large for one, is left
+// to TryUpdate, too.
+func (e *Engine) OverwriteSum(o *Overwrite, now int64, slot slots.Slot, key []byte, by int64, gate Gate) (sum int64, lsn LSN, done bool) {
+	o.adding.by = by
+	lsn, done = e.tryOverwrite(o, now, slot, key, nil, &o.adding, gate)
+	return o.adding.sum, lsn, done
+}
+
+// tryOverwrite locks the slot, unless that would have to wait, and overwrites the string of key with value, or with what add
+// makes of it.
+func (e *Engine) tryOverwrite(o *Overwrite, now int64, slot slots.Slot, key, value []byte, add *adding, gate Gate) (lsn LSN, done bool) {
+	if len(key) > maxOverwriteKey || e.overdue() || e.Backlogged() || !e.table.TryLock(slot) {
 		return 0, false
 	}
 	if e.undisturbed(slot) {
-		lsn, done = e.overwrite(o, now, slot, key, value, gate)
+		lsn, done = e.overwrite(o, now, slot, key, value, add, gate)
 	}
 	e.table.Unlock(slot) // not deferred: as commits, below
 	if done && e.flushDue(lsn) {
@@ -53,8 +92,8 @@ func (e *Engine) undisturbed(slot slots.Slot) bool {
 		!e.closed.Load() && !e.diskFull() && e.failure() == nil
 }
 
-// overwrite is Overwrite with the slot locked.
-func (e *Engine) overwrite(o *Overwrite, now int64, slot slots.Slot, key, value []byte, gate Gate) (lsn LSN, done bool) {
+// overwrite is tryOverwrite with the slot locked.
+func (e *Engine) overwrite(o *Overwrite, now int64, slot slots.Slot, key, value []byte, add *adding, gate Gate) (lsn LSN, done bool) {
 	hash := format.Hash(key)
 	k := cache.Key{Slot: slot, Hash: uint32(hash), Meta: true, Bytes: key}
 	e.commits.RLock() // from here on nothing is cut
@@ -64,8 +103,15 @@ func (e *Engine) overwrite(o *Overwrite, now int64, slot slots.Slot, key, value 
 		e.commits.RUnlock()
 		return 0, false
 	}
+	enc := format.EncInt
+	if add == nil {
+		enc = StringEnc(value)
+	} else if value, ok = add.to(row.Value[len(row.Value)-old:]); !ok {
+		e.commits.RUnlock()
+		return 0, false
+	}
 	var meta [format.PlainStringMost]byte
-	head := format.AppendPlainString(meta[:0], StringEnc(value), version+1)
+	head := format.AppendPlainString(meta[:0], enc, version+1)
 	if !row.Fits(len(head) + len(value)) {
 		e.commits.RUnlock()
 		return 0, false

@@ -165,8 +165,8 @@ func (tx *Tx) StringIncr(key []byte, by int64) (int64, error) {
 			return 0, ErrNotInteger
 		}
 	}
-	sum := n + by
-	if (sum > n) != (by > 0) && by != 0 {
+	sum, ok := addInts(n, by)
+	if !ok {
 		return 0, ErrOverflow
 	}
 	tx.build = strconv.AppendInt(tx.build[:0], sum, 10)

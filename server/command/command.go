@@ -105,12 +105,15 @@ type Command struct {
 	// Serve is a command that is not about keys, or about all of them.
 	Serve func(c *Call) error
 
+	// addend returns what a command adds to the integer that a string holds, if it is one of those.
+	addend func(args [][]byte) (int64, error)
+
 	container  *Command
 	channels   channelUse
 	script     bool // it runs a script: keyed, but which keys and whether it writes shows only when it runs
 	long       bool // it may take long, on its keys alone: then it goes on in pieces
 	short      bool // it takes about as long as another of its name
-	overwrites bool // it is SET
+	overwrites bool // it is SET, or adds
 	index      int  // of its CommandStats
 }
 

@@ -1,6 +1,8 @@
 package command
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -26,14 +28,35 @@ func TestSetInPlaceAsksWhoServes(t *testing.T) {
 	if inPlace < 100 {
 		t.Fatalf("%d of 200 SETs of one key were in place", inPlace)
 	}
+	if got := do("SET", "n", "1000"); got != "+OK\r\n" {
+		t.Fatal(got)
+	}
+	inPlace = 0
+	for i := range 200 {
+		was := end()
+		if got := do("INCR", "n"); got != fmt.Sprintf(":%d\r\n", 1001+i) || end() == was || int64(c.LSN) != end() {
+			t.Fatalf("INCR replied %q, the log is at %d after %d, the reply waits for %d", got, end(), was, c.LSN)
+		}
+		if c.over.skip == 0 {
+			inPlace++
+		}
+	}
+	if inPlace < 100 {
+		t.Fatalf("%d of 200 INCRs of one key were in place", inPlace)
+	}
 	ours := c.Env.View.Load()
 	others := &slots.View{Enabled: true, Primary: slots.NoNode, Nodes: []slots.Node{{}, {Endpoint: "h", Port: 1}}}
 	others.Owner[slots.Of([]byte("k"))] = 1
+	others.Owner[slots.Of([]byte("n"))] = 1
 	c.Env.View.Store(others)
 	c.over = overwriting{}
 	was := end()
 	if got := do("SET", "k", "other"); !strings.HasPrefix(got, "-MOVED") || end() != was {
 		t.Errorf("SET of a slot that is not ours: %q", got)
+	}
+	c.over = overwriting{}
+	if got := do("INCR", "n"); !strings.HasPrefix(got, "-MOVED") || end() != was {
+		t.Errorf("INCR of a slot that is not ours: %q", got)
 	}
 	c.Env.View.Store(ours)
 	c.over = overwriting{}
@@ -44,7 +67,17 @@ func TestSetInPlaceAsksWhoServes(t *testing.T) {
 	if got := do("SET", "k", "queue"); got != "+QUEUED\r\n" {
 		t.Errorf("SET in MULTI: %q", got)
 	}
+	if got := do("INCR", "n"); got != "+QUEUED\r\n" {
+		t.Errorf("INCR in MULTI: %q", got)
+	}
 	do("DISCARD")
+	do("CLIENT", "REPLY", "SKIP")
+	if got := do("INCRBY", "n", "2"); got != "" {
+		t.Errorf("INCRBY without a reply: %q", got)
+	}
+	if got := do("DECRBY", "n", "3"); got != ":1199\r\n" {
+		t.Errorf("DECRBY: %q", got)
+	}
 	do("CLIENT", "REPLY", "SKIP")
 	if got := do("SET", "k", "quiet"); got != "" {
 		t.Errorf("SET without a reply: %q", got)
@@ -91,7 +124,31 @@ func TestSetInPlaceIsPlain(t *testing.T) {
 	never("+OK\r\n", "MSET", "k", "other")
 
 	hot()
+	for _, line := range []string{"INCR n", "DECR n", "INCRBY n 7", "DECRBY n -7", "incrby n -9"} {
+		args := strings.Fields(line)
+		added := false
+		for range 3 {
+			reply, done := inPlace(args...)
+			if reply[0] != ':' {
+				t.Fatalf("%s: %q", line, reply)
+			}
+			added = added || done
+		}
+		if !added {
+			t.Errorf("%s was never in place", line)
+		}
+		c.Client.track.on = true
+		if reply, done := inPlace(args...); done {
+			t.Errorf("%s of a client that hears of changes: %q, in place", line, reply)
+		}
+		c.Client.track.on = false
+	}
+
+	hot()
 	c.NoWait = false
+	if reply, done := inPlace("INCR", "n"); done || reply[0] != ':' {
+		t.Errorf("INCR of a session that may wait: %q, in place: %v", reply, done)
+	}
 	if reply, done := inPlace("SET", "k", "other"); done || reply != "+OK\r\n" {
 		t.Errorf("SET of a session that may wait: %q, in place: %v", reply, done)
 	}
@@ -129,4 +186,50 @@ func TestSetInPlaceIsPlain(t *testing.T) {
 		do("SET", "k", "value")
 	}
 	env.View.Store(ours)
+}
+
+// What adds in place replies as Redis does, whatever stands there and is added.
+func TestSumsInPlaceAreRedis(t *testing.T) {
+	p := newPair(t, 2)
+	c := p.call
+	c.Client.authenticated, c.NoWait = true, true
+	rnd := rand.New(rand.NewPCG(1, 2))
+	numbers := []string{"0", "1", "-1", "9", "99", "-10", "4294967296", "9223372036854775807", "-9223372036854775807", "-9223372036854775808", "9223372036854775808",
+		"01", "+1", "-0", " 1", "1 ", "1.0", "", "abc", "99999999999999999999999"}
+	number := func() string {
+		if rnd.IntN(3) > 0 {
+			return fmt.Sprint(rnd.IntN(2000) - 1000)
+		}
+		return numbers[rnd.IntN(len(numbers))]
+	}
+	added := 0
+	for range 3000 {
+		key := fmt.Sprint("n", rnd.IntN(4))
+		away := slots.Request{Slot: slots.Of([]byte(key)) ^ 1}
+		c.over, c.route = overwriting{}, away
+		switch n := rnd.IntN(24); n {
+		case 0:
+			p.sameArgs("SET", key, number())
+		case 1:
+			p.sameArgs("SET", key, number(), "PX", "1000000")
+		case 2:
+			p.sameArgs("DEL", key)
+		case 3:
+			p.sameArgs("APPEND", key, "1")
+		case 4:
+			p.sameArgs("DEL", key)
+			p.sameArgs("SADD", key, "1")
+		case 5:
+			p.sameArgs("PERSIST", key)
+			p.sameArgs("OBJECT", "ENCODING", key)
+		default:
+			args := [][]string{{"INCR", key}, {"DECR", key}, {"INCRBY", key, number()}, {"DECRBY", key, number()}}[n%4]
+			if reply := p.sameArgs(args...); reply[0] == ':' && c.route == away {
+				added++
+			}
+		}
+	}
+	if added < 500 {
+		t.Errorf("only %d of 3000 were added in place", added)
+	}
 }

@@ -1,6 +1,8 @@
 package command
 
 import (
+	"math"
+
 	"cobble/storage"
 	"cobble/storage/format"
 )
@@ -59,13 +61,13 @@ func stringWriteCommands() []Command {
 		{Name: "setrange", Arity: 4, Flags: Write | DenyOOM, Categories: "@string", Keys: updatesKey, Group: "string", Since: "2.2.0",
 			Summary: "Overwrites a part of a string value, which is padded with zeros to reach it.", Complexity: "O(N) where N is the length of what is written.", Run: setRange},
 		{Name: "incr", Arity: 2, Flags: Write | DenyOOM | Fast, Categories: "@string", Keys: changesKey, Group: "string", Since: "1.0.0",
-			Summary: "Adds one to the integer value of a key, which starts at 0.", Complexity: "O(1)", Run: incr},
+			Summary: "Adds one to the integer value of a key, which starts at 0.", Complexity: "O(1)", Run: add, addend: addOne},
 		{Name: "decr", Arity: 2, Flags: Write | DenyOOM | Fast, Categories: "@string", Keys: changesKey, Group: "string", Since: "1.0.0",
-			Summary: "Takes one from the integer value of a key, which starts at 0.", Complexity: "O(1)", Run: decr},
+			Summary: "Takes one from the integer value of a key, which starts at 0.", Complexity: "O(1)", Run: add, addend: takeOne},
 		{Name: "incrby", Arity: 3, Flags: Write | DenyOOM | Fast, Categories: "@string", Keys: changesKey, Group: "string", Since: "1.0.0",
-			Summary: "Adds to the integer value of a key, which starts at 0.", Complexity: "O(1)", Run: incrBy},
+			Summary: "Adds to the integer value of a key, which starts at 0.", Complexity: "O(1)", Run: add, addend: increment},
 		{Name: "decrby", Arity: 3, Flags: Write | DenyOOM | Fast, Categories: "@string", Keys: changesKey, Group: "string", Since: "1.0.0",
-			Summary: "Takes a number from the integer value of a key, which starts at 0.", Complexity: "O(1)", Run: decrBy},
+			Summary: "Takes a number from the integer value of a key, which starts at 0.", Complexity: "O(1)", Run: add, addend: decrement},
 		{Name: "incrbyfloat", Arity: 3, Flags: Write | DenyOOM | Fast, Categories: "@string", Keys: changesKey, Group: "string", Since: "2.6.0",
 			Summary: "Adds to the floating-point value of a key, which starts at 0.", Complexity: "O(1)", Run: incrByFloat},
 	}
@@ -158,34 +160,36 @@ func setRange(c *Call, tx *storage.Tx) error {
 	return err
 }
 
-func incr(c *Call, tx *storage.Tx) error { return add(c, tx, 1) }
-func decr(c *Call, tx *storage.Tx) error { return add(c, tx, -1) }
-
-func add(c *Call, tx *storage.Tx, by int64) error {
+// add is INCR and its like: what is added follows from the arguments.
+func add(c *Call, tx *storage.Tx) error {
+	by, err := c.Cmd.addend(c.Args)
+	if err != nil {
+		return err
+	}
 	n, err := tx.StringIncr(c.Args[1], by)
 	c.Out.Int(n)
 	return err
 }
 
-func incrBy(c *Call, tx *storage.Tx) error {
-	by, ok := storage.ParseInt(c.Args[2])
+func addOne([][]byte) (int64, error)  { return 1, nil }
+func takeOne([][]byte) (int64, error) { return -1, nil }
+
+func increment(args [][]byte) (int64, error) {
+	by, ok := storage.ParseInt(args[2])
 	if !ok {
-		return ErrNotInteger
+		return 0, ErrNotInteger
 	}
-	return add(c, tx, by)
+	return by, nil
 }
 
 const errDecrOverflow Error = "ERR decrement would overflow"
 
-func decrBy(c *Call, tx *storage.Tx) error {
-	by, ok := storage.ParseInt(c.Args[2])
-	if !ok {
-		return ErrNotInteger
+func decrement(args [][]byte) (int64, error) {
+	by, err := increment(args)
+	if err == nil && by == math.MinInt64 { // it has no negative
+		err = errDecrOverflow
 	}
-	if by == -by && by != 0 { // the smallest integer has no negative
-		return errDecrOverflow
-	}
-	return add(c, tx, -by)
+	return -by, err
 }
 
 func incrByFloat(c *Call, tx *storage.Tx) error {

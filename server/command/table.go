@@ -71,7 +71,7 @@ func NewTable() *Table {
 func (t *Table) number(c *Command) {
 	c.index = len(t.all)
 	c.short = c.Run != nil && (c.Flags&Fast != 0 || c.Name == "set")
-	c.overwrites = c.Name == "set"
+	c.overwrites = c.Name == "set" || c.addend != nil
 	t.all = append(t.all, c)
 }
 
