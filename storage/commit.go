@@ -57,13 +57,7 @@ func (e *Engine) appendAndApply(rec *log.Record, tx *Tx) (LSN, error) {
 		return 0, err
 	}
 	now := seconds32(tx.now)
-	var changed [][]byte
-	for i := range tx.writes.ops {
-		o := &tx.writes.ops[i]
-		if key := e.applyOp(o.op, tx.writes.keyOf(*o), tx.writes.valueOf(*o), now); key != nil {
-			changed = append(changed, key)
-		}
-	}
+	changed := e.applyWrites(&tx.writes, now)
 	e.count(rec.Deltas, lsn)
 	if changed != nil {
 		e.watch.tell(tx.by, changed)
@@ -122,18 +116,59 @@ func (tx *Tx) mustOwn(slot slots.Slot) {
 	panic("storage: a transaction writes to a slot that it has not locked")
 }
 
+// applyAhead is how many operations of a write set the row table is asked for side by side.
+const applyAhead = 16
+
+// applyWrites is applyOp of a write set. It returns the keys that have changed, if anybody watches keys.
+func (e *Engine) applyWrites(w *writeSet, now uint32) (changed [][]byte) {
+	if len(w.ops) > smallWriteSet {
+		return e.applyMany(w, now)
+	}
+	for i := range w.ops {
+		o := &w.ops[i]
+		if key := e.applyOp(o.op, w.keyOf(*o), w.valueOf(*o), now); key != nil {
+			changed = append(changed, key)
+		}
+	}
+	return changed
+}
+
+// applyMany is applyWrites of many rows. Each lookup waits for memory: here some of the waits overlap.
+func (e *Engine) applyMany(w *writeSet, now uint32) (changed [][]byte) {
+	var keys [applyAhead]cache.Key
+	for from := 0; from < len(w.ops); from += applyAhead {
+		ops := w.ops[from:min(from+applyAhead, len(w.ops))]
+		for i := range ops {
+			keys[i] = tableKey(w.keyOf(ops[i]))
+			e.table.PrefetchCell(cache.Hint{Slot: keys[i].Slot, Hash: keys[i].Hash})
+		}
+		for i := range ops {
+			if key := e.applyTo(&keys[i], ops[i].op, w.keyOf(ops[i]), w.valueOf(ops[i]), now); key != nil {
+				changed = append(changed, key)
+			}
+		}
+	}
+	return changed
+}
+
 // applyOp changes the row table as one operation of a logged write set says. The
 // slot lock is held for writing, and commits for reading. It returns the key that has
 // changed, if anybody watches keys.
 func (e *Engine) applyOp(op byte, key, value []byte, now uint32) (changed []byte) {
+	k := tableKey(key)
+	return e.applyTo(&k, op, key, value, now)
+}
+
+// applyTo is applyOp of the row that the row table calls k.
+func (e *Engine) applyTo(k *cache.Key, op byte, key, value []byte, now uint32) (changed []byte) {
 	_, db, _, user, isKey := format.SplitMetaKey(key)
 	watched := isKey && e.watch.count.Load() > 0 && !(op == format.OpSet && e.onlyRefiled(key, value))
 	switch op {
 	case format.OpSet:
-		e.table.Put(tableKey(key), value, now)
+		e.table.Put(*k, value, now)
 		e.noteSpecial(key)
 	case format.OpDelete:
-		e.table.Delete(tableKey(key), now)
+		e.table.Delete(*k, now)
 	case format.OpDeleteRange:
 		e.dropRange(key, value)
 		return nil

@@ -245,8 +245,10 @@ func (t *Table) DropDirty(slot slots.Slot, lower, upper []byte) {
 		for i, run := range runs {
 			from := t.search(slot, list.rows, run, lower)
 			to := max(from, t.search(slot, list.rows, run, upper))
-			for _, pos := range run[from:to] {
-				t.dropDirty(s, p, pos)
+			for doomed := run[from:to]; len(doomed) > 0; {
+				n := min(len(doomed), dropAhead)
+				t.dropSome(s, p, doomed[:n])
+				doomed = doomed[n:]
 			}
 			if p == active { // no reader is there who has seen the run
 				runs[i] = slices.Delete(run, from, to)
@@ -256,14 +258,35 @@ func (t *Table) DropDirty(slot slots.Slot, lower, upper []byte) {
 	s.epoch++
 }
 
-// dropDirty drops the dirty row at a position in the list of parity p.
-func (t *Table) dropDirty(s *slotRows, p, pos uint32) {
-	row := &s.dirty[p].rows[pos]
+// dropAhead is how many rows are dropped side by side, so that the waits for memory of each step overlap.
+const dropAhead = 16
+
+// dropSome drops up to dropAhead dirty rows at positions in the list of parity p.
+func (t *Table) dropSome(s *slotRows, p uint32, positions []uint32) {
+	var hashes [dropAhead]uint32
+	rows := s.dirty[p].rows
+	for _, pos := range positions {
+		PrefetchLine(unsafe.Pointer(t.arena.word(rows[pos].off, 0)))
+	}
+	for i, pos := range positions {
+		off := rows[pos].off
+		h := t.arena.header(off)
+		_, hashes[i] = t.cfg.Layout.Locate(h.meta(), t.storedKey(off, h))
+		if r := s.index.region(hashes[i]); len(r.cells) > 0 {
+			PrefetchLine(unsafe.Pointer(&r.cells[r.home(hashes[i])]))
+		}
+	}
+	for i, pos := range positions {
+		t.dropDirty(s, p, &rows[pos], hashes[i])
+	}
+}
+
+// dropDirty drops a dirty row of the list of parity p.
+func (t *Table) dropDirty(s *slotRows, p uint32, row *dirtyRow, hash uint32) {
 	h := t.arena.header(row.off)
 	if h.unlinked() {
 		return
 	}
-	_, hash := t.cfg.Layout.Locate(h.meta(), t.storedKey(row.off, h))
 	t.unlink(s, hash, row.off)
 	if p != t.parity.Load() {
 		t.arena.setHeader(row.off, h|unlinkedBit) // still to be flushed, no longer to be found

@@ -76,9 +76,15 @@ func (r *region) remove(i int) {
 		if c == 0 {
 			break
 		}
-		home := r.home(uint32(c >> 32))
 		// c may move to i unless its home lies cyclically in (i, j].
-		if (j-home+n)%n >= (j-i+n)%n {
+		fromHome, fromHole := j-r.home(uint32(c>>32)), j-i
+		if fromHome < 0 {
+			fromHome += n
+		}
+		if fromHole < 0 {
+			fromHole += n
+		}
+		if fromHome >= fromHole {
 			r.cells[i] = c
 			i = j
 		}

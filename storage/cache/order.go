@@ -3,7 +3,10 @@ package cache
 import (
 	"bytes"
 	"cmp"
+	"math"
+	"math/bits"
 	"slices"
+	"unsafe"
 
 	"cobble/slots"
 )
@@ -50,6 +53,9 @@ func (t *Table) compareStored(a, b uint32) int {
 
 func (t *Table) compareRows(a, b uint32) int {
 	ha, hb := t.arena.header(a), t.arena.header(b)
+	if !ha.meta() && !hb.meta() { // then the stored keys are the row keys
+		return bytes.Compare(t.storedKey(a, ha), t.storedKey(b, hb))
+	}
 	ah, al := t.cfg.Layout.Rank(ha.meta(), t.storedKey(a, ha))
 	bh, bl := t.cfg.Layout.Rank(hb.meta(), t.storedKey(b, hb))
 	if c := cmp.Compare(ah, bh); c != 0 {
@@ -136,13 +142,7 @@ func (t *Table) orderSome(list *dirtyList, at **merging, limit int) (more bool) 
 	if t.follows(list.rows, *low, *high) {
 		m.out, *low = append(m.out, *low...), nil
 	}
-	for n := 0; n < limit && len(*low) > 0 && len(*high) > 0; n++ {
-		from := high
-		if t.compareRows(list.rows[(*low)[0]].off, list.rows[(*high)[0]].off) < 0 {
-			from = low
-		}
-		m.out, *from = append(m.out, (*from)[0]), (*from)[1:]
-	}
+	m.out = t.mergeSome(list.rows, m.out, low, high, limit)
 	if len(*low) == 0 || len(*high) == 0 {
 		t.stats.ordered.Add(uint64(cap(m.out)))
 		runs := slices.Clone(list.runs)
@@ -218,14 +218,53 @@ func (t *Table) merge(rows []dirtyRow, a, b []uint32) []uint32 {
 	if t.follows(rows, a, b) {
 		out, a = append(out, a...), nil
 	}
-	for len(a) > 0 && len(b) > 0 {
-		if t.compareRows(rows[a[0]].off, rows[b[0]].off) < 0 {
-			out, a = append(out, a[0]), a[1:]
+	out = t.mergeSome(rows, out, &a, &b, math.MaxInt)
+	return append(append(out, a...), b...)
+}
+
+// mergeSome moves rows from two runs to out, in order, until one of the runs has nothing left or it has done what costs as much as
+// looking at limit rows. It takes from each run in turn what comes before the rest of the other: an object that is written at once
+// stands in one piece between those of others, and to find its end takes a few comparisons, where one for each row waits for
+// memory each time.
+func (t *Table) mergeSome(rows []dirtyRow, out []uint32, a, b *[]uint32, limit int) []uint32 {
+	if len(*a) == 0 || len(*b) == 0 {
+		return out
+	}
+	if t.compareRows(rows[(*a)[0]].off, rows[(*b)[0]].off) > 0 {
+		a, b = b, a
+	}
+	for limit > 0 {
+		n := 1 + t.before(rows, (*a)[1:], rows[(*b)[0]].off)
+		out, *a = append(out, (*a)[:n]...), (*a)[n:]
+		limit -= bits.Len(uint(n))
+		if len(*a) == 0 {
+			break
+		}
+		a, b = b, a
+	}
+	return out
+}
+
+// before returns how many rows of a run come before the row at off. It looks twice as far ahead each time, and then between the last
+// two places.
+func (t *Table) before(rows []dirtyRow, run []uint32, off uint32) int {
+	low, high := 0, 1 // rows below low come before it
+	for high <= len(run) && t.compareRows(rows[run[high-1]].off, off) < 0 {
+		low, high = high, 2*high
+	}
+	high = min(high-1, len(run))
+	for low < high {
+		middle := int(uint(low+high) / 2)
+		if t.compareRows(rows[run[middle]].off, off) < 0 {
+			low = middle + 1
 		} else {
-			out, b = append(out, b[0]), b[1:]
+			high = middle
 		}
 	}
-	return append(append(out, a...), b...)
+	if t.cfg.MergesAhead && low > 0 && low < len(run) {
+		low++
+	}
+	return low
 }
 
 // Cursor walks the dirty rows of a slot by row key, both generations as one:
@@ -322,9 +361,16 @@ func (c *Cursor) Next() bool {
 		c.seek = append(append(c.seek[:0], c.key...), 0)
 		return c.SeekGE(c.seek)
 	}
-	c.sources[c.current].at++
+	s := &c.sources[c.current]
+	s.at++
+	if ahead := s.at + cursorAhead; ahead < len(s.run) {
+		PrefetchLine(unsafe.Pointer(c.table.arena.word(s.rows[s.run[ahead]].off, 0)))
+	}
 	return c.pick()
 }
+
+// cursorAhead is how many rows ahead of the one it is at a cursor asks the processor for.
+const cursorAhead = 8
 
 // Prev moves to the next lower row.
 func (c *Cursor) Prev() bool {

@@ -35,6 +35,8 @@ type Config struct {
 	AllNew bool
 	// FrozenToo is a planted bug: rows of the cut generation count as Active.
 	FrozenToo bool
+	// MergesAhead is a planted bug: a merge takes one row of a run too many.
+	MergesAhead bool
 }
 
 // Key names a row. Bytes is the stored key, see Layout.
