@@ -324,19 +324,27 @@ func (c *Call) routeKeys(tx *storage.Tx) error {
 	}
 	if view.IsOpen(c.route.Slot) {
 		c.route.Present, c.route.Missing = 0, 0
-		for _, at := range c.keys {
-			entry, err := tx.Lookup(c.Args[at])
-			switch {
-			case err != nil:
-				return err
-			case entry.Live:
-				c.route.Present++
-			default:
-				c.route.Missing++
-			}
+		if err := countPresent(tx, &c.route, c.keys, c.Args); err != nil {
+			return err
 		}
 	}
 	return slots.Route(view, c.route)
+}
+
+// countPresent counts which of the keys, of which it is given the places in args, are there and which are not.
+func countPresent(tx *storage.Tx, route *slots.Request, keys []int, args [][]byte) error {
+	for _, at := range keys {
+		entry, err := tx.Lookup(args[at])
+		switch {
+		case err != nil:
+			return err
+		case entry.Live:
+			route.Present++
+		default:
+			route.Missing++
+		}
+	}
+	return nil
 }
 
 // AppendKeys appends the positions of the keys in args.

@@ -121,26 +121,6 @@ options:
 	return c.addScored(tx, o, scores, args[2:], 3)
 }
 
-// eachScore calls f with the scores of the members in Args from 2 on.
-func (c *Call) eachScore(tx *storage.Tx, f func(score float64, ok bool)) error {
-	z, err := tx.ZSet(c.Args[1])
-	if err != nil {
-		return err
-	}
-	if err := z.Prefetch(c.Args[2:], 1); err != nil {
-		return err
-	}
-	c.Out.Array(len(c.Args) - 2)
-	for _, member := range c.Args[2:] {
-		score, ok, err := z.Score(member)
-		if err != nil {
-			return err
-		}
-		f(score, ok)
-	}
-	return nil
-}
-
 func geohash(c *Call, tx *storage.Tx) error {
 	return c.eachScore(tx, func(score float64, ok bool) {
 		if ok {

@@ -365,11 +365,7 @@ func (x *execution) scripted(tx *storage.Tx, i int) error {
 	if tx != nil && tx.Incomplete() || endsTransaction(err) {
 		return err
 	}
-	if err != nil {
-		c.Out.CutTo(c.start)
-		c.Out.Error(ErrorText(err))
-	}
-	c.account(err)
+	c.answered(err)
 	return nil
 }
 

@@ -110,6 +110,19 @@ func strictID(arg []byte, missing uint64) (storage.StreamID, error) {
 	return id, err
 }
 
+// strictIDs reads IDs that are whole but for their sequence numbers.
+func strictIDs(args [][]byte) ([]storage.StreamID, error) {
+	ids := make([]storage.StreamID, 0, len(args))
+	for _, arg := range args {
+		id, err := strictID(arg, 0)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
 func (c *Call) streamID(id storage.StreamID) {
 	var b [42]byte
 	text := strconv.AppendUint(b[:0], id.MS, 10)
@@ -332,13 +345,9 @@ func xdel(c *Call, tx *storage.Tx) error {
 		c.Out.Int(0)
 		return nil
 	}
-	ids := make([]storage.StreamID, 0, len(c.Args)-2)
-	for _, arg := range c.Args[2:] {
-		id, err := strictID(arg, 0)
-		if err != nil {
-			return err
-		}
-		ids = append(ids, id)
+	ids, err := strictIDs(c.Args[2:])
+	if err != nil {
+		return err
 	}
 	n := int64(0)
 	for _, id := range ids {

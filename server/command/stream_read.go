@@ -423,13 +423,9 @@ func xack(c *Call, tx *storage.Tx) error {
 		c.Out.Int(0)
 		return nil
 	}
-	ids := make([]storage.StreamID, 0, len(c.Args)-3)
-	for _, arg := range c.Args[3:] {
-		id, err := strictID(arg, 0)
-		if err != nil {
-			return err
-		}
-		ids = append(ids, id)
+	ids, err := strictIDs(c.Args[3:])
+	if err != nil {
+		return err
 	}
 	n := int64(0)
 	for _, id := range ids {

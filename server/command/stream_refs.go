@@ -63,12 +63,8 @@ func (c *Call) removedIDs(at int) (refs references, ids []storage.StreamID, err 
 		if n > int64(len(c.Args)-at) {
 			return 0, nil, errIDsCount
 		}
-		for _, arg := range c.Args[at : at+int(n)] {
-			id, err := strictID(arg, 0)
-			if err != nil {
-				return 0, nil, err
-			}
-			ids = append(ids, id)
+		if ids, err = strictIDs(c.Args[at : at+int(n)]); err != nil {
+			return 0, nil, err
 		}
 		at += int(n) - 1
 	}

@@ -520,12 +520,17 @@ func (x *execution) keyed(tx *storage.Tx, q queued) error {
 	if endsTransaction(err) {
 		return err
 	}
+	c.answered(err)
+	return nil
+}
+
+// answered ends one command of a transaction: an error is its reply, instead of what it wrote.
+func (c *Call) answered(err error) {
 	if err != nil {
 		c.Out.CutTo(c.start)
 		c.Out.Error(ErrorText(err))
 	}
 	c.account(err)
-	return nil
 }
 
 func (x *execution) saved(tx *storage.Tx, q queued) error {
@@ -558,16 +563,8 @@ func (x *execution) routeKeys(tx *storage.Tx) error {
 			if err != nil {
 				continue
 			}
-			for _, at := range keys {
-				entry, err := tx.Lookup(q.args[at])
-				switch {
-				case err != nil:
-					return err
-				case entry.Live:
-					x.route.Present++
-				default:
-					x.route.Missing++
-				}
+			if err := countPresent(tx, &x.route, keys, q.args); err != nil {
+				return err
 			}
 		}
 	}

@@ -203,6 +203,11 @@ func (c *Call) doubleOrNull(f float64, ok bool) {
 }
 
 func zmscore(c *Call, tx *storage.Tx) error {
+	return c.eachScore(tx, c.doubleOrNull)
+}
+
+// eachScore calls f with the scores of the members in Args from 2 on.
+func (c *Call) eachScore(tx *storage.Tx, f func(score float64, ok bool)) error {
 	z, err := tx.ZSet(c.Args[1])
 	if err != nil {
 		return err
@@ -216,7 +221,7 @@ func zmscore(c *Call, tx *storage.Tx) error {
 		if err != nil {
 			return err
 		}
-		c.doubleOrNull(score, ok)
+		f(score, ok)
 	}
 	return nil
 }

@@ -299,37 +299,40 @@ func zrangestore(c *Call, tx *storage.Tx) error {
 
 // zcount is ZCOUNT and ZLEXCOUNT.
 func zcount(c *Call, tx *storage.Tx) error {
-	q, err := parseRange(rangeForms[c.Cmd.Name], c.Args[2:], true)
+	_, r, live, err := c.rangeOf(tx)
 	if err != nil {
 		return err
 	}
-	z, err := tx.ZSet(c.Args[1])
-	if err != nil || !z.Live() {
+	if !live {
 		c.Out.Int(0)
-		return err
-	}
-	r, err := q.find(&z)
-	if err != nil {
-		return err
+		return nil
 	}
 	c.Out.Int(r.Count())
 	return nil
 }
 
-// zremrange is ZREMRANGEBYRANK, -BYSCORE and -BYLEX.
-func zremrange(c *Call, tx *storage.Tx) error {
+// rangeOf finds the sorted set that Args[1] names, if it is there, and those of its members that the arguments after it name.
+func (c *Call) rangeOf(tx *storage.Tx) (z storage.ZSet, r storage.ZRange, live bool, err error) {
 	q, err := parseRange(rangeForms[c.Cmd.Name], c.Args[2:], true)
 	if err != nil {
-		return err
+		return z, r, false, err
 	}
-	z, err := tx.ZSet(c.Args[1])
-	if err != nil || !z.Live() {
-		c.Out.Int(0)
-		return err
+	if z, err = tx.ZSet(c.Args[1]); err != nil || !z.Live() {
+		return z, r, false, err
 	}
-	r, err := q.find(&z)
+	r, err = q.find(&z)
+	return z, r, true, err
+}
+
+// zremrange is ZREMRANGEBYRANK, -BYSCORE and -BYLEX.
+func zremrange(c *Call, tx *storage.Tx) error {
+	z, r, live, err := c.rangeOf(tx)
 	if err != nil {
 		return err
+	}
+	if !live {
+		c.Out.Int(0)
+		return nil
 	}
 	if z.Len() > manyElements {
 		if err := c.long(r.Count()); err != nil {
