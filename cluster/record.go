@@ -50,9 +50,6 @@ func (r *Record) Newer(o *Record) bool {
 	return r.Counter > o.Counter
 }
 
-// Claims reports whether the record claims slot.
-func (r *Record) Claims(slot slots.Slot) bool { return r.Slots != nil && r.Slots.Has(slot) }
-
 // Version names a version of a record in digests and fetches.
 type Version struct {
 	ID            ID

@@ -126,12 +126,6 @@ func (v *View) Node(id ID) *Node {
 	return nil
 }
 
-// MigratingTo returns where slot is being moved to, if it is.
-func (v *View) MigratingTo(slot slots.Slot) (ID, bool) { return openSlot(v.Migrating, slot) }
-
-// ImportingFrom returns where slot is being moved from, if it is.
-func (v *View) ImportingFrom(slot slots.Slot) (ID, bool) { return openSlot(v.Importing, slot) }
-
 func openSlot(open []OpenSlot, slot slots.Slot) (ID, bool) {
 	at := sort.Search(len(open), func(i int) bool { return open[i].Slot >= slot })
 	if at < len(open) && open[at].Slot == slot {

@@ -153,13 +153,6 @@ func (g *Gossip) Take() (hints []Hint, payloads [][]byte) { return g.inbox.take(
 // Done is closed when Stop begins.
 func (g *Gossip) Done() <-chan struct{} { return g.done }
 
-// Dropped counts payloads lost because nobody took them in time.
-func (g *Gossip) Dropped() uint64 {
-	g.inbox.mu.Lock()
-	defer g.inbox.mu.Unlock()
-	return g.inbox.dropped
-}
-
 // Broadcast queues payload for every member, best effort. A payload of the
 // same non-empty key that is still queued is replaced. The bytes must not be
 // changed afterwards.
@@ -169,19 +162,6 @@ func (g *Gossip) Broadcast(key string, payload []byte) error {
 	}
 	g.seen.first(payload, time.Now()) // our own words coming back are no news
 	g.broadcasts.QueueBroadcast(&broadcast{key: key, payload: payload})
-	return nil
-}
-
-// SetMeta changes the bytes that travel with the member's own alive message.
-func (g *Gossip) SetMeta(meta []byte) error {
-	if len(meta) > MetaLimit {
-		return fmt.Errorf("gossip: meta of %d bytes, the limit is %d", len(meta), MetaLimit)
-	}
-	meta = slices.Clone(meta)
-	g.meta.Store(&meta)
-	// The wait is only for our own queue: a nanosecond skips it, and the
-	// time-out it reports is not an error here.
-	_ = g.list.UpdateNode(time.Nanosecond)
 	return nil
 }
 

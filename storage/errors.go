@@ -13,7 +13,6 @@ var (
 	ErrTooLarge    = errors.New("storage: the value exceeds the largest allowed size")
 	ErrRecordLimit = errors.New("storage: the transaction changes more than one record of the log holds")
 	ErrNoKey       = errors.New("storage: no such key")
-	ErrReadOnlyTx  = errors.New("storage: write in a read-only transaction")
 	ErrDiskFull    = errors.New("storage: the disk is full")
 	ErrClosed      = errors.New("storage: the engine is closed")
 	ErrUnavailable = errors.New("storage: the engine stopped after an I/O error")

@@ -23,9 +23,6 @@ type watchedKey struct {
 // Dirty reports whether a watched key was changed since it was watched.
 func (w *Watcher) Dirty() bool { return w.dirty.Load() }
 
-// MarkDirty makes the next EXEC fail (a slot moved away, the store was replaced).
-func (w *Watcher) MarkDirty() { w.dirty.Store(true) }
-
 // Empty reports whether nothing is watched.
 func (w *Watcher) Empty() bool { return len(w.keys) == 0 }
 

@@ -5,9 +5,6 @@ import (
 	"strings"
 )
 
-// SavePoint is one pair of "save": after so many seconds if so many changes.
-type SavePoint struct{ Seconds, Changes int64 }
-
 // parseSave reads "900 1 300 10" or "" (no save point).
 func parseSave(in []string) (*Value, error) {
 	v := parseWords(in)
@@ -21,18 +18,6 @@ func parseSave(in []string) (*Value, error) {
 		}
 	}
 	return v, nil
-}
-
-// SavePoints returns the pairs of the save setting.
-func (c *Config) SavePoints() []SavePoint {
-	words := c.Words("save")
-	points := make([]SavePoint, 0, len(words)/2)
-	for i := 0; i+1 < len(words); i += 2 {
-		seconds, _ := strconv.ParseInt(words[i], 10, 64)
-		changes, _ := strconv.ParseInt(words[i+1], 10, 64)
-		points = append(points, SavePoint{seconds, changes})
-	}
-	return points
 }
 
 // Class is a class of clients with an output buffer limit of its own.

@@ -5,9 +5,6 @@ import (
 	"strconv"
 )
 
-// FormatDouble is AppendDouble as a string.
-func FormatDouble(f float64) string { return string(AppendDouble(nil, f)) }
-
 // AppendDouble prints f as Redis 7.2 replies it: integers up to 2⁵² as they are,
 // everything else as the shortest digits that read back as f, in the layout of
 // its fpconv: plain when the exponent is small, else d.ddde±x.

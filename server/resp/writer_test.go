@@ -47,33 +47,35 @@ func TestWriter(t *testing.T) {
 	}
 }
 
-func TestFormatDouble(t *testing.T) {
+func printed(f float64) string { return string(AppendDouble(nil, f)) }
+
+func TestAppendDouble(t *testing.T) {
 	for f, want := range map[float64]string{
 		0: "0", 1: "1", -1: "-1", 1.5: "1.5", 0.1: "0.1", 3.14: "3.14", 1e6: "1000000", 1e15: "1000000000000000", 1 << 52: "4503599627370496",
 		1e17: "1e+17", 1e20: "1e+20", 1e21: "1e+21", 1.5e300: "1.5e+300", 0.0001: "0.0001", 1e-6: "0.000001", 1e-7: "1e-7", 1.5e-7: "1.5e-7",
 		123456.789: "123456.789", -0.25: "-0.25", math.MaxFloat64: "1.7976931348623157e+308", 5e-324: "5e-324", 9007199254740993: "9007199254740992",
 		math.Inf(1): "inf", math.Inf(-1): "-inf", math.Copysign(0, -1): "-0",
 	} {
-		if got := FormatDouble(f); got != want && !(f == 0 && got == "0") {
+		if got := printed(f); got != want && !(f == 0 && got == "0") {
 			t.Errorf("%g: %q, want %q", f, got, want)
 		}
 	}
-	if got := FormatDouble(math.Copysign(0, -1)); got != "-0" {
+	if got := printed(math.Copysign(0, -1)); got != "-0" {
 		t.Errorf("-0: %q", got)
 	}
-	if got := FormatDouble(math.NaN()); got != "nan" {
+	if got := printed(math.NaN()); got != "nan" {
 		t.Errorf("NaN: %q", got)
 	}
 }
 
-func FuzzFormatDouble(f *testing.F) {
+func FuzzAppendDouble(f *testing.F) {
 	f.Add(1.0)
 	f.Add(1e-300)
 	f.Fuzz(func(t *testing.T, x float64) {
 		if math.IsNaN(x) {
 			return
 		}
-		text := FormatDouble(x)
+		text := printed(x)
 		back, err := strconv.ParseFloat(text, 64)
 		if err != nil || back != x || strings.Contains(text, " ") {
 			t.Fatalf("%g was printed as %q, which is %g (%v)", x, text, back, err)

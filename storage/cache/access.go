@@ -98,12 +98,3 @@ func (t *Table) Usage(k Key, now uint32) (idleSeconds, frequency uint32, ok bool
 	access := atomic.LoadUint32(t.accessOf(s, off, h))
 	return idle(access, now), decayed(access, now, t.lfu.Load()), true
 }
-
-// SetUsage sets what Usage returns (RESTORE IDLETIME, FREQ). Needs the write lock.
-func (t *Table) SetUsage(k Key, idleSeconds, frequency, now uint32) {
-	s := &t.slots[k.Slot]
-	if off, h := t.lookup(s, &k); off != 0 {
-		atomic.StoreUint32(t.accessOf(s, off, h),
-			(now-idleSeconds)&clockMask<<clockShift|usedBit|min(frequency, frequencyMask))
-	}
-}

@@ -91,17 +91,6 @@ func AppendZSetMark(dst []byte, score float64) []byte {
 	return dst
 }
 
-// ZSetMarked returns the score of a row, given what its key says and its value.
-func ZSetMarked(score float64, value []byte) (float64, error) {
-	switch {
-	case len(value) == 0:
-		return score, nil
-	case len(value) == 1 && value[0] == zsetNegativeZero && score == 0:
-		return math.Copysign(0, -1), nil
-	}
-	return 0, ErrCorrupt
-}
-
 // ZSetExtra is what the metadata of a sorted set in layout Rows says beside its
 // count. Low and High bound the keys of its score rows after the sub byte: Low ≤ key
 // < High, so that a walk need not pass over what was taken from an end. High may be

@@ -86,12 +86,6 @@ func (c *Conn) Send(args ...string) {
 	}
 }
 
-// SendRaw buffers bytes as they are.
-func (c *Conn) SendRaw(b []byte) {
-	c.armWrite()
-	c.w.Write(b)
-}
-
 // armWrite lets the writes that a full buffer causes time out too.
 func (c *Conn) armWrite() {
 	if c.Timeout > 0 && c.w.Buffered() == 0 {
