@@ -256,12 +256,27 @@ func (m *Machine) giveUpLostSlots() {
 	}
 	kept := *own.Slots
 	kept.Subtract(&lost)
-	m.note('#', "lost slots "+lost.String()+" to a greater config epoch of "+winner.id().String())
+	level := byte('#')
+	if m.handedOver(&lost) {
+		level = '-' // as the operator wanted; a line for every slot of a reshard is too much
+	}
+	m.note(level, "lost slots "+lost.String()+" to a greater config epoch of "+winner.id().String())
 	m.setClaims(kept)
 	m.do(DropSlots{Slots: lost})
 	if kept.Empty() && m.config.AllowReplicaMigration {
 		m.becomeReplicaOf(winner)
 	}
+}
+
+// handedOver reports whether each of set is migrating to the node that owns it.
+func (m *Machine) handedOver(set *slots.Set) bool {
+	n := 0
+	for _, o := range m.migrating {
+		if owner := m.numbers[m.owner[o.Slot]]; set.Has(o.Slot) && owner != nil && owner.id() == o.Peer {
+			n++
+		}
+	}
+	return n == set.Len()
 }
 
 // setClaims replaces the slots this node claims.

@@ -9,6 +9,7 @@ type clusterState struct {
 	readyAt    Time // a restarted primary is not ok before; 0: it may be
 	minorityAt Time // last moment without a majority of electors; 0: never
 	awakeAt    Time // the process was paused until then
+	coveredBy  Time // slots that another node gave up should have their new owner by then
 	lastTimers Time
 }
 
@@ -16,6 +17,12 @@ type clusterState struct {
 // news that it was replaced finds it first (Redis: CLUSTER_WRITABLE_DELAY).
 // A confirmation of its claim by the register ends the wait.
 const bootWait Duration = 2000
+
+// coverWait is how long slots that another node gave up may be nobody's before
+// the state is fail: the news that one moved can come from its old owner
+// before it comes from the new one. Only the state waits; a command for
+// such a slot is not served.
+const coverWait Duration = 500
 
 func (m *Machine) startState(restarted bool) {
 	m.clusterState = clusterState{lastTimers: m.now, awakeAt: m.now}
@@ -53,7 +60,10 @@ func (m *Machine) judgeState() (State, string) {
 	}
 	if m.config.RequireFullCoverage {
 		if m.assigned < slots.Count {
-			return StateFail, "not all slots are assigned"
+			if m.clusterState.now != StateOK || m.now >= m.coveredBy {
+				return StateFail, "not all slots are assigned"
+			}
+			m.wakeBy(m.coveredBy)
 		}
 		for _, n := range m.nodes {
 			if n.fail && n.ownedCount > 0 {

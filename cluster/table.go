@@ -135,8 +135,11 @@ func (m *Machine) learn(r *Record) bool {
 	if !r.Newer(n.record) {
 		return false
 	}
-	old := n.record
+	old, before := n.record, m.assigned
 	m.replace(n, r)
+	if m.assigned < before {
+		m.coveredBy = m.now.After(coverWait)
+	}
 	if old.Boot != r.Boot || old.Addr != r.Addr {
 		n.noaddr, n.refusals = false, 0
 		n.probeAt = m.now
