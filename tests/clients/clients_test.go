@@ -22,11 +22,10 @@ const moved = 8
 
 func startCluster(t *testing.T) *proc.Cluster {
 	// Twenty processes, each at its start, on one busy core: nobody must be taken for dead whom no test kills.
-	timeout := "15000"
+	o := proc.Options{NodeTimeout: 15000}
 	if full() {
-		timeout = "5000"
+		o.NodeTimeout = 5000
 	}
-	o := proc.Options{Args: []string{"--cluster-node-timeout", timeout}}
 	if os.Getenv("COBBLE_PROGRAM") == "redis" {
 		o.Program = proc.Redis
 	}

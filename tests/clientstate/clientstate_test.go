@@ -26,7 +26,11 @@ func program() (o proc.Options) {
 
 // TestClientState goes through its dialogues on one cluster: the later ones change roles.
 func TestClientState(t *testing.T) {
-	c := proc.StartCluster(t, 3, 1, program())
+	o := program()
+	if full() {
+		o.NodeTimeout = 5000 // a primary that sleeps has to be replaced
+	}
+	c := proc.StartCluster(t, 3, 1, o)
 	for _, sh := range c.Shards() {
 		sh.Replica.WaitReplicaOf(sh.Primary)
 		sh.Primary.Do("FUNCTION", "LOAD", functions)

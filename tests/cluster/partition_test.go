@@ -12,7 +12,7 @@ import (
 // old primary becomes a replica of the new one and gives up what it wrote alone.
 func TestPartitionedPrimary(t *testing.T) {
 	t.Parallel()
-	c := proc.StartCluster(t, 3, 1, proc.Options{Args: []string{"--enable-debug-command", "yes", "--cluster-node-timeout", "1000"}})
+	c := proc.StartCluster(t, 3, 1, proc.Options{})
 	healthy(t, c)
 	old := c.Servers[0]  // redis-cli gives the first server the first third of the slots
 	const key = "{06S}k" // a slot of that third
@@ -34,6 +34,9 @@ func TestPartitionedPrimary(t *testing.T) {
 		text(t, s, "DEBUG", "PARTITION", ids[old])
 	}
 	text(t, old, append([]string{"DEBUG", "PARTITION"}, others...)...)
+	for _, s := range c.Servers { // now that it is cut off the silence may be short
+		text(t, s, "CONFIG", "SET", "cluster-node-timeout", "1000")
+	}
 
 	proc.Eventually(t, patience, "the old primary stops", func() error {
 		_, err := old.Try("SET", key, "alone")
@@ -53,6 +56,7 @@ func TestPartitionedPrimary(t *testing.T) {
 		return fmt.Errorf("nobody takes the write")
 	})
 	for _, s := range c.Servers {
+		text(t, s, "CONFIG", "SET", "cluster-node-timeout", "10000")
 		text(t, s, "DEBUG", "PARTITION")
 	}
 	proc.Eventually(t, patience, "the old primary follows the new one", func() error {
@@ -86,7 +90,7 @@ func TestPartitionedPrimary(t *testing.T) {
 // on: it cannot know yet, but it can see that its time was over.
 func TestPausedPrimaryTakesNoWrite(t *testing.T) {
 	t.Parallel()
-	c := proc.StartCluster(t, 3, 1, proc.Options{Args: []string{"--cluster-node-timeout", "1000"}})
+	c := proc.StartCluster(t, 3, 1, proc.Options{NodeTimeout: 1000})
 	healthy(t, c)
 	const key = "{06S}k"
 	old := c.Servers[0]

@@ -60,7 +60,9 @@ func TestKill9FailsOver(t *testing.T) {
 // TestPausedPrimaryIsReplaced stops a primary with SIGSTOP; when it wakes up it must not go on as if nothing was.
 func TestPausedPrimaryIsReplaced(t *testing.T) {
 	t.Parallel()
-	c := proc.StartCluster(t, 3, 1, options())
+	o := options()
+	o.NodeTimeout = 5000 // the test waits for it, a busy machine does not reach it
+	c := proc.StartCluster(t, 3, 1, o)
 	var took []time.Duration
 	for round := range number("COBBLE_ROUNDS", 1) {
 		shards := c.Shards()
@@ -82,7 +84,7 @@ func TestPausedPrimaryIsReplaced(t *testing.T) {
 			t.Errorf("the write after the failover is %v", reply)
 		}
 	}
-	report(t, "SIGSTOP of a primary to its replica taking writes (node timeout 2 s)", took)
+	report(t, "SIGSTOP of a primary to its replica taking writes (node timeout 5 s)", took)
 }
 
 // TestManualFailover moves a primary's role by CLUSTER FAILOVER under load: no acknowledged write may be lost.

@@ -202,7 +202,7 @@ func TestClusterIsOneNodeWhilePrimariesAreKilled(t *testing.T) {
 // what WAIT is for.)
 func TestClusterIsOneNodeWhileReplicasTakeOver(t *testing.T) {
 	want := references(t)
-	c := proc.StartCluster(t, 3, 1, proc.Options{Args: []string{"--cluster-node-timeout", "3000"}})
+	c := proc.StartCluster(t, 3, 1, proc.Options{})
 	m := startMover(t, c, slotsOf(want[0].plan))
 	defer m.end()
 	for seed := range seeds(t) {
