@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"cobble/storage"
 )
 
 func TestHashRepliesAreRedis(t *testing.T) {
@@ -288,25 +286,9 @@ func TestHotHashCommandsDoNotAllocate(t *testing.T) {
 		"HGET h f15": 0, "HSET h f15 text": 0, "HSET h new text": 0, "HINCRBY h f3 1": 0, "HDEL h f15": 0, "HEXISTS h f1": 0,
 		"HLEN h": 0, "HMGET h f1 f2": 0, "HGETALL h": 0, "HGET rows f15": 0, "HSET rows f15 text": 0,
 	} {
-		args := words(t, line)
-		c.Args = c.Args[:0]
-		for _, a := range args {
-			c.Args = append(c.Args, []byte(a))
+		if n := allocationsOf(t, c, line); n > most {
+			t.Errorf("%s: %v allocations", line, n)
 		}
-		c.Cmd = c.Env.Table.Find(c.Args[0])
-		_, _ = c.Env.Engine.Update(c.Now, slotsOf(c), storage.OpFunc(func(tx *storage.Tx) error {
-			start := tx.Savepoint()
-			if n := testing.AllocsPerRun(100, func() {
-				c.Out.Reset()
-				if err := c.Cmd.Run(c, tx); err != nil {
-					t.Fatal(err)
-				}
-				tx.RollbackTo(start)
-			}); n > most {
-				t.Errorf("%s: %v allocations", line, n)
-			}
-			return nil
-		}))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cobble/slots"
+	"cobble/storage"
 	"cobble/tests/proc"
 )
 
@@ -195,3 +196,27 @@ func sameLines(t *testing.T, script string) {
 
 // slotsOf returns the slot of the command's first key.
 func slotsOf(c *Call) []slots.Slot { return []slots.Slot{slots.Of(c.Args[1])} }
+
+// allocationsOf says how often a command that is run again and again in one transaction allocates.
+func allocationsOf(t *testing.T, c *Call, line string) (n float64) {
+	t.Helper()
+	c.Args = c.Args[:0]
+	for _, a := range words(t, line) {
+		c.Args = append(c.Args, []byte(a))
+	}
+	if c.Cmd = c.Env.Table.Find(c.Args[0]); c.Cmd == nil {
+		t.Fatalf("no command %s", line)
+	}
+	_, _ = c.Env.Engine.Update(c.Now, slotsOf(c), storage.OpFunc(func(tx *storage.Tx) error {
+		start := tx.Savepoint()
+		n = testing.AllocsPerRun(100, func() {
+			c.Out.Reset()
+			if err := c.Cmd.Run(c, tx); err != nil {
+				t.Fatal(err)
+			}
+			tx.RollbackTo(start)
+		})
+		return nil
+	}))
+	return n
+}

@@ -259,27 +259,9 @@ func TestHotCommandsDoNotAllocate(t *testing.T) {
 	do("SET", "k", "value")
 	do("SET", "{k}n", "1000")
 	for _, line := range []string{"GET k", "SET k value2", "INCR {k}n", "STRLEN k", "APPEND k x", "SET k v EX 100", "SETRANGE k 2 x", "EXISTS k", "EXPIRE k 100", "TTL k", "DEL k", "MGET k {k}n", "TYPE k", "GETBIT k 3", "SETBIT k 3 1"} {
-		args := words(t, line)
-		c.Args = c.Args[:0]
-		for _, a := range args {
-			c.Args = append(c.Args, []byte(a))
+		if n := allocationsOf(t, c, line); n > 0 {
+			t.Errorf("%s: %v allocations", line, n)
 		}
-		if c.Cmd = c.Env.Table.Find(c.Args[0]); c.Cmd == nil {
-			t.Fatalf("no command %s", line)
-		}
-		_, _ = c.Env.Engine.Update(c.Now, slotsOf(c), storage.OpFunc(func(tx *storage.Tx) error {
-			start := tx.Savepoint()
-			if n := testing.AllocsPerRun(100, func() {
-				c.Out.Reset()
-				if err := c.Cmd.Run(c, tx); err != nil {
-					t.Fatal(err)
-				}
-				tx.RollbackTo(start)
-			}); n > 0 {
-				t.Errorf("%s: %v allocations", line, n)
-			}
-			return nil
-		}))
 	}
 }
 
