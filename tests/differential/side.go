@@ -2,8 +2,11 @@ package differential
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"sort"
 	"strings"
+	"time"
 
 	"cobble/tools/respconn"
 )
@@ -73,8 +76,13 @@ func deletes(keys []string) [][]string {
 	return commands
 }
 
+// close ends the connections when the server is through with what it was sent: else commands of a sequence that did not
+// come to its end go on beside the next one.
 func (s *side) close() {
 	for _, c := range s.conns {
+		if half, ok := c.Conn.(*net.TCPConn); ok && half.CloseWrite() == nil && half.SetReadDeadline(time.Now().Add(replyTimeout)) == nil {
+			_, _ = io.Copy(io.Discard, half)
+		}
 		c.Close()
 	}
 	s.conns = nil
