@@ -163,5 +163,8 @@ type mutants struct {
 	segmentUncounted bool // a segment is not told of entries that are deleted
 	recordCut        bool // a transaction leaves out what its record does not hold
 	overwriteFrozen  bool // a string is overwritten in place also where the generation being flushed has it
+	waitsLastFirst   bool // of those who wait for a key who came last has the first turn
+	waitsStay        bool // a waiter that was served keeps its place
+	waitsWakeOnce    bool // what a waiter changes that is served wakes nobody
 	listUncleared    bool // what a range deletion has left beyond the end of a list stays when the end moves there
 }

@@ -76,6 +76,9 @@ func (tx *Tx) Park(w *Waiter, op Parked, wants Wants, keys ...[]byte) {
 		t.keys = map[string]*waitQueue{}
 	}
 	t.arrival++
+	if tx.engine.opts.mutant.waitsLastFirst {
+		t.arrival -= 2
+	}
 	w.nodes = make([]waitNode, 0, len(keys)) // must not move
 	for _, key := range keys {
 		name := watchName(0, key)

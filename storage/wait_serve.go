@@ -142,6 +142,9 @@ func (r *serving) turn(w *Waiter) Outcome {
 		outcome, lsn, err = r.commit()
 	}
 	r.tx.undoLeaves(0) // of what was not committed
+	if outcome == Served && r.engine.opts.mutant.waitsStay {
+		outcome = StillWaiting
+	}
 	w.ended = outcome != StillWaiting
 	w.mu.Unlock()
 	if outcome != StillWaiting {
@@ -190,7 +193,7 @@ func (r *serving) commit() (Outcome, LSN, error) {
 	if err == ErrFollower {
 		return StillWaiting, 0, nil // the role is about to change, and ends all waits
 	}
-	if err == nil {
+	if err == nil && !e.opts.mutant.waitsWakeOnce {
 		r.note(&tx.writes)
 	}
 	return Served, lsn, err

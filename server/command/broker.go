@@ -281,8 +281,9 @@ func newPush(parts ...any) *pushed {
 type mailbox struct {
 	mu     sync.Mutex
 	mail   []byte
-	called bool // Notify was called since the last TakeMail
-	held   bool // a reply comes first
+	called bool                           // Notify was called since the last TakeMail
+	held   bool                           // a reply comes first
+	mutant struct{ unheld, dropped bool } // rules that a test switches off: a reply comes first; what is held stays
 }
 
 // maxMail is how many bytes may wait in a mailbox whose driver does not come for them; the output limits of pubsub
@@ -326,7 +327,7 @@ func (c *Client) TakeMail() []byte {
 // client caches is older than a message that the key has changed, and nothing is heard before the reply to SUBSCRIBE.
 func (c *Client) holdMail() {
 	c.box.mu.Lock()
-	c.box.held = true
+	c.box.held = !c.box.mutant.unheld
 	c.box.mu.Unlock()
 	c.holds = true
 }
@@ -339,6 +340,9 @@ func (c *Client) ReleaseMail() {
 	c.holds = false
 	c.box.mu.Lock()
 	c.box.held = false
+	if c.box.mutant.dropped {
+		c.box.mail = nil
+	}
 	call := len(c.box.mail) > 0 && !c.box.called
 	c.box.called = c.box.called || call
 	c.box.mu.Unlock()

@@ -27,6 +27,8 @@ type Tracking struct {
 	items    int64
 	prefixes map[string]map[*Client]struct{} // of those that hear of all keys
 	lost     slots.Set                       // not served here, as far as clients were told
+
+	keysStay bool // a rule that a test switches off: who was told of a key hears no more of it
 }
 
 // tracked is what a client wants to hear. Its session changes it, with Tracking.mu held, and reads it without.
@@ -128,8 +130,10 @@ func (t *Tracking) forget(by uint64, key string) {
 	if ids == nil {
 		return
 	}
-	delete(t.keys, key)
-	t.items -= int64(len(ids))
+	if !t.keysStay {
+		delete(t.keys, key)
+		t.items -= int64(len(ids))
+	}
 	for id := range ids {
 		client := t.clients[id]
 		if client == nil || client.track.broadcast || client.track.noLoop && id == by {
