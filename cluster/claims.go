@@ -262,6 +262,9 @@ func (m *Machine) giveUpLostSlots() {
 	}
 	m.note(level, "lost slots "+lost.String()+" to a greater config epoch of "+winner.id().String())
 	m.setClaims(kept)
+	if len(m.nodes) <= PushLimit { // a broadcast has room for one record
+		m.changed.winners = append(m.changed.winners, m.ownersOf(&lost)...)
+	}
 	m.do(DropSlots{Slots: lost})
 	if kept.Empty() && m.config.AllowReplicaMigration {
 		m.becomeReplicaOf(winner)

@@ -1,5 +1,7 @@
 package cluster
 
+import "cobble/slots"
+
 // digestPeriod is how often a random peer is asked to compare tables.
 const digestPeriod Duration = 1000
 
@@ -120,15 +122,22 @@ func (m *Machine) correct(from *node) {
 	lost := *r.Slots
 	lost.Subtract(&from.owned)
 	if !lost.Empty() {
-		for _, n := range m.nodes {
-			if n != from && n.owned.Intersects(&lost) {
-				winners = append(winners, n.record)
-			}
-		}
+		winners = append(winners, m.ownersOf(&lost)...)
 	}
 	if len(winners) > 0 {
 		m.send(from.id(), Records{Records: winners})
 	}
+}
+
+// ownersOf returns the records of the nodes that own slots of set.
+func (m *Machine) ownersOf(set *slots.Set) []*Record {
+	var owners []*Record
+	for _, n := range m.nodes {
+		if n.owned.Intersects(set) {
+			owners = append(owners, n.record)
+		}
+	}
+	return owners
 }
 
 // digest compares a peer's table with the own one.

@@ -63,6 +63,9 @@ type changes struct {
 	own    bool // own record: push it
 	local  bool // open slots: sync nodes.conf, tell nobody
 	sync   bool // own record: nodes.conf must be synced first
+
+	// winners took slots from this node. Who hears that it gave them up hears in the same message whose they are.
+	winners []*Record
 }
 
 // New starts a machine from what was persisted. seed must differ between
@@ -221,7 +224,7 @@ func (m *Machine) settle() {
 	m.settleClaims()
 	m.updateState()
 	if m.changed.own {
-		m.push(Records{Records: []*Record{m.self()}, Electors: m.inForce()})
+		m.push(Records{Records: append([]*Record{m.self()}, m.changed.winners...), Electors: m.inForce()})
 	}
 	m.persistOwn()
 	if m.changed.table && m.saveAt == 0 {

@@ -9,7 +9,7 @@ type clusterState struct {
 	readyAt    Time // a restarted primary is not ok before; 0: it may be
 	minorityAt Time // last moment without a majority of electors; 0: never
 	awakeAt    Time // the process was paused until then
-	coveredBy  Time // slots that another node gave up should have their new owner by then
+	coveredBy  Time // slots that another node gave up should have their new owner by then; 0: all have one
 	lastTimers Time
 }
 
@@ -20,8 +20,9 @@ const bootWait Duration = 2000
 
 // coverWait is how long slots that another node gave up may be nobody's before
 // the state is fail: the news that one moved can come from its old owner
-// before it comes from the new one. Only the state waits; a command for
-// such a slot is not served.
+// before it comes from the new one. Slots that are given up while others
+// are nobody's do not prolong it. Only the state waits; a command for such
+// a slot is not served.
 const coverWait Duration = 500
 
 func (m *Machine) startState(restarted bool) {
@@ -57,6 +58,9 @@ func (m *Machine) judgeState() (State, string) {
 			return StateFail, "starting"
 		}
 		m.readyAt = 0
+	}
+	if m.assigned == slots.Count {
+		m.coveredBy = 0
 	}
 	if m.config.RequireFullCoverage {
 		if m.assigned < slots.Count {

@@ -137,7 +137,7 @@ func (m *Machine) learn(r *Record) bool {
 	}
 	old, before := n.record, m.assigned
 	m.replace(n, r)
-	if m.assigned < before {
+	if m.assigned < before && m.coveredBy == 0 {
 		m.coveredBy = m.now.After(coverWait)
 	}
 	if old.Boot != r.Boot || old.Addr != r.Addr {
