@@ -5,11 +5,12 @@ import (
 	"syscall"
 
 	"cobble/server/config"
+	"cobble/storage"
 )
 
 // spareFiles of limit descriptors are kept back for the log, the cluster and the tables of the store: clients that took
 // them would stop the writing of everyone. Redis, which has no tables, keeps 32.
-func spareFiles(limit uint64) uint64 { return 32 + min(limit/4, 1000) }
+func spareFiles(limit uint64) uint64 { return 32 + storage.MostFiles(limit) }
 
 // mostClients is how many clients there may be with limit descriptors.
 func mostClients(limit uint64) int64 { return int64(limit - min(limit, spareFiles(limit))) }

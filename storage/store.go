@@ -37,6 +37,12 @@ func lowestLevel(generation int64) int64 {
 // storeOptions: no write-ahead log and no use of the memtable, for the flusher only
 // ingests; filters on all levels, for most reads are existence checks; a lazy
 // level 0, for compaction is what writes cost.
+// mostTables of limit descriptors are kept open by Pebble (which takes 64 also where that is more).
+func mostTables(limit uint64) uint64 { return min(limit/4, 1000) }
+
+// MostFiles of limit descriptors are kept open by an engine, for tables. Others are few: the log's, locks.
+func MostFiles(limit uint64) uint64 { return mostTables(limit) + tables.MostFiles(limit) }
+
 func (e *Engine) storeOptions() *pebble.Options {
 	o := &pebble.Options{
 		FS:                          newPatientFS(e.fs, e.closing, &e.pacing),
@@ -49,7 +55,7 @@ func (e *Engine) storeOptions() *pebble.Options {
 		L0StopWritesThreshold:       1 << 20,
 		LBaseMaxBytes:               lowestLevel(e.limits.generation.Load()),
 		BytesPerSync:                bytesPerSync,
-		MaxOpenFiles:                tables.OpenFiles(1000, 4),
+		MaxOpenFiles:                int(mostTables(tables.Descriptors())),
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		Logger:                      storeLogger{e},
 		EventListener: &pebble.EventListener{

@@ -28,16 +28,18 @@ const (
 )
 
 // maxOpen bounds the files that are kept open.
-var maxOpen = OpenFiles(1024, 8)
+var maxOpen = int(MostFiles(Descriptors()))
 
-// OpenFiles returns most, but no more than one part in share of the descriptors that the
-// process may have: the rest is for connections.
-func OpenFiles(most, share int) int {
+// MostFiles of limit descriptors are kept open by a set. The rest is for the store and for connections.
+func MostFiles(limit uint64) uint64 { return min(limit/8, 1024) }
+
+// Descriptors returns how many the process may have.
+func Descriptors() uint64 {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
-		return most
+		return 1 << 20
 	}
-	return int(min(uint64(most), limit.Cur/uint64(share)))
+	return limit.Cur
 }
 
 // Set is the tables of a store. Its methods may be called by many goroutines.
