@@ -82,3 +82,40 @@ func TestOrderSome(t *testing.T) {
 		table.Unlock(slot)
 	}
 }
+
+// TestOrderSomeInParts: a merge goes on over so many calls as its comparisons ask for, and no further at once, be it of rows by
+// turns or of pieces.
+func TestOrderSomeInParts(t *testing.T) {
+	const n, slot, limit = 4096, slots.Slot(7), 64
+	for _, c := range []struct{ piece, least, most int }{{1, n / limit, n/limit + 2}, {64, 6, 9}, {n / 2, 1, 2}} {
+		table := newTestTable(t, 1<<30)
+		list := &table.slots[slot].dirty[0]
+		for run := range 2 {
+			for i := range n {
+				if i/c.piece%2 == run {
+					table.Put(elementKey(slot, fmt.Sprintf("oid:%05d", i)), []byte("v"), 1)
+				}
+			}
+			list.runs = append(list.runs, table.sortTail(list, n))
+		}
+		var o Ordering
+		calls := 0
+		for table.OrderSome(slot, &o, limit) {
+			calls++
+		}
+		if calls < c.least || calls > c.most {
+			t.Errorf("pieces of %d rows were merged by %d calls, want %d to %d", c.piece, calls, c.least, c.most)
+		}
+		if len(list.runs) != 1 || len(list.runs[0]) != n {
+			t.Fatalf("pieces of %d rows are in %d runs", c.piece, len(list.runs))
+		}
+		var last []byte
+		for _, pos := range list.runs[0] {
+			key := table.rowKey(nil, slot, list.rows[pos].off)
+			if bytes.Compare(last, key) >= 0 {
+				t.Fatalf("pieces of %d rows: %q comes behind %q", c.piece, key, last)
+			}
+			last = key
+		}
+	}
+}
