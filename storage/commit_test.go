@@ -48,7 +48,7 @@ func TestLongCommitHoldsUpNobody(t *testing.T) {
 // in their order, however often one row is written in it, and with ranges deleted between.
 func TestWriteSetOfManyRows(t *testing.T) {
 	const slot = slots.Slot(7)
-	for seed := range uint64(30) {
+	for seed := range uint64(10) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		whole, single := openTest(t, smallOptions(vfs.NewMem())), openTest(t, smallOptions(vfs.NewMem()))
 		for oid := uint64(100); oid < 104; oid++ {
