@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -109,4 +110,32 @@ func dirtyRowsOf(e *Engine, slot slots.Slot) (rows string) {
 		rows += fmt.Sprintf("%q=%q %v\n", c.Key(), value, absent)
 	}
 	return rows
+}
+
+// TestEveryChangedKeyIsTold: of a write set of any size the observer hears of each key, once and in order.
+func TestEveryChangedKeyIsTold(t *testing.T) {
+	e := openTest(t, smallOptions(vfs.NewMem()))
+	defer e.Close()
+	var told []string
+	e.Observe(changes(func(keys [][]byte) {
+		for _, key := range keys {
+			told = append(told, string(key))
+		}
+	}))
+	slot := slots.Of([]byte("t"))
+	for _, n := range []int{1, smallWriteSet, smallWriteSet + 1, applyAhead, applyAhead + 1, 3*applyAhead + 2} {
+		var want []string
+		told = nil
+		mustUpdate(t, e, slot, func(tx *Tx) {
+			for i := range n {
+				want = append(want, fmt.Sprintf("{t}%d", i))
+				if _, err := tx.StringSet([]byte(want[i]), []byte("value"), SetOptions{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		if !slices.Equal(told, want) {
+			t.Errorf("of %d keys %q were told", n, told)
+		}
+	}
 }
