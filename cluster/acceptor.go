@@ -162,6 +162,7 @@ func (m *Machine) loadAcceptor(saved *AcceptorState, known *Electors) {
 				m.incarnation = old.Inc
 				d := m.newDomain(known)
 				d.Complete = known.Ver
+				m.rememberDomain(d)
 			}
 		}
 		return

@@ -53,6 +53,18 @@ func (m *Machine) confirmTimer() {
 	}
 }
 
+// reconfirm has the register asked anew whether this node leads its shard. What
+// was asked before does not count: a replica might still stand then.
+func (m *Machine) reconfirm() {
+	for _, p := range m.proposals {
+		if p.why == forConfirm {
+			p.done = true
+		}
+	}
+	m.confirmed = false
+	m.wakeBy(m.now)
+}
+
 // leaderUnknown reports whether a member of the shard knows a later term than
 // any primary in the table: its primary may be this very node, which crashed
 // before it heard.

@@ -213,6 +213,9 @@ func (m *Machine) stand(primary *node, forced bool) {
 				m.send(elector.ID, verdict)
 			}
 		}
+		if !m.isElector(primary.id()) {
+			m.send(primary.id(), verdict) // it may be back
+		}
 	}
 	m.note('#', "Starting a failover election for shard "+own.Shard.String())
 	m.propose(&proposal{
@@ -286,5 +289,6 @@ func (m *Machine) promote(term, epoch uint64, decided *slots.Set, clean bool) {
 		}
 	})
 	m.confirmed = clean
+	m.condemnedUntil, m.doubted = 0, false
 	m.doDurably(BecomePrimary{Shard: m.self().Shard, Term: term, Epoch: epoch, Clean: clean})
 }

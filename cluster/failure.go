@@ -41,7 +41,10 @@ func (m *Machine) probeTimeout() Duration { return min(max(m.config.NodeTimeout/
 
 // probePeriod is the pause between probes of a healthy node.
 func (m *Machine) probePeriod() Duration {
-	period := m.config.NodeTimeout / 2
+	period := m.config.NodeTimeout / probesPerTimeout
+	if m.mutated(MutateLongLease) {
+		period = m.config.NodeTimeout / 2
+	}
 	return period - Duration(m.random.Below(int64(period/8+1)))
 }
 
@@ -87,10 +90,14 @@ func (m *Machine) probeTimers() {
 }
 
 // noticePause detects that this process did not run for a while: then the
-// silence was its own, and nobody is suspected for it.
+// silence was its own, and nobody is suspected for it. After a short while, too,
+// silence is counted from now on: others' leases rely on that they were probed.
 func (m *Machine) noticePause() {
-	if m.lastTimers != 0 && m.now.Since(m.lastTimers) > max(m.config.NodeTimeout/2, 1000) {
+	stalled := m.now.Since(m.lastTimers)
+	if m.lastTimers != 0 && stalled > timersPause+m.config.NodeTimeout/20 {
 		m.awakeAt = m.now
+	}
+	if m.lastTimers != 0 && stalled > max(m.config.NodeTimeout/2, 2*timersPause) {
 		for _, n := range m.nodes {
 			n.misses, n.refusals = 0, 0
 			if n.probeToken != 0 {
@@ -303,7 +310,11 @@ func (m *Machine) markFailed(n *node) {
 // failed believes a verdict about the present life of a node.
 func (m *Machine) failed(from *node, body Fail) {
 	n := m.find(body.Target)
-	if n == nil || n == m.me || n.fail || body.Boot != n.record.Boot {
+	if n == m.me {
+		m.condemn(body)
+		return
+	}
+	if n == nil || n.fail || body.Boot != n.record.Boot {
 		return
 	}
 	m.note('*', "FAIL message received from "+from.id().String()+" about "+n.id().String())

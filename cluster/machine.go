@@ -202,9 +202,12 @@ func (m *Machine) wakeBy(t Time) {
 	}
 }
 
+// timersPause is the longest pause between two runs of timers.
+const timersPause Duration = 500
+
 // timers runs everything that waits for time to pass, and sets the next wake.
 func (m *Machine) timers() {
-	m.wake = m.now.After(500)
+	m.wake = m.now.After(timersPause)
 	m.expireHandshakes()
 	m.expireOverrides()
 	m.probeTimers()
@@ -320,6 +323,11 @@ func (m *Machine) note(level byte, text string) { m.do(Note{level, text}) }
 func (m *Machine) configure(config Config) {
 	config.mutate = m.config.mutate
 	config.Addr.Port, config.Addr.BusPort = m.config.Addr.Port, m.config.Addr.BusPort
+	if config.NodeTimeout < m.config.NodeTimeout {
+		for _, n := range m.nodes {
+			n.probeAt = m.now // the next probe was meant for the longer one
+		}
+	}
 	m.config = config
 	own := m.self()
 	addr := own.Addr

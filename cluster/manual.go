@@ -140,13 +140,7 @@ func (m *Machine) proveLead() {
 		return
 	}
 	m.manual.proving = true
-	for _, p := range m.proposals {
-		if p.why == forConfirm {
-			p.done = true // begun while the replica might still stand
-		}
-	}
-	m.confirmed = false
-	m.wakeBy(m.now)
+	m.reconfirm()
 }
 
 // provedLead hears that config, which names this node, was decided.

@@ -30,6 +30,8 @@ const (
 	MutateResumeUnproved                      // after a manual failover that came to nothing, writes go on unproved
 	MutateKeepSeat                            // an elector that can never copy its registers stays one
 	MutateStaleClaims                         // a candidate that was refused for claims that have moved on repeats them
+	MutateLongLease                           // a lease runs for a node timeout from when the driver last turned; probes are rare
+	MutateDefyVerdict                         // a primary that was failed serves on, though a replica may win by that
 
 	mutations = iota
 )
@@ -41,7 +43,7 @@ var mutationNames = [Mutations]string{
 	"ignore-ban", "fail-alone", "promise-unsaved", "accept-lower", "count-twice", "small-majority", "any-version",
 	"smaller-epoch", "merge-both-ways", "amnesiac", "blind-change", "serve-early", "no-freeze", "keep-term",
 	"unsaved-claims", "reuse-boot", "short-log", "no-step-down", "import-over",
-	"lazy-members", "resume-early", "resume-unproved", "keep-seat", "stale-claims",
+	"lazy-members", "resume-early", "resume-unproved", "keep-seat", "stale-claims", "long-lease", "defy-verdict",
 }
 
 // String names a single planted bug.

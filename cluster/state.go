@@ -6,16 +6,20 @@ import "cobble/slots"
 type clusterState struct {
 	now        State
 	reason     string
-	readyAt    Time // a restarted primary is not ok before; 0: it may be
+	readyAt    Time // a primary that the register has to confirm is not ok before; 0: it may be
+	doubted    bool // a replica may have won since the lease ran out: the register is to be asked
 	minorityAt Time // last moment without a majority of electors; 0: never
 	awakeAt    Time // the process was paused until then
-	coveredBy  Time // slots that another node gave up should have their new owner by then; 0: all have one
-	lastTimers Time
+	// condemnedUntil is till when a verdict about this node stands; 0: none.
+	condemnedUntil Time
+	coveredBy      Time // slots that another node gave up should have their new owner by then; 0: all have one
+	lastTimers     Time
 }
 
-// bootWait is how long a restarted primary keeps its state fail, so that the
-// news that it was replaced finds it first (Redis: CLUSTER_WRITABLE_DELAY).
-// A confirmation of its claim by the register ends the wait.
+// bootWait is how long a primary that was restarted, or whose lease had run out,
+// keeps its state fail, so that the news that it was replaced finds it first
+// (Redis: CLUSTER_WRITABLE_DELAY). A confirmation of its claim by the register
+// ends the wait.
 const bootWait Duration = 2000
 
 // coverWait is how long slots that another node gave up may be nobody's before
@@ -48,14 +52,16 @@ func (m *Machine) updateState() {
 }
 
 func (m *Machine) judgeState() (State, string) {
-	if !m.reachesMajority() {
-		m.minorityAt = m.now
+	held := m.leaseEnd()
+	if m.now > held {
+		m.minorityAt, m.doubted = m.now, true
 		return StateFail, "a majority of the electors is unreachable"
 	}
+	m.wakeBy(held.After(1))
 	if m.readyAt != 0 {
 		if m.now < m.readyAt {
 			m.wakeBy(m.readyAt)
-			return StateFail, "starting"
+			return StateFail, "the electors have not confirmed this primary yet"
 		}
 		m.readyAt = 0
 	}
@@ -83,31 +89,17 @@ func (m *Machine) judgeState() (State, string) {
 			return StateFail, "back from a minority partition"
 		}
 	}
+	if m.condemned() {
+		m.doubted = true
+		return StateFail, "the other nodes say that this one has failed"
+	}
+	if m.doubted && m.self().IsPrimary() && m.self().Slots != nil {
+		// An election may have been decided that nobody heard of.
+		m.doubted, m.readyAt = false, m.now.After(bootWait)
+		m.reconfirm()
+		m.wakeBy(m.readyAt)
+		return StateFail, "the electors are asked whether this is still a primary"
+	}
 	m.minorityAt = 0
 	return StateOK, ""
-}
-
-// reachesMajority reports whether a majority of electors answered within the
-// node timeout.
-func (m *Machine) reachesMajority() bool {
-	e := m.inForce()
-	if e == nil {
-		return false
-	}
-	reached := 0
-	for _, elector := range e.Members {
-		if elector.ID == m.id() {
-			reached++
-			continue
-		}
-		n := m.find(elector.ID)
-		if n == nil || n.fail || n.pfail {
-			continue
-		}
-		if m.now.Since(n.acked) <= m.config.NodeTimeout {
-			reached++
-			m.wakeBy(n.acked.After(m.config.NodeTimeout + 1))
-		}
-	}
-	return reached >= e.Majority()
 }

@@ -86,6 +86,7 @@ type mind interface {
 	Step(cluster.Time, cluster.Event) []cluster.Effect
 	Wake() cluster.Time
 	View() *cluster.View
+	Lease() cluster.Time
 }
 
 // Driver runs one node of a cluster. Its methods may be called from any

@@ -52,13 +52,9 @@ func (d *Driver) loop(effects []cluster.Effect, ready chan<- struct{}) {
 	}
 }
 
-// leaseMin is how long a view is good for at least: less than that, and a busy
-// machine would refuse clients for nothing.
-const leaseMin = 500 * time.Millisecond
-
-// lease prolongs the published view's time, which is the node timeout: for so
-// long nobody can have been voted into this node's place. Not so while a newer
-// view waits for the disk.
+// lease prolongs the published view's time to the end of the machine's lease. Not
+// so while a newer view waits for the disk. A process that is stopped in here has
+// not gained anything: the end is a moment, not a span from now on.
 func (d *Driver) lease() {
 	if d.options.Hooks.Serve == nil || d.busted != nil {
 		return
@@ -68,8 +64,8 @@ func (d *Driver) lease() {
 			return
 		}
 	}
-	span := time.Duration(d.settings.Load().Machine.NodeTimeout) * time.Millisecond
-	d.options.Hooks.Serve(time.Now().Add(max(span, leaseMin)))
+	now := time.Now() // with the wall clock of today, which may have been set since the start
+	d.options.Hooks.Serve(now.Add(d.at(d.mind.Lease()).Sub(now)))
 }
 
 // settle steps the events that effects have caused, until there are none.

@@ -142,3 +142,23 @@ func (w *World) checkResume(h *Host) {
 		w.fail("n%d lets writes in again in term %d, term %d is another's", h.index, h.term, decided.Term)
 	}
 }
+
+// checkWrite: who acknowledges a write leads its shard. Between a decision and
+// the news of it only the lease can keep a primary from that.
+func (w *World) checkWrite(h *Host) {
+	newest := w.checkers[0].(*registerChecker).newest[h.view.Myself().Shard]
+	if w.leases && newest != nil && newest.Term > h.term && newest.Primary.ID != h.id() {
+		w.fail("n%d acknowledges a write in term %d, another leads term %d", h.index, h.term, newest.Term)
+	}
+}
+
+// checkLeases: a replica wins only when nobody else holds the lease of its shard,
+// running or paused.
+func (w *World) checkLeases(won *cluster.ShardConfig) {
+	for _, h := range w.Hosts {
+		if w.leases && h.takesWrites(w) && h.view.Myself().Shard == won.Shard && h.term < won.Term && h.id() != won.Primary.ID {
+			w.fail("%v wins term %d, but for %d ms n%d may take writes in term %d",
+				won.Primary.ID, won.Term, h.lease.Since(h.clock(w)), h.index, h.term)
+		}
+	}
+}

@@ -183,6 +183,7 @@ func (c *registerChecker) decide(w *World, config *cluster.ShardConfig) {
 	}
 	if newest := c.newest[config.Shard]; newest == nil || newest.Ver < config.Ver {
 		c.newest[config.Shard] = config
+		w.checkLeases(config)
 	}
 	c.leader[shardTerm{config.Shard, config.Term}] = config.Primary.ID
 }

@@ -24,6 +24,7 @@ var drills = []struct {
 	{primaries: 1, replicas: 3, play: drillStranded, config: func(c *cluster.Config) { c.ElectorPatience = 50 }},
 	{primaries: 2, replicas: 3, play: drillLateRecord},
 	{primaries: 2, replicas: 3, play: drillStaleClaims},
+	{primaries: 2, replicas: 3, play: drillVerdict},
 }
 
 // Drill runs one of the drills: seed modulo their number.

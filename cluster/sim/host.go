@@ -18,6 +18,7 @@ type Host struct {
 	wakeAt      int64
 
 	view    *cluster.View // last published
+	lease   cluster.Time  // last moment, by its clock, at which view may be served by
 	primary bool          // role of the data path
 	term    uint64
 	of      cluster.ID
@@ -83,7 +84,24 @@ func (h *Host) start(w *World) {
 	h.view = machine.View()
 	w.christen(h)
 	h.execute(w, effects)
+	h.prolong()
 	h.setWake(w)
+}
+
+// prolong does to the lease what the driver does at each turn.
+func (h *Host) prolong() {
+	for _, e := range h.held {
+		if _, waits := e.Do.(cluster.Publish); waits {
+			return
+		}
+	}
+	h.lease = h.machine.Lease()
+}
+
+// takesWrites reports whether h would acknowledge a write now, or when it goes on
+// within its lease.
+func (h *Host) takesWrites(w *World) bool {
+	return h.machine != nil && h.primary && !h.log.paused && h.view.State == cluster.StateOK && h.clock(w) <= h.lease
 }
 
 // crash ends the process. What was not durable is gone.
@@ -113,6 +131,7 @@ func (h *Host) step(w *World, event cluster.Event) {
 	}
 	effects := h.machine.Step(h.clock(w), event)
 	h.execute(w, effects)
+	h.prolong()
 	h.setWake(w)
 }
 
@@ -180,6 +199,7 @@ func (h *Host) synced(w *World, token cluster.Token) {
 			h.perform(w, e.Do)
 		}
 	}
+	h.prolong()
 }
 
 // perform does one effect that waits for nothing any more.

@@ -50,7 +50,8 @@ func (w *World) write() {
 		switch {
 		case !h.primary:
 			w.stream(h)
-		case !l.paused && h.view.State == cluster.StateOK:
+		case h.takesWrites(w):
+			w.checkWrite(h)
 			l.offset += 1 + uint64(w.Random.Below(20))
 			l.synced += uint64(w.Random.Below(int64(l.offset-l.synced) + 1))
 		}

@@ -30,6 +30,8 @@ type World struct {
 	config    func(*cluster.Config)
 	lose      func(from, to *Host, body cluster.Body) bool // messages a drill wants lost
 
+	leases bool // nothing but pauses happens: leases must hold
+
 	names      map[cluster.ID]string // for traces
 	happened   int
 	deviations schedule

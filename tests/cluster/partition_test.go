@@ -87,10 +87,10 @@ func TestPartitionedPrimary(t *testing.T) {
 }
 
 // A primary that was stopped for so long that it was replaced must not take the write that waited for it when it goes
-// on: it cannot know yet, but it can see that its time was over.
+// on, nor any other before it has heard who took its place: it cannot know yet, but it can see that its time was over.
 func TestPausedPrimaryTakesNoWrite(t *testing.T) {
 	t.Parallel()
-	c := proc.StartCluster(t, 3, 1, proc.Options{NodeTimeout: 1000})
+	c := proc.StartCluster(t, 3, 1, proc.Options{NodeTimeout: 5000})
 	healthy(t, c)
 	const key = "{06S}k"
 	old := c.Servers[0]
@@ -117,5 +117,15 @@ func TestPausedPrimaryTakesNoWrite(t *testing.T) {
 	if err != nil || r.Err() == nil {
 		t.Fatalf("the write that waited is answered with %v, %v", r, err)
 	}
+	proc.Eventually(t, patience, "it hears who took its place", func() error {
+		r, err := old.Try("SET", key, "from the dead")
+		if err == nil {
+			t.Fatalf("it takes a write: %v", r)
+		}
+		if !strings.HasPrefix(err.Error(), "MOVED") {
+			return err
+		}
+		return nil
+	})
 	c.WaitOK()
 }
