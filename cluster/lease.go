@@ -21,8 +21,8 @@ import "slices"
 // s + 3N/4 (or 400 ms, if that is more). What is between the two, N/20 and at
 // least as much as slowDelay exceeds T, is for probes that were lost or late on
 // E's side, for a stall of E that it does not notice (noticePause: else it counts
-// silence from the end of the stall), and for clocks of different speed. Probes every N/5 leave N/2 and
-// more for this process to stall without losing the lease.
+// silence from the end of the stall), and for clocks of different speed. Probes
+// every N/5 leave N/2 and more for this process to stall without losing the lease.
 //
 // A lease that has run out says that all of that may have happened. A new one
 // begins when a majority has answered anew, the news of a replacement has had
@@ -31,8 +31,10 @@ import "slices"
 // hears the verdict about itself waits for so long (see condemned).
 //
 // Not covered: electors of clusters of more than PushLimit nodes, which do not
-// probe every primary; and CLUSTER FAILOVER FORCE and TAKEOVER, which ask nobody
-// whether the primary lives.
+// probe every primary; CLUSTER FAILOVER FORCE and TAKEOVER, which ask nobody
+// whether the primary lives; a clock that stood still with the process (a machine
+// that was suspended); and a restart, after which nodes count as answered when
+// they were read from nodes.conf: only bootWait is between it and its clients.
 
 // probesPerTimeout is how often a healthy node is probed within a node timeout.
 const probesPerTimeout = 5
