@@ -33,7 +33,7 @@ func clusterSettings() []Setting {
 	return []Setting{
 		yesno("cluster-enabled", "no", "Be a node of a cluster.").flag(Immutable),
 		plainText("cluster-config-file", "nodes.conf", "File of the node table, written by the server.").flag(Immutable),
-		number("cluster-node-timeout", "15000", 1, maxInt64, "Milliseconds of silence after which a node is suspected."),
+		number("cluster-node-timeout", "15000", 1, maxInt64, "Milliseconds of silence after which a node is suspected; the same on all nodes of a cluster."),
 		number("cluster-ping-interval", "1000", 1, maxInt64, "Milliseconds between pings to each peer.").flag(Own),
 		yesno("cluster-trust-refused", "yes", "Take a refused connection as proof that a node's process is gone, instead of waiting for the timeout.").flag(Own),
 		number("cluster-port", "0", 0, 65535, "Port of the bus; 0 is the client port + 10000.").flag(Immutable),

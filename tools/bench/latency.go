@@ -66,6 +66,10 @@ func latencyAt(s *settings, servers []*process, depth int) (string, error) {
 					r = new(row)
 					rows[p.name+space.name] = r
 				}
+				// What the run before left to do at full speed is not background work of this one.
+				if err := p.rest(); err != nil {
+					return "", err
+				}
 				before := p.fields()
 				x, err := p.drive(s, traffic{pick: uniform(space.keys, uint64(rep))}, s.length(), rate, depth)
 				if err != nil {
