@@ -18,12 +18,23 @@ func TestFewFiles(t *testing.T) {
 	s := wellAfter(t, proc.Start(t, proc.Options{Standalone: true, MostFiles: 100, Args: []string{"--memory-budget", "64mb", "--maxclients", unlimited}}))
 	c := s.Conn()
 	refused := 0
+	var others []*respconn.Conn
+	// The server sees only later that they are closed: until then another one is refused.
+	defer func() {
+		for _, other := range others {
+			other.Close()
+		}
+		proc.Eventually(t, exitTimeout, "a place for another client", func() error {
+			_, err := s.Try("PING")
+			return err
+		})
+	}()
 	for i := range 150 {
 		other, err := respconn.Dial(s.Addr, 10*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer other.Close()
+		others = append(others, other)
 		switch r, err := other.Do("PING"); {
 		case err == nil && r.Text == "PONG":
 		case err == nil && strings.Contains(r.Text, "max number of clients reached"):
