@@ -52,7 +52,7 @@ func main() {
 	flag.IntVar(&s.keyspace, "keyspace", 1_000_000, "distinct keys")
 	flag.IntVar(&s.hot, "hot", 1000, "keys of the hot key space, which SET is also measured on; 0 leaves it out")
 	flag.IntVar(&s.memoryKeys, "memory-keys", 0, "also measure memory and restart with this many keys of 100 bytes")
-	flag.BoolVar(&s.latency, "latency", false, "also measure latency at half of the peak load, with and without background work")
+	flag.BoolVar(&s.latency, "latency", false, "also measure latency at half of the load that can be sustained, with and without background work")
 	flag.BoolVar(&s.distinct, "distinct", false, "also measure SET of keys that do not fit what may be dirty, flushes and compactions paid")
 	flag.BoolVar(&s.beyond, "beyond", false, "also measure a zipfian load with a budget of a fifth of the data, and the memory of a working set of a fifth")
 	flag.IntVar(&s.budget, "budget", 512, "Cobble's memory budget for -latency and -distinct, MiB")
