@@ -2,11 +2,8 @@ package differential
 
 import (
 	"fmt"
-	"io"
-	"net"
 	"sort"
 	"strings"
-	"time"
 
 	"cobble/tools/respconn"
 )
@@ -80,10 +77,7 @@ func deletes(keys []string) [][]string {
 // come to its end go on beside the next one.
 func (s *side) close() {
 	for _, c := range s.conns {
-		if half, ok := c.Conn.(*net.TCPConn); ok && half.CloseWrite() == nil && half.SetReadDeadline(time.Now().Add(replyTimeout)) == nil {
-			_, _ = io.Copy(io.Discard, half)
-		}
-		c.Close()
+		c.Finish()
 	}
 	s.conns = nil
 }

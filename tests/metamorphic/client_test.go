@@ -129,7 +129,7 @@ func (c *client) send(slot slots.Slot, pipeline [][]string) (replies []respconn.
 		replies, err := conn.Pipeline(commands)
 		if err != nil {
 			c.breaks++
-			conn.Close()
+			conn.Finish() // or a server that lives might execute it after it was asked whether it did
 			delete(c.conns, addr)
 			c.forget(slot)
 			return nil, true, err

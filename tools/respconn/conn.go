@@ -47,6 +47,20 @@ func New(c net.Conn, timeout time.Duration) *Conn {
 	return &Conn{Conn: c, Timeout: timeout, r: bufio.NewReaderSize(c, 64<<10), w: bufio.NewWriterSize(c, 64<<10)}
 }
 
+// Finish closes the connection once the server is through with what it was sent, or after Timeout. After a Close alone
+// the server may execute commands whose replies nobody waited for later than what other connections send it next.
+func (c *Conn) Finish() {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && c.Flush() == nil && half.CloseWrite() == nil {
+		deadline := time.Time{}
+		if c.Timeout > 0 {
+			deadline = time.Now().Add(c.Timeout)
+		}
+		c.SetReadDeadline(deadline)
+		_, _ = io.Copy(io.Discard, c.Conn)
+	}
+	c.Close()
+}
+
 // Do sends one command and returns its reply.
 func (c *Conn) Do(args ...string) (Reply, error) {
 	c.Send(args...)
