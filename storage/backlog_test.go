@@ -2,9 +2,12 @@ package storage
 
 import (
 	"bytes"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"cobble/slots"
 	"cobble/storage/log"
@@ -14,7 +17,14 @@ import (
 // it would have to wait for that: not to write, and not to read what the record changes.
 // It reads other slots.
 func TestNobodyInAHurryWaitsForAGiantRecord(t *testing.T) {
-	o := smallOptions(vfs.NewMem())
+	var disk sync.RWMutex // held while the log's files take nothing
+	o := smallOptions(errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && strings.Contains(op.Path, "/log/") {
+			disk.RLock()
+			defer disk.RUnlock()
+		}
+		return nil
+	})))
 	o.Budget, o.GenerationBytes, o.MaxDirtyBytes, o.SegmentBytes = 512<<20, 128<<20, 256<<20, 64<<20
 	e := openTest(t, o)
 	defer e.Close()
@@ -44,12 +54,14 @@ func TestNobodyInAHurryWaitsForAGiantRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	value := bytes.Repeat([]byte("v"), 1<<20)
+	disk.Lock()
 	lsn := mustUpdate(t, e, giant, func(tx *Tx) {
 		for i := range log.DefaultBufferBytes>>20 + 1 {
 			tx.putRow(testRow(giant, i), value)
 		}
 	})
 	check("meanwhile", [4]error{ErrWouldBlock, ErrWouldBlock, ErrWouldBlock, nil})
+	disk.Unlock()
 	if err := e.Await(lsn); err != nil {
 		t.Fatal(err)
 	}
