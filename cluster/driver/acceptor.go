@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"os"
+	"io/fs"
 
 	"cobble/cluster"
 	"cobble/cluster/wire"
@@ -17,8 +17,8 @@ import (
 //	line  = length:4 crc:4 update        ; an update of package wire; crc32c of it
 //
 // It is only ever appended to and synced, and now and then replaced by a
-// shorter one. A last line that is incomplete or does not match its checksum
-// was never acknowledged to anybody and is cut off. Damage anywhere else means
+// shorter one. What a crash leaves of the last line was never acknowledged to
+// anybody and is cut off: no whole line follows it. Damage anywhere else means
 // forgotten promises: the file is set aside, and the machine starts as a new
 // incarnation that has to be admitted to an elector set again.
 
@@ -37,7 +37,8 @@ var errAcceptorDamaged = errors.New("driver: the acceptor file is damaged")
 // acceptorFile is the elector's memory on disk. One goroutine uses it.
 type acceptorFile struct {
 	path    string
-	file    *os.File
+	disk    fileSystem
+	file    journalFile
 	size    int64
 	compact int64 // size right after the last compaction
 	state   cluster.AcceptorState
@@ -64,41 +65,54 @@ func parseAcceptor(b []byte) (updates []cluster.AcceptorUpdate, whole int64, err
 	}
 	at := len(acceptorMagic)
 	for at < len(b) {
-		rest := b[at:]
-		if len(rest) < 8 {
-			break
-		}
-		n := int(binary.BigEndian.Uint32(rest))
-		if n > acceptorLineMax {
-			return nil, 0, fmt.Errorf("%w: line of %d bytes at %d", errAcceptorDamaged, n, at)
-		}
-		if len(rest) < 8+n {
-			break
-		}
-		body := rest[8 : 8+n]
-		if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(rest[4:]) {
-			if at+8+n == len(b) {
-				break // the torn last line
+		n := wholeLine(b[at:])
+		if n == 0 {
+			if next := laterLine(b, at+1); next > 0 {
+				return nil, 0, fmt.Errorf("%w: at %d, and a whole line follows at %d", errAcceptorDamaged, at, next)
 			}
-			return nil, 0, fmt.Errorf("%w: checksum at %d", errAcceptorDamaged, at)
+			break
 		}
-		u, err := wire.DecodeUpdate(body)
+		u, err := wire.DecodeUpdate(b[at+8 : at+n])
 		if err != nil {
 			return nil, 0, fmt.Errorf("%w: line at %d: %w", errAcceptorDamaged, at, err)
 		}
 		updates = append(updates, u)
-		at += 8 + n
+		at += n
 	}
 	return updates, int64(at), nil
 }
 
+// wholeLine returns the length of the whole line that b begins with, or 0. No
+// update has no bytes: zeros are no line.
+func wholeLine(b []byte) int {
+	if len(b) < 8 {
+		return 0
+	}
+	n := uint64(binary.BigEndian.Uint32(b))
+	if n == 0 || n > acceptorLineMax || n+8 > uint64(len(b)) || crc32.Checksum(b[8:8+n], castagnoli) != binary.BigEndian.Uint32(b[4:]) {
+		return 0
+	}
+	return int(n) + 8
+}
+
+// laterLine looks for a whole line at any byte from at on, and returns where it
+// is, or 0.
+func laterLine(b []byte, at int) int {
+	for ; at+8 <= len(b); at++ {
+		if wholeLine(b[at:]) > 0 {
+			return at
+		}
+	}
+	return 0
+}
+
 // openAcceptor opens or creates the file. The state for the machine is nil when
 // there was none or it was set aside, and aside then names where it is.
-func openAcceptor(path string) (a *acceptorFile, saved *cluster.AcceptorState, aside string, err error) {
-	b, err := os.ReadFile(path)
+func openAcceptor(path string, disk fileSystem) (a *acceptorFile, saved *cluster.AcceptorState, aside string, err error) {
+	b, err := disk.read(path)
 	switch {
-	case errors.Is(err, os.ErrNotExist):
-		a, err = createAcceptor(path, nil)
+	case errors.Is(err, fs.ErrNotExist):
+		a, err = createAcceptor(path, disk, nil)
 		return a, nil, "", err
 	case err != nil:
 		return nil, nil, "", err
@@ -106,55 +120,53 @@ func openAcceptor(path string) (a *acceptorFile, saved *cluster.AcceptorState, a
 	updates, whole, err := parseAcceptor(b)
 	if errors.Is(err, errAcceptorDamaged) {
 		aside = path + ".damaged"
-		if err := os.Rename(path, aside); err != nil {
+		if err := disk.rename(path, aside); err != nil {
 			return nil, nil, "", err
 		}
-		a, err = createAcceptor(path, nil)
+		a, err = createAcceptor(path, disk, nil)
 		return a, nil, aside, err
 	}
 	if err != nil {
 		return nil, nil, "", err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0o644)
+	if len(updates) > 0 {
+		saved = stateOf(updates)
+	}
+	if whole < int64(len(b)) {
+		// Before anything is appended behind it, the torn line must be gone for good.
+		a, err = createAcceptor(path, disk, updates)
+		return a, saved, "", err
+	}
+	file, err := disk.open(path)
 	if err != nil {
 		return nil, nil, "", err
 	}
-	a = &acceptorFile{path: path, file: f, size: whole, compact: compactMin}
-	if whole < int64(len(b)) {
-		// Before anything is appended behind it, the torn line must be gone for good.
-		err = errors.Join(f.Truncate(whole), f.Sync())
-	}
-	if err != nil {
-		return nil, nil, "", errors.Join(err, f.Close())
-	}
-	if len(updates) > 0 {
-		saved = new(cluster.AcceptorState)
-	}
+	return &acceptorFile{path: path, disk: disk, file: file, size: whole, compact: compactMin, state: *stateOf(updates)}, saved, "", nil
+}
+
+// stateOf is what updates make out of nothing.
+func stateOf(updates []cluster.AcceptorUpdate) *cluster.AcceptorState {
+	s := new(cluster.AcceptorState)
 	for _, u := range updates {
-		a.state.Apply(u)
-		saved.Apply(u)
+		s.Apply(u)
 	}
-	return a, saved, "", nil
+	return s
 }
 
 // createAcceptor writes a file with these updates and puts it in place whole.
-func createAcceptor(path string, updates []cluster.AcceptorUpdate) (*acceptorFile, error) {
+func createAcceptor(path string, disk fileSystem, updates []cluster.AcceptorUpdate) (*acceptorFile, error) {
 	b := []byte(acceptorMagic)
 	for i := range updates {
 		b = appendLine(b, &updates[i])
 	}
-	if err := replaceDurably(realDisk{}, path, b); err != nil {
+	if err := replaceDurably(disk, path, b); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0o644)
+	file, err := disk.open(path)
 	if err != nil {
 		return nil, err
 	}
-	a := &acceptorFile{path: path, file: f, size: int64(len(b)), compact: max(int64(len(b)), compactMin)}
-	for _, u := range updates {
-		a.state.Apply(u)
-	}
-	return a, nil
+	return &acceptorFile{path: path, disk: disk, file: file, size: int64(len(b)), compact: max(int64(len(b)), compactMin), state: *stateOf(updates)}, nil
 }
 
 // append writes the updates and syncs them. After an error the file is not to
@@ -182,7 +194,7 @@ func (a *acceptorFile) append(updates []cluster.AcceptorUpdate) error {
 
 // rewrite replaces the file by one that says the same in as few lines as possible.
 func (a *acceptorFile) rewrite() error {
-	short, err := createAcceptor(a.path, updatesOf(&a.state))
+	short, err := createAcceptor(a.path, a.disk, updatesOf(&a.state))
 	if err != nil {
 		return err
 	}

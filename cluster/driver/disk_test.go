@@ -3,6 +3,7 @@ package driver
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -26,17 +27,9 @@ func someUpdates() []cluster.AcceptorUpdate {
 	}
 }
 
-func stateOf(updates []cluster.AcceptorUpdate) *cluster.AcceptorState {
-	s := new(cluster.AcceptorState)
-	for _, u := range updates {
-		s.Apply(u)
-	}
-	return s
-}
-
 func TestAcceptorFileRemembers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "acceptor")
-	a, saved, aside, err := openAcceptor(path)
+	a, saved, aside, err := openAcceptor(path, realDisk{})
 	if err != nil || saved != nil || aside != "" {
 		t.Fatal(saved, aside, err)
 	}
@@ -47,7 +40,7 @@ func TestAcceptorFileRemembers(t *testing.T) {
 		}
 	}
 	_ = a.close()
-	a, saved, aside, err = openAcceptor(path)
+	a, saved, aside, err = openAcceptor(path, realDisk{})
 	if err != nil || aside != "" || !reflect.DeepEqual(saved, stateOf(updates)) {
 		t.Fatalf("%+v %q %v", saved, aside, err)
 	}
@@ -55,7 +48,7 @@ func TestAcceptorFileRemembers(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = a.close()
-	a, saved, _, err = openAcceptor(path)
+	a, saved, _, err = openAcceptor(path, realDisk{})
 	if err != nil || !reflect.DeepEqual(saved, stateOf(updates)) {
 		t.Fatalf("after compaction: %+v %v", saved, err)
 	}
@@ -64,7 +57,7 @@ func TestAcceptorFileRemembers(t *testing.T) {
 
 func TestAcceptorFileShrinks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "acceptor")
-	a, _, _, err := openAcceptor(path)
+	a, _, _, err := openAcceptor(path, realDisk{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +97,7 @@ func TestAcceptorFileCutAnywhere(t *testing.T) {
 		for whole+1 < len(ends) && ends[whole+1] <= cut {
 			whole++
 		}
-		a, saved, aside, err := openAcceptor(path)
+		a, saved, aside, err := openAcceptor(path, realDisk{})
 		if err != nil || aside != "" {
 			t.Fatal(cut, aside, err)
 		}
@@ -119,7 +112,7 @@ func TestAcceptorFileCutAnywhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = a.close()
-		if _, saved, aside, err = openAcceptor(path); err != nil || aside != "" || saved.Rounds != 1000 {
+		if _, saved, aside, err = openAcceptor(path, realDisk{}); err != nil || aside != "" || saved.Rounds != 1000 {
 			t.Fatalf("cut at %d, then appended: %+v %q %v", cut, saved, aside, err)
 		}
 	}
@@ -137,7 +130,7 @@ func TestAcceptorFileDamaged(t *testing.T) {
 	if err := os.WriteFile(path, damaged, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	a, saved, aside, err := openAcceptor(path)
+	a, saved, aside, err := openAcceptor(path, realDisk{})
 	if err != nil || saved != nil || aside == "" {
 		t.Fatalf("a damaged file gave %+v, %q, %v", saved, aside, err)
 	}
@@ -150,8 +143,102 @@ func TestAcceptorFileDamaged(t *testing.T) {
 	if err := os.WriteFile(path, newer, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := openAcceptor(path); err == nil {
+	if _, _, _, err := openAcceptor(path, realDisk{}); err == nil {
 		t.Fatal("a file of a later format was taken")
+	}
+}
+
+// Damage of any byte that a whole line follows is told from what a crash leaves; of the last line, nobody can tell.
+func TestAcceptorFileDamagedAnywhere(t *testing.T) {
+	updates := someUpdates()
+	content, last := []byte(acceptorMagic), 0
+	for i := range updates {
+		last = len(content)
+		content = appendLine(content, &updates[i])
+	}
+	for at := len(acceptorMagic); at < len(content); at++ {
+		for bit := range 8 {
+			damaged := bytes.Clone(content)
+			damaged[at] ^= 1 << bit
+			got, whole, err := parseAcceptor(damaged)
+			if at < last && !errors.Is(err, errAcceptorDamaged) {
+				t.Fatalf("bit %d of byte %d: %d updates in %d bytes, %v", bit, at, len(got), whole, err)
+			}
+			if at >= last && (err != nil || int(whole) != last) {
+				t.Fatalf("bit %d of byte %d, in the last line: %d bytes are whole, %v", bit, at, whole, err)
+			}
+		}
+	}
+	for n := range 40 { // the length of the file had reached the disk, the line had not
+		if got, whole, err := parseAcceptor(append(bytes.Clone(content), make([]byte, n)...)); err != nil || int(whole) != len(content) || len(got) != len(updates) {
+			t.Fatalf("%d zeros: %d updates in %d bytes, %v", n, len(got), whole, err)
+		}
+	}
+}
+
+// crashAcceptor appends to the acceptor file through several lives that end in a crash each, and returns what was wrong
+// about what the next life read: a promise that was told must be there, and a crash is no damage.
+func crashAcceptor(seed uint64, fault string) string {
+	random := rand.New(rand.NewPCG(seed, 3))
+	disk := newForgetfulDisk(random, fault)
+	var all []cluster.AcceptorUpdate // that may be there
+	confirmed := 0                   // of them must
+	for range 6 {
+		a, saved, aside, err := openAcceptor("dir/acceptor", disk)
+		if err != nil || aside != "" {
+			return fmt.Sprintf("of %d updates, %d confirmed: set aside %q, %v", len(all), confirmed, aside, err)
+		}
+		if saved == nil {
+			saved = new(cluster.AcceptorState)
+		}
+		for len(all) > confirmed && !reflect.DeepEqual(saved, stateOf(all)) {
+			all = all[:len(all)-1]
+		}
+		if !reflect.DeepEqual(saved, stateOf(all)) {
+			return fmt.Sprintf("read %+v, %d updates are confirmed", saved, confirmed)
+		}
+		confirmed = len(all)
+		disk.steps = random.IntN(60)
+		for range 40 {
+			a.compact = int64(50 + random.IntN(2000)) // as if it had been so short
+			all = append(all, randomUpdate(random, uint64(len(all)+1)))
+			if err = a.append(all[len(all)-1:]); err != nil {
+				break
+			}
+			confirmed = len(all)
+		}
+		if err != nil && !errors.Is(err, errCrash) {
+			return err.Error()
+		}
+		disk.crash()
+	}
+	return ""
+}
+
+func randomUpdate(random *rand.Rand, n uint64) cluster.AcceptorUpdate {
+	updates := someUpdates()
+	switch random.IntN(3) {
+	case 0:
+		return cluster.AcceptorUpdate{Rounds: n}
+	case 1:
+		return updates[2]
+	}
+	register := *updates[3].Register
+	register.Key[1], register.Promised.Round = byte(random.IntN(20)), n
+	return cluster.AcceptorUpdate{Cluster: updates[3].Cluster, Register: &register}
+}
+
+func TestAcceptorSurvivesCrashes(t *testing.T) {
+	for seed := range uint64(300) {
+		if why := crashAcceptor(seed, ""); why != "" {
+			t.Fatalf("seed %d: %s", seed, why)
+		}
+	}
+}
+
+func TestAcceptorFaultsAreNoticed(t *testing.T) {
+	for _, fault := range []string{"write unsynced", "directory unsynced", "record unsynced"} {
+		faultIsNoticed(t, fault, crashAcceptor)
 	}
 }
 
@@ -196,7 +283,7 @@ func openTestNodes(t *testing.T, dir string) *nodesFile {
 func TestDiskTellsTheTruth(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "nodes.conf")
-	a, _, _, err := openAcceptor(filepath.Join(dir, "acceptor"))
+	a, _, _, err := openAcceptor(filepath.Join(dir, "acceptor"), realDisk{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,15 +339,68 @@ func TestDiskTellsTheTruth(t *testing.T) {
 			t.Fatalf("token %d told after %d", told[i], told[i-1])
 		}
 	}
-	_, saved, _, err := openAcceptor(filepath.Join(dir, "acceptor"))
+	_, saved, _, err := openAcceptor(filepath.Join(dir, "acceptor"), realDisk{})
 	if err != nil || saved == nil || saved.Rounds == 0 {
 		t.Fatal(saved, err)
 	}
 }
 
+// Of jobs that are carried out together the last table is written, durably if any of them asks for it; and a table that
+// waits never follows a later one.
+func TestDiskGathersTables(t *testing.T) {
+	job := func(token cluster.Token, sync bool) diskJob {
+		return diskJob{token: token, conf: testConf(uint64(token)), sync: sync}
+	}
+	for name, c := range map[string]struct {
+		runs [][]diskJob
+		told []cluster.Token
+	}{
+		"a durable one, then one that may wait":  {[][]diskJob{{job(1, true), job(2, false)}}, []cluster.Token{2}},
+		"one that may wait, then a durable one":  {[][]diskJob{{job(1, false), job(2, true)}}, []cluster.Token{2}},
+		"a durable one behind one that waits":    {[][]diskJob{{job(1, false)}, {job(2, true)}}, []cluster.Token{2}},
+		"one that may wait behind one that does": {[][]diskJob{{job(1, false)}, {job(2, false)}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			var told []cluster.Token
+			epoch := func() uint64 {
+				conf := openTestNodes(t, dir).conf
+				if conf == nil {
+					return 0
+				}
+				return conf.CurrentEpoch
+			}
+			d := &disk{nodes: openTestNodes(t, dir), durable: func(token cluster.Token) {
+				told = append(told, token)
+				if at := epoch(); at < uint64(token) {
+					t.Errorf("token %d told, the file says %d", token, at)
+				}
+			}}
+			var lazy *cluster.NodesConf
+			for _, run := range c.runs {
+				if n, err := d.next(run, &lazy); n != len(run) || err != nil {
+					t.Fatal(n, err)
+				}
+			}
+			if !reflect.DeepEqual(told, c.told) {
+				t.Errorf("tokens %v were told, not %v", told, c.told)
+			}
+			for range 2 {
+				if err := d.tidy(&lazy); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d.nodes.close()
+			if at := epoch(); at != 2 {
+				t.Errorf("in the end the file says %d", at)
+			}
+		})
+	}
+}
+
 func TestDiskThatFailsStops(t *testing.T) {
 	dir := t.TempDir()
-	a, _, _, err := openAcceptor(filepath.Join(dir, "acceptor"))
+	a, _, _, err := openAcceptor(filepath.Join(dir, "acceptor"), realDisk{})
 	if err != nil {
 		t.Fatal(err)
 	}

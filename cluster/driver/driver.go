@@ -177,7 +177,7 @@ func (d *Driver) open() (err error) {
 		return err
 	}
 	saved.Nodes = nodes.conf
-	acceptor, state, aside, err := openAcceptor(nodesPath + ".acceptor")
+	acceptor, state, aside, err := openAcceptor(nodesPath+".acceptor", realDisk{})
 	if err != nil {
 		return &StartError{"Loading the acceptor file beside " + nodesPath + ": " + err.Error()}
 	}

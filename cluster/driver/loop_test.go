@@ -50,7 +50,7 @@ func bench(t *testing.T, steps ...[]cluster.Effect) (*Driver, *script, *[]string
 	if err := d.listen(); err != nil {
 		t.Fatal(err)
 	}
-	a, _, _, err := openAcceptor(filepath.Join(dir, "acceptor"))
+	a, _, _, err := openAcceptor(filepath.Join(dir, "acceptor"), realDisk{})
 	if err != nil {
 		t.Fatal(err)
 	}

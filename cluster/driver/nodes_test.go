@@ -238,16 +238,20 @@ func TestNodesSurviveCrashes(t *testing.T) {
 // the test is not to be trusted.
 func TestNodesFaultsAreNoticed(t *testing.T) {
 	for _, fault := range []string{"write unsynced", "directory unsynced", "record unsynced", "lost rename"} {
-		t.Run(fault, func(t *testing.T) {
-			for seed := range uint64(2000) {
-				if why := crashNodes(seed, fault); why != "" {
-					t.Logf("seed %d: %s", seed, why)
-					return
-				}
-			}
-			t.Error("not noticed in 2000 seeds")
-		})
+		faultIsNoticed(t, fault, crashNodes)
 	}
+}
+
+func faultIsNoticed(t *testing.T, fault string, crash func(seed uint64, fault string) string) {
+	t.Run(fault, func(t *testing.T) {
+		for seed := range uint64(2000) {
+			if why := crash(seed, fault); why != "" {
+				t.Logf("seed %d: %s", seed, why)
+				return
+			}
+		}
+		t.Error("not noticed in 2000 seeds")
+	})
 }
 
 // journalOf returns a journal with changes towards the tables first to last.
