@@ -66,10 +66,11 @@ type RuleError struct {
 }
 
 func (e *RuleError) Error() string {
+	rule := words.C(e.Rule)
 	if e.Problem == errUnclosed {
-		return "Unmatched parenthesis in acl selector starting at '" + e.Rule + "'."
+		return "Unmatched parenthesis in acl selector starting at '" + rule + "'."
 	}
-	return "Error in ACL SETUSER modifier '" + e.Rule + "': " + string(e.Problem)
+	return "Error in ACL SETUSER modifier '" + rule + "': " + string(e.Problem)
 }
 
 // New returns the rules of a user of whom nothing is said: he is off and may do nothing.

@@ -5,6 +5,7 @@ import (
 
 	"cobble/server/acl"
 	"cobble/server/config"
+	"cobble/server/words"
 )
 
 // AccessControl is who may do what, and what was refused. It is safe from any goroutine.
@@ -194,7 +195,7 @@ func denialText(why acl.Denial, user *acl.User, cmd *Command, object []byte, ver
 	case why == acl.DeniedCommand:
 		return "User " + user.Name() + " has no permissions to run the '" + cmd.FullName() + "' command"
 	case verbose:
-		return "User " + user.Name() + " has no permissions to access the '" + string(object) + "' " + what
+		return "User " + user.Name() + " has no permissions to access the '" + words.C(string(object)) + "' " + what
 	}
 	return "No permissions to access a " + what
 }

@@ -2,7 +2,6 @@ package command
 
 import (
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -37,7 +36,7 @@ func aclCommands() []Command {
 }
 
 func (c *Call) badACL() error {
-	return Error(fmt.Sprintf("ERR unknown subcommand or wrong number of arguments for '%s'. Try ACL HELP.", c.Args[1]))
+	return errorf("ERR unknown subcommand or wrong number of arguments for '%s'. Try ACL HELP.", c.Args[1])
 }
 
 func aclWhoAmI(c *Call) error {
@@ -142,7 +141,7 @@ func aclCat(c *Call) error {
 	case 3:
 		category := strings.ToLower(string(c.Args[2]))
 		if !slices.Contains(acl.Categories, category) {
-			return Error(fmt.Sprintf("ERR Unknown category '%.128s'", c.Args[2]))
+			return errorf("ERR Unknown category '%s'", quoted(c.Args[2], 128))
 		}
 		for _, cmd := range c.Env.Table.all {
 			if slices.Contains(cmd.AllCategories(), "@"+category) {
@@ -187,12 +186,12 @@ func aclGenPass(c *Call) error {
 func aclDryRun(c *Call) error {
 	user := c.Env.ACL.users.Find(string(c.Args[2]))
 	if user == nil {
-		return Error(fmt.Sprintf("ERR User '%s' not found", c.Args[2]))
+		return errorf("ERR User '%s' not found", c.Args[2])
 	}
 	args := c.Args[3:]
 	cmd := c.Env.Table.named(args)
 	if cmd == nil {
-		return Error(fmt.Sprintf("ERR Command '%s' not found", args[0]))
+		return errorf("ERR Command '%s' not found", args[0])
 	}
 	if n := len(args); n != cmd.Arity && (cmd.Arity >= 0 || n < -cmd.Arity) {
 		return Error("ERR wrong number of arguments for '" + cmd.FullName() + "' command")

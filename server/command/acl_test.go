@@ -59,7 +59,7 @@ func (p *aclPair) same(line string) string {
 	if line[0] == '@' {
 		name, line, _ = strings.Cut(line[1:], " ")
 	}
-	return p.sameArgs(name, words(p.t, line)...)
+	return p.sameArgs(name, wordsOf(p.t, line)...)
 }
 
 func (p *aclPair) sameArgs(name string, args ...string) string {
@@ -667,7 +667,7 @@ func TestACLIn72(t *testing.T) {
 		{`ACL DRYRUN a get zoo`, "$49\r\nUser a has no permissions to access the 'zoo' key\r\n"},
 		{`ACL DRYRUN a del zoo`, "$50\r\nUser a has no permissions to run the 'del' command\r\n"},
 	} {
-		if got := do(words(t, step[0])...); got != step[1] {
+		if got := do(wordsOf(t, step[0])...); got != step[1] {
 			t.Errorf("%s: %q, want %q", step[0], got, step[1])
 		}
 	}
@@ -688,7 +688,7 @@ func TestACLIn72(t *testing.T) {
 		"GET b": "-NOPERM No permissions to access a key\r\n", "PUBLISH b x": "-NOPERM No permissions to access a channel\r\n", "CONFIG GET x": "-NOPERM User b has no permissions to run the 'config|get' command\r\n",
 		`EVAL "return redis.pcall('get','b')" 0`: "-ERR ACL failure in script: No permissions to access a key\r\n", `EVAL "return redis.pcall('del','b')" 0`: "-ERR ACL failure in script: User b has no permissions to run the 'del' command\r\n",
 	} {
-		if got := do(words(t, line)...); got != want {
+		if got := do(wordsOf(t, line)...); got != want {
 			t.Errorf("%s: %q, want %q", line, got, want)
 		}
 	}
@@ -807,7 +807,7 @@ func TestACLSave(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := NewCall(newACLFileEnv(t, path), &Client{})
-	do := func(line string) string { return execute(c, words(t, line)...) }
+	do := func(line string) string { return execute(c, wordsOf(t, line)...) }
 	do(`ACL SETUSER a on >p ~x %R~y &c +@all -get (+get ~z)`)
 	if got := do("ACL SAVE"); got != "+OK\r\n" {
 		t.Fatal(got)

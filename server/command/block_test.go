@@ -155,7 +155,7 @@ func (s *scene) play(script string) {
 		if err != nil {
 			s.t.Fatal(line)
 		}
-		s.do(n, words(s.t, rest)...)
+		s.do(n, wordsOf(s.t, rest)...)
 	}
 }
 

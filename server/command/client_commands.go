@@ -1,7 +1,6 @@
 package command
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,10 +103,10 @@ func clientSetInfo(c *Call) error {
 	case equalFold(c.Args[2], "lib-ver"):
 		to = &i.libVersion
 	default:
-		return Error(fmt.Sprintf("ERR Unrecognized option '%s'", c.Args[2]))
+		return errorf("ERR Unrecognized option '%s'", c.Args[2])
 	}
 	if !printable(c.Args[3]) {
-		return Error(fmt.Sprintf("ERR %s cannot contain spaces, newlines or special characters.", strings.ToLower(string(c.Args[2]))))
+		return errorf("ERR %s cannot contain spaces, newlines or special characters.", strings.ToLower(string(c.Args[2])))
 	}
 	c.Client.mu.Lock()
 	*to = string(c.Args[3])

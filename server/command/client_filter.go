@@ -1,7 +1,6 @@
 package command
 
 import (
-	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -129,7 +128,7 @@ func (f *clientFilter) one(name string, not bool, arg []byte) (func(*Client) boo
 	case "user":
 		user := f.call.Env.ACL.users.Find(value)
 		if user == nil {
-			return nil, Error("ERR No such user '" + value + "'")
+			return nil, errorf("ERR No such user '%s'", value)
 		}
 		return func(cl *Client) bool { return cl.user.Load() == user }, nil
 	case "addr":
@@ -175,12 +174,12 @@ func (f *clientFilter) byInfo(name, value string) (func(*Client) bool, error) {
 		return f.info(func(i *clientInfo) bool { return i.libVersion == value }), nil
 	case "capa":
 		if strings.Trim(value, "r") != "" {
-			return nil, Error("ERR Unknown capa found in the provided filter: " + value)
+			return nil, errorf("ERR Unknown capa found in the provided filter: %s", value)
 		}
 		return f.info(func(i *clientInfo) bool { return value == "" || i.capa == "r" }), nil
 	}
 	if strings.Trim(value, knownFlags) != "" {
-		return nil, Error("ERR Unknown flags found in the provided filter: " + value)
+		return nil, errorf("ERR Unknown flags found in the provided filter: %s", value)
 	}
 	return func(cl *Client) bool {
 		letters, _ := f.call.Env.Tracking.shown(cl)
@@ -239,7 +238,7 @@ func clientType(arg []byte) (string, error) {
 	case "primary":
 		return "master", nil
 	}
-	return "", Error(fmt.Sprintf("ERR Unknown client type '%s'", arg))
+	return "", errorf("ERR Unknown client type '%s'", arg)
 }
 
 // clientCapa is CLIENT CAPA of Valkey 8: what the client can do. It can follow a

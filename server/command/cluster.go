@@ -161,7 +161,7 @@ func (c *Call) knownNode(arg []byte) (*cluster.Node, error) {
 	if n := c.Env.Cluster.View().Node(nodeID(arg)); n != nil && !n.Handshake {
 		return n, nil
 	}
-	return nil, Error("ERR Unknown node " + string(arg))
+	return nil, errorf("ERR Unknown node %s", arg)
 }
 
 func clusterKeySlot(c *Call) error {

@@ -147,17 +147,17 @@ func clusterMeet(c *Call) error {
 	host := string(c.Args[2])
 	port, ok := storage.ParseInt(c.Args[3])
 	if !ok {
-		return Error("ERR Invalid TCP base port specified: " + string(c.Args[3]))
+		return errorf("ERR Invalid TCP base port specified: %s", c.Args[3])
 	}
 	bus := port + 10000
 	if len(c.Args) == 5 {
 		if bus, ok = storage.ParseInt(c.Args[4]); !ok {
-			return Error("ERR Invalid TCP bus port specified: " + string(c.Args[4]))
+			return errorf("ERR Invalid TCP bus port specified: %s", c.Args[4])
 		}
 	}
 	ip, err := netip.ParseAddr(host)
 	if err != nil || ip.Zone() != "" || port <= 0 || port > 65535 || bus <= 0 || bus > 65535 {
-		return Error("ERR Invalid node address specified: " + host + ":" + string(c.Args[3]))
+		return errorf("ERR Invalid node address specified: %s:%s", host, c.Args[3])
 	}
 	return c.change(cluster.Meet{Addr: cluster.Addr{IP: ip.String(), Port: uint16(port), BusPort: uint16(bus)}})
 }

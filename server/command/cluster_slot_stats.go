@@ -2,7 +2,6 @@ package command
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -155,7 +154,7 @@ func (c *Call) slotsRange() error {
 		return err
 	}
 	if first > last {
-		return Error(fmt.Sprintf("ERR Start slot number %d is greater than end slot number %d", first, last))
+		return errorf("ERR Start slot number %d is greater than end slot number %d", first, last)
 	}
 	c.writeSlotCosts(c.slotCosts(first, last))
 	return nil

@@ -1,6 +1,9 @@
 package command
 
 import (
+	"fmt"
+
+	"cobble/server/words"
 	"cobble/slots"
 	"cobble/storage"
 )
@@ -132,6 +135,22 @@ func (c *Command) FullName() string {
 type Error string
 
 func (e Error) Error() string { return string(e) }
+
+// errorf is an error reply that quotes words of clients: as Redis does, to their first NUL.
+func errorf(format string, args ...any) Error {
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case []byte:
+			args[i] = words.C(string(arg))
+		case string:
+			args[i] = words.C(arg)
+		}
+	}
+	return Error(fmt.Sprintf(format, args...))
+}
+
+// quoted is at most n bytes of a word for errorf.
+func quoted(word []byte, n int) []byte { return word[:min(len(word), n)] }
 
 // Error replies that many commands share.
 const (

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"fmt"
 	"strings"
 
 	"cobble/storage"
@@ -157,7 +156,7 @@ func hello(c *Call) error {
 			}
 			i++
 		default:
-			return Error(fmt.Sprintf("ERR Syntax error in HELLO option '%s'", c.Args[i]))
+			return errorf("ERR Syntax error in HELLO option '%s'", c.Args[i])
 		}
 	}
 	if withAuth {

@@ -22,7 +22,7 @@ func TestDebugShowsAsRedis(t *testing.T) {
 		"DEBUG HTSTATS-KEY big": "Hash table 0 stats (main hash table):\n table size: 4\n number of elements: 2\n",
 		"DEBUG SDSLEN text":     "+key_sds_len:4, key_sds_avail:0, key_zmalloc: 4, val_sds_len:5, val_sds_avail:0, val_zmalloc: 5\r\n",
 	} {
-		got := p.ours(words(t, line)...)
+		got := p.ours(wordsOf(t, line)...)
 		if strings.HasPrefix(got, "$") {
 			_, got, _ = strings.Cut(got, "\r\n")
 			got = strings.TrimSuffix(got, "\r\n")

@@ -1,9 +1,9 @@
 package command
 
 import (
-	"fmt"
 	"strings"
 
+	"cobble/server/words"
 	"cobble/storage"
 )
 
@@ -206,16 +206,16 @@ func (c *Call) lookup() *Command {
 
 func (c *Call) unknown() error {
 	if cmd := c.Env.Table.Find(c.Args[0]); cmd != nil {
-		return Error(fmt.Sprintf("ERR unknown subcommand '%.128s'. Try %s HELP.", c.Args[1], strings.ToUpper(cmd.Name)))
+		return errorf("ERR unknown subcommand '%s'. Try %s HELP.", quoted(c.Args[1], 128), strings.ToUpper(cmd.Name))
 	}
 	var rest strings.Builder
 	for _, arg := range c.Args[1:] {
 		if rest.Len() >= 128 {
 			break
 		}
-		fmt.Fprintf(&rest, "'%.*s' ", 128-rest.Len(), arg)
+		rest.WriteString("'" + words.C(string(quoted(arg, 128-rest.Len()))) + "' ")
 	}
-	return Error(fmt.Sprintf("ERR unknown command '%.128s', with args beginning with: %s", c.Args[0], rest.String()))
+	return errorf("ERR unknown command '%s', with args beginning with: %s", quoted(c.Args[0], 128), rest.String())
 }
 
 func (c *Call) allowedProtected() error {
@@ -227,9 +227,9 @@ func (c *Call) allowedProtected() error {
 	if c.mayUse(option) {
 		return nil
 	}
-	return Error(fmt.Sprintf("ERR %s command not allowed. If the %s option is set to \"local\", "+
+	return errorf("ERR %s command not allowed. If the %s option is set to \"local\", "+
 		"you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
-		strings.ToUpper(name), option))
+		strings.ToUpper(name), option)
 }
 
 // mayUse reads a no/yes/local setting for this client.

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"fmt"
 	"math"
 	"strings"
 
@@ -52,7 +51,7 @@ func parseExpireIf(args [][]byte) (cond storage.ExpireIf, err error) {
 		case fold(arg, "LT"):
 			cond |= storage.ExpireLT
 		default:
-			return 0, Error(fmt.Sprintf("ERR Unsupported option %s", arg))
+			return 0, errorf("ERR Unsupported option %s", arg)
 		}
 	}
 	if cond&storage.ExpireNX != 0 && cond != storage.ExpireNX {

@@ -151,7 +151,7 @@ func functionLoad(c *Call) error {
 	at, replace := 2, false
 	for ; at < len(c.Args)-1; at++ {
 		if !equalFold(c.Args[at], "replace") {
-			return Error("ERR Unknown option given: " + string(c.Args[at]))
+			return errorf("ERR Unknown option given: %s", c.Args[at])
 		}
 		replace = true
 	}
@@ -303,7 +303,7 @@ func functionList(c *Call) error {
 			}
 			pattern = string(c.Args[i])
 		default:
-			return Error("ERR Unknown argument " + string(c.Args[i]))
+			return errorf("ERR Unknown argument %s", c.Args[i])
 		}
 	}
 	libs, err := c.Env.functions()

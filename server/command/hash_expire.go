@@ -351,7 +351,7 @@ func (c *Call) parseHSetEx() (o hsetexOptions, err error) {
 			}
 			timed, o.at = true, max(o.at, 1)
 		default:
-			return o, Error("ERR unknown argument: " + string(word))
+			return o, errorf("ERR unknown argument: %s", word)
 		}
 	}
 	return o, c.wrongArity()

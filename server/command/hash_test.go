@@ -305,7 +305,7 @@ func TestHashCommandsHardlyAllocate(t *testing.T) {
 		do("HSET", "rows", fmt.Sprint("f", i), fmt.Sprint(i))
 	}
 	for _, line := range []string{"HGET h f15", "HSET h f15 text", "HINCRBY h f3 1", "HGETALL h", "HGET rows f15", "HSET rows f15 text"} {
-		args := words(t, line)
+		args := wordsOf(t, line)
 		c.Args = c.Args[:0]
 		for _, a := range args {
 			c.Args = append(c.Args, []byte(a))

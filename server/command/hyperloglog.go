@@ -149,7 +149,7 @@ func pfdebug(c *Call, tx *storage.Tx) error {
 			return err
 		}
 	default:
-		return Error(fmt.Sprintf("ERR Unknown PFDEBUG subcommand '%s'", what))
+		return errorf("ERR Unknown PFDEBUG subcommand '%s'", what)
 	}
 	return s.Save()
 }
@@ -173,7 +173,7 @@ func pfselftest(c *Call) error {
 			return err
 		}
 		if off := float64(n) - float64(i); off*off > 36*standardError*standardError*float64(i)*float64(i)+1 {
-			return Error(fmt.Sprintf("ERR TESTFAILED sparse and dense registers: estimate %d for %d elements", n, i))
+			return errorf("ERR TESTFAILED sparse and dense registers: estimate %d for %d elements", n, i)
 		}
 	}
 	c.Out.OK()

@@ -122,7 +122,7 @@ func latencyGraph(c *Call) error {
 	defer l.mu.Unlock()
 	e := l.events[string(c.Args[2])]
 	if e == nil {
-		return Error(fmt.Sprintf("ERR No samples available for event '%s'", c.Args[2]))
+		return errorf("ERR No samples available for event '%s'", c.Args[2])
 	}
 	var b strings.Builder
 	low, high := e.samples[0].ms, e.samples[0].ms

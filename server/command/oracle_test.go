@@ -148,7 +148,7 @@ func execute(c *Call, args ...string) string {
 // compares the replies.
 func (p *pair) same(line string) string {
 	p.t.Helper()
-	return p.sameArgs(words(p.t, line)...)
+	return p.sameArgs(wordsOf(p.t, line)...)
 }
 
 func (p *pair) sameArgs(args ...string) string {
@@ -163,7 +163,7 @@ func (p *pair) sameArgs(args ...string) string {
 	return ours
 }
 
-func words(t testing.TB, line string) []string {
+func wordsOf(t testing.TB, line string) []string {
 	t.Helper()
 	var out []string
 	for line = strings.TrimLeft(line, " "); line != ""; line = strings.TrimLeft(line, " ") {
@@ -201,7 +201,7 @@ func slotsOf(c *Call) []slots.Slot { return []slots.Slot{slots.Of(c.Args[1])} }
 func allocationsOf(t *testing.T, c *Call, line string) (n float64) {
 	t.Helper()
 	c.Args = c.Args[:0]
-	for _, a := range words(t, line) {
+	for _, a := range wordsOf(t, line) {
 		c.Args = append(c.Args, []byte(a))
 	}
 	if c.Cmd = c.Env.Table.Find(c.Args[0]); c.Cmd == nil {

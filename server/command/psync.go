@@ -1,7 +1,6 @@
 package command
 
 import (
-	"fmt"
 	"net"
 
 	"cobble/server/psync"
@@ -37,7 +36,7 @@ func replconf(c *Call) error {
 			peer.Port = int(port)
 		case fold(word, "ip-address"):
 			if len(value) > maxPeerName {
-				return Error(fmt.Sprintf("ERR REPLCONF ip-address provided by replica instance is too long: %d bytes", len(value)))
+				return errorf("ERR REPLCONF ip-address provided by replica instance is too long: %d bytes", len(value))
 			}
 			peer.IP = string(value)
 		case fold(word, "capa"):
@@ -60,7 +59,7 @@ func replconf(c *Call) error {
 				return Error("ERR " + err.Error())
 			}
 		default:
-			return Error(fmt.Sprintf("ERR Unrecognized REPLCONF option: %s", word))
+			return errorf("ERR Unrecognized REPLCONF option: %s", word)
 		}
 	}
 	c.Out.OK()

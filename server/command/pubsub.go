@@ -172,7 +172,7 @@ func (c *Call) badSubcommand() error {
 	if container.container != nil {
 		container = container.container
 	}
-	return Error(fmt.Sprintf("ERR unknown subcommand or wrong number of arguments for '%.128s'. Try %s HELP.", c.Args[1], strings.ToUpper(container.Name)))
+	return errorf("ERR unknown subcommand or wrong number of arguments for '%s'. Try %s HELP.", quoted(c.Args[1], 128), strings.ToUpper(container.Name))
 }
 
 func countListeners(kind topicKind) func(*Call) error {
@@ -201,7 +201,7 @@ func (c *Call) mayRunSubscribed() error {
 	case "ping", "subscribe", "ssubscribe", "sunsubscribe", "psubscribe", "unsubscribe", "punsubscribe", "quit", "reset":
 		return nil
 	}
-	return Error(fmt.Sprintf("ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context", c.Cmd.FullName()))
+	return errorf("ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context", c.Cmd.FullName())
 }
 
 func monitor(c *Call) error {

@@ -32,7 +32,7 @@ func TestRestoreRepliesAreRedis(t *testing.T) {
 		"RESTORE n 1 P ABSTTL", "RESTORE n 1 P ABSTTL REPLACE", "EXISTS n", "RESTORE n 99999999999999 P ABSTTL", "PEXPIRETIME n", "GET n",
 		"RESTORE n 0 P REPLACE", "TTL n", "HSET h f v", "RESTORE h 0 P", "RESTORE h 0 P REPLACE", "HGET h f", "GET h", "RESTORE-ASKING a 0 P", "GET a",
 	} {
-		args := words(t, line)
+		args := wordsOf(t, line)
 		for i, a := range args {
 			switch a {
 			case "P":

@@ -224,6 +224,6 @@ func (h *scriptHost) MayCall(args [][]byte) (bool, error) {
 func (h *scriptHost) Log(_ int, text string) { h.call.Env.Process.Log(text) }
 
 func errorReply(err error) []byte {
-	text := strings.NewReplacer("\r", " ", "\n", " ").Replace(strings.Trim(ErrorText(err), "\r\n"))
+	text := strings.NewReplacer("\r", " ", "\n", " ").Replace(strings.TrimRight(ErrorText(err), "\r\n"))
 	return append(append([]byte{'-'}, text...), '\r', '\n')
 }

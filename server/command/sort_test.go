@@ -185,7 +185,7 @@ func TestSortInCluster(t *testing.T) {
 		"SORT_RO l BY x":       "*2\r\n$1\r\n2\r\n$1\r\n1\r\n",
 		"SORT l DESC":          "*2\r\n$1\r\n2\r\n$1\r\n1\r\n",
 	} {
-		if got := run(words(t, line)...); got != want {
+		if got := run(wordsOf(t, line)...); got != want {
 			t.Errorf("%s: %q, want %q", line, got, want)
 		}
 	}

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"fmt"
 	"math"
 
 	"cobble/storage"
@@ -100,7 +99,7 @@ func (c *Call) xgroup(tx *storage.Tx, must bool) (*storage.Stream, *storage.Grou
 	}
 	g, ok, err := s.Group(c.Args[3])
 	if err == nil && !ok && must {
-		err = Error(fmt.Sprintf("NOGROUP No such consumer group '%s' for key name '%s'", c.Args[3], c.Args[2]))
+		err = errorf("NOGROUP No such consumer group '%s' for key name '%s'", c.Args[3], c.Args[2])
 	}
 	return s, g, ok, err
 }
@@ -245,7 +244,7 @@ func (c *Call) claimArguments() (a claiming, err error) {
 				return a, err
 			}
 		default:
-			return a, Error(fmt.Sprintf("ERR Unrecognized XCLAIM option '%s'", arg))
+			return a, errorf("ERR Unrecognized XCLAIM option '%s'", arg)
 		}
 	}
 	if a.at < 0 || a.at > c.Now {
@@ -264,7 +263,7 @@ func xclaim(c *Call, tx *storage.Tx) error {
 		return err
 	}
 	if !ok {
-		return Error(fmt.Sprintf("NOGROUP No such key '%s' or consumer group '%s'", c.Args[1], c.Args[2]))
+		return errorf("NOGROUP No such key '%s' or consumer group '%s'", c.Args[1], c.Args[2])
 	}
 	a, err := c.claimArguments()
 	if err != nil {
@@ -429,7 +428,7 @@ func xautoclaim(c *Call, tx *storage.Tx) error {
 		return err
 	}
 	if !ok {
-		return Error(fmt.Sprintf("NOGROUP No such key '%s' or consumer group '%s'", c.Args[1], c.Args[2]))
+		return errorf("NOGROUP No such key '%s' or consumer group '%s'", c.Args[1], c.Args[2])
 	}
 	to, err := c.claimant(tx, g, c.Args[3])
 	if err != nil {

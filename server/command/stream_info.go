@@ -1,8 +1,6 @@
 package command
 
 import (
-	"fmt"
-
 	"cobble/storage"
 	"cobble/storage/format"
 )
@@ -238,7 +236,7 @@ func xinfoConsumers(c *Call, tx *storage.Tx) error {
 		return err
 	}
 	if !ok {
-		return Error(fmt.Sprintf("NOGROUP No such consumer group '%s' for key name '%s'", c.Args[3], c.Args[2]))
+		return errorf("NOGROUP No such consumer group '%s' for key name '%s'", c.Args[3], c.Args[2])
 	}
 	head, n := c.Out.Len(), 0
 	err = g.EachConsumer(func(consumer *storage.Consumer) error {

@@ -62,7 +62,7 @@ func (c *Call) readArguments() (r streamRead, err error) {
 				if grouped {
 					symbol = '>'
 				}
-				return r, Error(fmt.Sprintf("ERR Unbalanced '%s' list of streams: for each stream key an ID or '%c' must be specified.", c.Cmd.Name, symbol))
+				return r, errorf("ERR Unbalanced '%s' list of streams: for each stream key an ID or '%c' must be specified.", c.Cmd.Name, symbol)
 			}
 			r.keys, r.ids = rest[:len(rest)/2], rest[len(rest)/2:]
 			if grouped && r.group == nil {
@@ -153,7 +153,7 @@ func (c *Call) streamTurns(tx *storage.Tx, r *streamRead) (turns []streamTurn, w
 			if t.g, ok, err = t.s.Group(r.group); err != nil {
 				return nil, false, err
 			} else if !ok {
-				return nil, false, Error(fmt.Sprintf("NOGROUP No such key '%s' or consumer group '%s' in XREADGROUP with GROUP option", key, r.group))
+				return nil, false, errorf("NOGROUP No such key '%s' or consumer group '%s' in XREADGROUP with GROUP option", key, r.group)
 			}
 		}
 		if err := t.start(r, r.ids[i]); err != nil {
@@ -496,7 +496,7 @@ func (c *Call) groupOf(tx *storage.Tx) (*storage.Group, error) {
 	}
 	g, ok, err := s.Group(c.Args[2])
 	if err == nil && !ok {
-		err = Error(fmt.Sprintf("NOGROUP No such key '%s' or consumer group '%s'", c.Args[1], c.Args[2]))
+		err = errorf("NOGROUP No such key '%s' or consumer group '%s'", c.Args[1], c.Args[2])
 	}
 	return g, err
 }

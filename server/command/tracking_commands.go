@@ -1,7 +1,6 @@
 package command
 
 import (
-	"fmt"
 	"strings"
 
 	"cobble/storage"
@@ -87,12 +86,12 @@ func (c *Call) mayTrack(to *tracked, prefixes []string) error {
 	for i, prefix := range prefixes {
 		for _, other := range old.prefixes {
 			if overlap(prefix, other) {
-				return Error(fmt.Sprintf("ERR Prefix '%s' overlaps with an existing prefix '%s'. Prefixes for a single client must not overlap.", prefix, other))
+				return errorf("ERR Prefix '%s' overlaps with an existing prefix '%s'. Prefixes for a single client must not overlap.", prefix, other)
 			}
 		}
 		for _, other := range prefixes[i+1:] {
 			if overlap(prefix, other) {
-				return Error(fmt.Sprintf("ERR Prefix '%s' overlaps with another provided prefix '%s'. Prefixes for a single client must not overlap.", prefix, other))
+				return errorf("ERR Prefix '%s' overlaps with another provided prefix '%s'. Prefixes for a single client must not overlap.", prefix, other)
 			}
 		}
 	}

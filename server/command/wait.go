@@ -1,7 +1,6 @@
 package command
 
 import (
-	"fmt"
 	"sync"
 
 	"cobble/storage"
@@ -9,7 +8,7 @@ import (
 
 // errOnReplica refuses WAIT and WAITAOF on a replica.
 func errOnReplica(name, why string) error {
-	return Error(fmt.Sprintf("ERR %s cannot be used with replica instances. Please also note that %s are just local and are not propagated.", name, why))
+	return errorf("ERR %s cannot be used with replica instances. Please also note that %s are just local and are not propagated.", name, why)
 }
 
 // wait is WAIT.

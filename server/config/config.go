@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"cobble/server/words"
 )
 
 // Config is the current value of every setting. Reading is lock-free and safe
@@ -166,7 +168,7 @@ type SetError struct{ Name, Reason string }
 
 func (e *SetError) Error() string {
 	if e.Reason == "" {
-		return fmt.Sprintf("Unknown option or number of arguments for CONFIG SET - '%s'", e.Name)
+		return fmt.Sprintf("Unknown option or number of arguments for CONFIG SET - '%s'", words.C(e.Name))
 	}
 	return fmt.Sprintf("CONFIG SET failed (possibly related to argument '%s') - %s", e.Name, e.Reason)
 }

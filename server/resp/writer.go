@@ -153,11 +153,11 @@ func (w *Writer) Status(s string) {
 	w.buf = redcon.AppendString(w.buf, s)
 }
 
-// Error writes an error reply: text begins with its code ("ERR …"). Line ends around it are dropped, those in it
+// Error writes an error reply: text begins with its code ("ERR …"). Line ends behind it are dropped, those in it
 // become spaces.
 func (w *Writer) Error(text string) {
 	w.turn()
-	w.buf = redcon.AppendError(w.buf, strings.Trim(text, "\r\n"))
+	w.buf = redcon.AppendError(w.buf, strings.TrimRight(text, "\r\n"))
 }
 
 // Int writes an integer.

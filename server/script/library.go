@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"cobble/server/words"
 )
 
 // Function is a function of a library, as FUNCTION LIST shows it.
@@ -139,21 +141,18 @@ func (lib *Library) header() (source string, err error) {
 	if !strings.HasPrefix(line, "#!") {
 		return "", Error("ERR Missing library metadata")
 	}
-	if !found {
+	fields, ok := words.Split(line[2:])
+	if !found || !ok || strings.Contains(line, "\x00") { // where C's string would end
 		return "", Error("ERR Invalid library metadata")
 	}
-	words := strings.Fields(line[2:])
-	if len(words) == 0 || !strings.EqualFold(words[0], "lua") {
-		engine := ""
-		if len(words) > 0 {
-			engine = words[0]
-		}
-		return "", Error("ERR Engine '" + engine + "' not found")
+	engine := ""
+	if len(fields) > 0 {
+		engine, fields = fields[0], fields[1:]
 	}
-	for _, word := range words[1:] {
-		key, name, ok := strings.Cut(word, "=")
+	for _, field := range fields {
+		key, name, ok := strings.Cut(field, "=")
 		if !ok || !strings.EqualFold(key, "name") {
-			return "", Error("ERR Invalid metadata value given: " + word)
+			return "", Error("ERR Invalid metadata value given: " + field)
 		}
 		if lib.Name != "" {
 			return "", Error("ERR Invalid metadata value, name argument was given multiple times")
@@ -165,6 +164,9 @@ func (lib *Library) header() (source string, err error) {
 	}
 	if !validName(lib.Name) {
 		return "", Error("ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long")
+	}
+	if !strings.EqualFold(engine, "lua") {
+		return "", Error("ERR Engine '" + engine + "' not found")
 	}
 	return lib.Code[len(line):], nil
 }

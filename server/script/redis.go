@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"cobble/server/words"
 )
 
 // Version is the version of Redis whose scripting this is.
@@ -161,9 +163,11 @@ func errorReply(L *lua.LState) int {
 	if L.GetTop() != 1 || !ok {
 		return badArguments(L)
 	}
+	text = lua.LString(words.C(string(text)))
 	if len(text) > 0 && text[0] == '-' {
 		text = text[1:]
 	}
+	text = lua.LString(strings.Trim(string(text), "\r\n"))
 	if !strings.Contains(string(text), " ") { // it has no code
 		text = "ERR " + text
 	}
@@ -203,7 +207,7 @@ func setRepl(L *lua.LState) int {
 	if L.GetTop() != 1 {
 		return raisePlain(L, "ERR redis.set_repl() requires one argument.")
 	}
-	if flags, ok := L.Get(1).(lua.LNumber); !ok || flags < 0 || flags > 3 {
+	if flags := lua.LVAsNumber(L.Get(1)); flags < 0 || flags > 3 { // what is no number is 0
 		return raisePlain(L, "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
 	}
 	return 0

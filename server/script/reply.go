@@ -8,6 +8,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"cobble/server/resp"
+	"cobble/server/words"
 )
 
 // toLua makes a Lua value of the reply at the start of b, as Redis converts it, and returns what follows. The bytes
@@ -138,11 +139,11 @@ func truncate(f float64) int64 {
 
 func replyTable(L *lua.LState, out *resp.Writer, t *lua.LTable, proto, depth int) error {
 	if s, ok := t.RawGetString("err").(lua.LString); ok {
-		out.Error(string(s))
+		out.Error(words.C(string(s)))
 		return nil
 	}
 	if s, ok := t.RawGetString("ok").(lua.LString); ok {
-		out.Status(oneLine(string(s)))
+		out.Status(oneLine(words.C(string(s))))
 		return nil
 	}
 	if f, ok := t.RawGetString("double").(lua.LNumber); ok {

@@ -10,6 +10,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"cobble/server/resp"
+	"cobble/server/words"
 )
 
 // Host is the server as a script sees it. Its methods are called from within Run.Program and Run.Function, by the
@@ -177,22 +178,21 @@ func (r *Run) failure(in *interpreter, failed error) error {
 		text = "ERR " + trimmedLine(failed.Error())
 	default:
 		if t, isTable := e.Object.(*lua.LTable); isTable {
-			text = lua.LVAsString(t.RawGetString("err"))
+			said, isText := t.RawGetString("err").(lua.LString)
 			if line, ok := t.RawGetString("line").(lua.LNumber); ok {
 				at = place{lua.LVAsString(t.RawGetString("source")), int(line)}
 			}
-			if text == "" {
+			if text = words.C(string(said)); !isText {
 				text = "ERR unknown error"
 			}
 			break
 		}
-		text = lua.LVAsString(e.Object)
-		if text == "" {
-			text = e.Error()
+		if text = lua.LVAsString(e.Object); text == "" {
+			text = trimmedLine(e.Error())
 		}
-		text = "ERR " + trimmedLine(text)
+		text = "ERR " + words.C(text)
 	}
-	text = badArgument.ReplaceAllString(oneLine(strings.Trim(text, "\r\n")), "bad argument #$1 to '$2' (")
+	text = badArgument.ReplaceAllString(oneLine(text), "bad argument #$1 to '$2' (")
 	if at.line == 0 {
 		return Error(fmt.Sprintf("%s script: %s", text, r.name))
 	}

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"cobble/server/words"
 )
 
 const errReadOnly = "Attempt to modify a readonly table"
@@ -76,7 +78,7 @@ func newInterpreter() *interpreter {
 	in.globals.RawSetString("_G", in.env)
 	undefined := L.NewTable()
 	undefined.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
-		L.RaiseError("Script attempted to access nonexistent global variable '%s'", L.Get(2).String())
+		L.RaiseError("Script attempted to access nonexistent global variable '%s'", words.C(L.Get(2).String()))
 		return 0
 	}))
 	in.globals.Metatable = undefined
