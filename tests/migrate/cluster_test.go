@@ -136,7 +136,7 @@ func moveSlot(t *testing.T, c *proc.Cluster, slot string, to *proc.Server, toID 
 		if len(keys) == 0 {
 			break
 		}
-		if r := from.Do("MIGRATE", "127.0.0.1", fmt.Sprint(to.Port), keys[0], "0", "5000"); r.Text != "OK" && r.Text != "NOKEY" {
+		if r := from.Do("MIGRATE", "127.0.0.1", fmt.Sprint(to.Port), keys[0], "0", "60000"); r.Text != "OK" && r.Text != "NOKEY" {
 			t.Fatalf("MIGRATE %s: %v", keys[0], r)
 		}
 	}

@@ -297,8 +297,8 @@ func TestMigrateIsTold(t *testing.T) {
 			}
 			listeners = append(listeners, l)
 		}
-		from.Do("MIGRATE", "127.0.0.1", fmt.Sprint(to.Port), "a", "0", "5000", "COPY")
-		from.Do("MIGRATE", "127.0.0.1", fmt.Sprint(to.Port), "", "0", "5000", "REPLACE", "KEYS", "a", "nosuch", "b")
+		from.Do("MIGRATE", "127.0.0.1", fmt.Sprint(to.Port), "a", "0", "60000", "COPY")
+		from.Do("MIGRATE", "127.0.0.1", fmt.Sprint(to.Port), "", "0", "60000", "REPLACE", "KEYS", "a", "nosuch", "b")
 		from.Do("SET", "finish", "")
 		to.Do("SET", "finish", "")
 		for _, l := range listeners {

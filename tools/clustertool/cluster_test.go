@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"cobble/slots"
 	"cobble/tests/proc"
@@ -193,7 +194,7 @@ func (r *rig) testFix(count func() int, keys int) {
 	if err != nil || len(r5.Elems) != 1 {
 		r.t.Fatal(err, r5)
 	}
-	if _, err := from.do("MIGRATE", host, port, r5.Elems[0].Text, "0", "5000", "COPY"); err != nil {
+	if _, err := from.do("MIGRATE", host, port, r5.Elems[0].Text, "0", "60000", "COPY"); err != nil {
 		r.t.Fatal(err)
 	}
 
@@ -203,7 +204,7 @@ func (r *rig) testFix(count func() int, keys int) {
 	}
 	r.run(exitFailed, "reshard", r.addr(0), "--from", "all", "--to", r.id(0), "--slots", "1", "--yes")
 	// The claim of slot 4 must reach the source first.
-	proc.Eventually(r.t, 20e9, "one owner of every slot", func() error {
+	proc.Eventually(r.t, time.Minute, "one owner of every slot", func() error {
 		if err := c.refresh(); err != nil {
 			return err
 		}
