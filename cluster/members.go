@@ -234,7 +234,7 @@ type leaving struct {
 }
 
 // leaveTimeout is how long a RESET waits for other electors to take over.
-const leaveTimeout Duration = 3000
+const leaveTimeout Duration = 10_000
 
 // resetCommand is CLUSTER RESET. An elector first lets the others replace it:
 // a cluster whose only elector is reset could decide nothing any more.
