@@ -28,7 +28,7 @@ func TestClusterWithUsers(t *testing.T) {
 			}
 		}
 	}
-	db := redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs(), Username: "app", Password: "x"})
+	db := redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs(), Username: "app", Password: "x", ReadTimeout: time.Minute})
 	defer db.Close()
 	ctx := t.Context()
 	const keys = 200

@@ -62,7 +62,10 @@ func addUntil(t *testing.T, client *redis.ClusterClient, first int, stop <-chan 
 // sees an error, and no acknowledged write is lost or counted twice.
 func TestReshardUnderWriters(t *testing.T) {
 	c := proc.StartCluster(t, 3, 0, proc.Options{})
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs(), MaxRedirects: 60, MinRetryBackoff: time.Millisecond, MaxRetryBackoff: 20 * time.Millisecond})
+	client := redis.NewClusterClient(&redis.ClusterOptions{
+		Addrs: c.Addrs(), MaxRedirects: 60, MinRetryBackoff: time.Millisecond, MaxRetryBackoff: 20 * time.Millisecond,
+		ReadTimeout: patience, WriteTimeout: patience, // after one it would send the INCR again, which may have been executed
+	})
 	defer client.Close()
 	var acknowledged [2 * counters]atomic.Int64
 	stop := make(chan struct{})
@@ -151,7 +154,7 @@ func TestImportFromRedis(t *testing.T) {
 	source := start(t, proc.Redis)
 	want := fillOne(t, source, 80)
 	out := c.CLI("--cluster", "import", c.Servers[0].Addr, "--cluster-from", source.Addr, "--cluster-copy")
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs()})
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs(), ReadTimeout: patience})
 	defer client.Close()
 	for key, w := range want {
 		slot, err := client.ClusterKeySlot(context.Background(), key).Result()

@@ -101,24 +101,24 @@ func TestRefusalsAreRedis(t *testing.T) {
 	defer silent.Close()
 	_, silentPort, _ := net.SplitHostPort(silent.Addr().String())
 	target.Do("SET", "busy", "old")
-	script := []string{
+	script := []string{ // a time that is to pass is short, all others are longer than a machine stalls
 		"SET k v", "SET busy new", "HSET h f v",
-		"MIGRATE 127.0.0.1 PORT none 0 1000", "MIGRATE 127.0.0.1 PORT '' 0 1000 KEYS none never",
-		"MIGRATE 127.0.0.1 CLOSED none 0 1000", "MIGRATE 127.0.0.1 CLOSED k 0 1000", "MIGRATE nohost.invalid PORT k 0 1000",
+		"MIGRATE 127.0.0.1 PORT none 0 60000", "MIGRATE 127.0.0.1 PORT '' 0 60000 KEYS none never",
+		"MIGRATE 127.0.0.1 CLOSED none 0 60000", "MIGRATE 127.0.0.1 CLOSED k 0 60000", "MIGRATE nohost.invalid PORT k 0 60000",
 		"MIGRATE 127.0.0.1 SILENT k 0 50", "EXISTS k",
-		"MIGRATE 127.0.0.1 PORT k 0 1000 KEYS k", "MIGRATE 127.0.0.1 PORT k 0 1000 BOGUS", "MIGRATE 127.0.0.1 PORT k x 1000",
-		"MIGRATE 127.0.0.1 PORT k 0 x", "MIGRATE 127.0.0.1 PORT k 0 1000 AUTH", "MIGRATE 127.0.0.1 PORT k 0 1000 AUTH2 a",
-		"MIGRATE 127.0.0.1 PORT", "MIGRATE 127.0.0.1 PORT '' 0 1000 KEYS", "MIGRATE 127.0.0.1 PORT '' 0 1000",
-		"MIGRATE 127.0.0.1 PORT busy 0 1000", "EXISTS busy", "MIGRATE 127.0.0.1 PORT '' 0 1000 KEYS busy k none h", "EXISTS busy", "EXISTS k", "EXISTS h",
-		"MIGRATE 127.0.0.1 PORT busy 0 1000 REPLACE COPY", "EXISTS busy", "MIGRATE 127.0.0.1 PORT busy 0 -1 REPLACE", "EXISTS busy",
-		"SET a 1", "SET b 2", "MIGRATE 127.0.0.1 PORT a 99 1000", "MIGRATE 127.0.0.1 PORT a 0 1000 AUTH nonsense", "EXISTS a",
-		"MIGRATE 127.0.0.1 LOCKED a 0 1000", "MIGRATE 127.0.0.1 LOCKED a 0 1000 AUTH wrong", "EXISTS a",
-		"MIGRATE 127.0.0.1 LOCKED b 0 1000 AUTH2 mover wrong", "EXISTS b",
-		"MIGRATE 127.0.0.1 LOCKED a 0 1000 AUTH secret", "EXISTS a",
-		"MIGRATE 127.0.0.1 LOCKED b 0 1000 AUTH2 mover word", "EXISTS b", "MIGRATE 127.0.0.1 LOCKED '' 0 1000 AUTH secret KEYS a b",
-		"SET c 3", "MIGRATE 127.0.0.1 LOCKED c 3 1000 AUTH secret REPLACE", "SET d 4", "MIGRATE 127.0.0.1 LOCKED d 0 1000 AUTH secret", "EXISTS d",
+		"MIGRATE 127.0.0.1 PORT k 0 60000 KEYS k", "MIGRATE 127.0.0.1 PORT k 0 60000 BOGUS", "MIGRATE 127.0.0.1 PORT k x 60000",
+		"MIGRATE 127.0.0.1 PORT k 0 x", "MIGRATE 127.0.0.1 PORT k 0 60000 AUTH", "MIGRATE 127.0.0.1 PORT k 0 60000 AUTH2 a",
+		"MIGRATE 127.0.0.1 PORT", "MIGRATE 127.0.0.1 PORT '' 0 60000 KEYS", "MIGRATE 127.0.0.1 PORT '' 0 60000",
+		"MIGRATE 127.0.0.1 PORT busy 0 60000", "EXISTS busy", "MIGRATE 127.0.0.1 PORT '' 0 60000 KEYS busy k none h", "EXISTS busy", "EXISTS k", "EXISTS h",
+		"MIGRATE 127.0.0.1 PORT busy 0 60000 REPLACE COPY", "EXISTS busy", "MIGRATE 127.0.0.1 PORT busy 0 -1 REPLACE", "EXISTS busy",
+		"SET a 1", "SET b 2", "MIGRATE 127.0.0.1 PORT a 99 60000", "MIGRATE 127.0.0.1 PORT a 0 60000 AUTH nonsense", "EXISTS a",
+		"MIGRATE 127.0.0.1 LOCKED a 0 60000", "MIGRATE 127.0.0.1 LOCKED a 0 60000 AUTH wrong", "EXISTS a",
+		"MIGRATE 127.0.0.1 LOCKED b 0 60000 AUTH2 mover wrong", "EXISTS b",
+		"MIGRATE 127.0.0.1 LOCKED a 0 60000 AUTH secret", "EXISTS a",
+		"MIGRATE 127.0.0.1 LOCKED b 0 60000 AUTH2 mover word", "EXISTS b", "MIGRATE 127.0.0.1 LOCKED '' 0 60000 AUTH secret KEYS a b",
+		"SET c 3", "MIGRATE 127.0.0.1 LOCKED c 3 60000 AUTH secret REPLACE", "SET d 4", "MIGRATE 127.0.0.1 LOCKED d 0 60000 AUTH secret", "EXISTS d",
 		"MIGRATE 127.0.0.1 SELF h 0 100", "SET e 5", "MIGRATE 127.0.0.1 SELF e 0 100 REPLACE", "EXISTS e",
-		"MULTI", "SET f 6", "MIGRATE 127.0.0.1 PORT f 0 1000 REPLACE", "EXISTS f", "EXEC",
+		"MULTI", "SET f 6", "MIGRATE 127.0.0.1 PORT f 0 60000 REPLACE", "EXISTS f", "EXEC",
 	}
 	run := func(program proc.Program) (replies []string) {
 		s := start(t, program)
