@@ -56,8 +56,8 @@ sim: ## the cluster simulator, SEEDS=n
 	$(seeds) $(GO) test -count=1 -timeout 60m -skip Mutant ./cluster/sim
 
 .PHONY: sim-mutants
-sim-mutants: ## planted bugs: the simulator, the crash harnesses and the bad-input suite must catch each one
-	COBBLE_MUTANTS=1 $(GO) test -count=1 -timeout 60m -run Mutant ./cluster/... ./storage/... ./tests/badinput
+sim-mutants: ## planted bugs: the simulator, the crash harnesses, the rules of Redis replicas and the bad-input suite must catch each one
+	COBBLE_MUTANTS=1 $(GO) test -count=1 -timeout 60m -run Mutant ./cluster/... ./storage/... ./server/psync ./tests/badinput
 
 .PHONY: crash
 crash: ## power cuts at every step of log, store and stream, SEEDS=n

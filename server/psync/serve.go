@@ -102,6 +102,11 @@ func (f *follower) sendCopy(snap *storage.Snapshot) (st *stream, marked bool, er
 		}
 	}
 	marked, err = f.sendFile(snap, id)
+	for f.src.mutant.streamLate {
+		if _, e := st.reader.TryNext(); e != nil {
+			break
+		}
+	}
 	return st, marked, err
 }
 

@@ -31,6 +31,19 @@ type Options struct {
 	Shared string
 	Codes  func(value []byte) ([]string, error)
 	Logf   func(level byte, format string, args ...any) // level as in Redis's log: . - * #
+
+	mutant mutants
+}
+
+// mutants are rules that tests switch off one at a time to prove that they would
+// notice.
+type mutants struct {
+	streamLate     bool // a stream begins where the log is when its file was sent, not where that ends
+	streamUnpinned bool // the log is not held for a stream
+	keptLate       bool // what a follower is sent is kept for it once it was sent
+	continueAlways bool // a stream goes on, whatever its backlog has
+	resyncWaits    bool // a stream that cannot go on waits for its follower
+	ackedEarly     bool // what a follower was sent counts as acknowledged
 }
 
 // Source serves followers. Its methods may be called from any goroutine.

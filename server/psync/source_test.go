@@ -12,20 +12,24 @@ import (
 	"cobble/storage"
 )
 
-func newSource(t *testing.T, timeout time.Duration) *Source {
+func newSource(t testing.TB, settings Settings, m mutants) *Source {
 	t.Helper()
-	e, err := storage.Open(storage.Options{Dir: t.TempDir(), Now: time.Now, Logf: t.Logf, OnFatal: func(error) {}})
+	o := storage.Options{Dir: t.TempDir(), SegmentBytes: 64 << 10, Now: time.Now, Logf: func(string, ...any) {}, OnFatal: func(error) {}}
+	e, err := storage.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.Close() })
+	settings.Diskless = true
+	if settings.Ping == 0 {
+		settings.Ping = time.Second
+	}
 	s := NewSource(Options{
 		Engine: e, Dir: t.TempDir(), Version: "7.2.0", Shared: "functions",
-		Codes: func([]byte) ([]string, error) { return nil, nil },
-		Settings: func() Settings {
-			return Settings{Timeout: timeout, Ping: time.Second, Backlog: 1 << 20, Diskless: true}
-		},
-		Logf: func(byte, string, ...any) {},
+		Codes:    func([]byte) ([]string, error) { return nil, nil },
+		Settings: func() Settings { return settings },
+		Logf:     func(byte, string, ...any) {},
+		mutant:   m,
 	})
 	t.Cleanup(s.Close)
 	return s
@@ -54,7 +58,7 @@ func visit(t *testing.T, s *Source, partial bool) {
 // A stream holds the log and a file of it: only those wait that a follower can come back to, and not any number.
 func TestStreamsThatWait(t *testing.T) {
 	t.Parallel()
-	s := newSource(t, time.Minute)
+	s := newSource(t, Settings{Timeout: time.Minute, Backlog: 1 << 20}, mutants{})
 	waiting := func() map[string]*stream {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -94,7 +98,7 @@ func TestStreamsThatWait(t *testing.T) {
 // One that takes its file, whose end is marked, and then never says that it has it does not hold the log for ever.
 func TestSilentAfterTheFile(t *testing.T) {
 	t.Parallel()
-	s := newSource(t, 50*time.Millisecond)
+	s := newSource(t, Settings{Timeout: 50 * time.Millisecond, Backlog: 1 << 20}, mutants{})
 	here, there := net.Pipe()
 	defer here.Close()
 	go func() { _, _ = io.Copy(io.Discard, here) }()

@@ -43,6 +43,9 @@ func (s *Source) newStream(id string, snap *storage.Snapshot) (*stream, error) {
 	}
 	st := &stream{id: id, src: s, tr: tr, offset: int64(snap.LSN)}
 	st.reader, st.pin, err = s.Engine.Log().Subscribe(snap.LSN)
+	if err == nil && s.mutant.streamUnpinned {
+		st.pin.Release()
+	}
 	return st, err
 }
 
@@ -119,6 +122,9 @@ func (st *stream) failed(err error) error {
 	case errors.Is(err, log.ErrCut), errors.Is(err, log.ErrTruncated):
 		err = fmt.Errorf("%w: the log was replaced", effect.ErrResync)
 	}
+	if st.src.mutant.resyncWaits {
+		return err
+	}
 	return &endError{err}
 }
 
@@ -154,18 +160,28 @@ func (st *stream) send(f *follower, b []byte) error {
 		st.confirm(f)
 		return nil
 	}
+	if !f.src.mutant.keptLate {
+		st.keep(f, b)
+	}
+	_, err := f.Write(b)
+	if err == nil && f.src.mutant.keptLate {
+		st.keep(f, b)
+	}
+	return err
+}
+
+// keep makes bytes part of the stream before they are sent: the connection may break in the middle of them.
+func (st *stream) keep(f *follower, b []byte) {
 	st.kept.add(b, f.src.settings().Backlog)
 	st.offset += int64(len(b))
 	f.marks.add(st.offset, st.reader.Position())
 	_ = st.pin.Move(st.reader.Position())
-	_, err := f.Write(b)
-	return err
 }
 
 // confirm notes that a follower that has everything is where the reader is.
 func (st *stream) confirm(f *follower) {
 	_ = st.pin.Move(st.reader.Position())
-	if f.acked.Load() >= st.offset {
+	if f.acked.Load() >= st.offset || f.src.mutant.ackedEarly {
 		f.lsn.Store(uint64(st.reader.Position()))
 	}
 }
@@ -182,6 +198,9 @@ func (s *Source) attach(f *follower, id string, next int64) (*stream, []byte) {
 		}
 		if st.user == nil {
 			missing := st.offset + 1 - next
+			if s.mutant.continueAlways {
+				missing = min(max(missing, 0), int64(len(st.kept.buf)))
+			}
 			if missing < 0 || missing > int64(len(st.kept.buf)) || st.broken() {
 				s.mu.Unlock()
 				return nil, nil
