@@ -207,7 +207,7 @@ func (m *Machine) stand(primary *node, forced bool) {
 		return
 	}
 	if primary.fail {
-		verdict := Fail{Target: primary.id(), Boot: primary.record.Boot}
+		verdict := Fail{Target: primary.id(), Boot: primary.boot}
 		for _, elector := range e.Members {
 			if elector.ID != m.id() {
 				m.send(elector.ID, verdict)

@@ -2,9 +2,10 @@ package cluster
 
 // life is what this node observed of another's liveness.
 type life struct {
-	acked  Time // sending time of the last probe that was answered
-	heard  Time // last evidence of life of any kind; 0: never
-	linkUp bool
+	acked    Time // sending time of the last probe that was answered, at first when it was inserted
+	answered bool // a probe, or was inserted after a majority of the electors had (see leaseEnd)
+	heard    Time // last evidence of life of any kind; 0: never
+	linkUp   bool
 
 	probeAt    Time   // next probe is due
 	probeToken uint64 // outstanding probe; 0: none
@@ -13,12 +14,14 @@ type life struct {
 	misses     int  // unanswered probes in a row
 	refusals   int  // refused probes in a row
 
+	boot   uint64 // greatest heard of, in its record or in a message
+	anewAt Time   // last news that it was started anew; 0: none
+
 	pfail    bool // this node suspects it
 	fail     bool // a majority does
 	noaddr   bool // another node answers at its address
 	failedAt Time
-	failedIn uint64 // the boot that the verdict is about
-	reportAt Time   // the suspicion is reported again
+	reportAt Time // the suspicion is reported again
 
 	orphanSince Time // a primary without living replicas since; 0: is not
 	reports     []failReport
@@ -140,7 +143,7 @@ func (m *Machine) probed(e ProbeResult) {
 		return
 	}
 	n.probeToken, n.pingSent = 0, 0
-	n.acked, n.heard = n.probeSent, m.now
+	n.acked, n.heard, n.answered = n.probeSent, m.now, true
 	n.misses, n.refusals, n.noaddr = 0, 0, false
 	n.probeAt = m.now.After(m.probePeriod())
 	m.wakeBy(n.probeAt)
@@ -153,7 +156,7 @@ func (m *Machine) probed(e ProbeResult) {
 		n.removeReport(m.id())
 		m.changed.view = true
 		m.note('*', "node "+n.id().String()+" answers again")
-		m.push(Report{Suspect: n.id(), Boot: n.record.Boot})
+		m.push(Report{Suspect: n.id(), Boot: n.boot})
 	}
 	m.clearFailed(n)
 }
@@ -180,7 +183,7 @@ func (m *Machine) missed(n *node, outcome Outcome) {
 	default:
 		n.refusals = 0
 	}
-	silent := m.now.Since(max(n.acked, m.awakeAt)) > m.config.NodeTimeout && n.misses >= trustedTries
+	silent := m.now.Since(max(n.acked, n.anewAt, m.awakeAt)) > m.config.NodeTimeout && n.misses >= trustedTries
 	refused := m.config.TrustRefused && n.refusals >= 2
 	if silent || refused {
 		m.suspect(n)
@@ -211,7 +214,7 @@ func (m *Machine) reportSuspicion(n *node) {
 	m.wakeBy(n.reportAt)
 	if m.isElector(m.id()) {
 		n.addReport(m.id(), m.now)
-		m.push(Report{Suspect: n.id(), Boot: n.record.Boot, Failed: true})
+		m.push(Report{Suspect: n.id(), Boot: n.boot, Failed: true})
 	}
 	e := m.inForce()
 	if e == nil {
@@ -240,7 +243,7 @@ func (m *Machine) verify(from *node, body Verify) {
 		return
 	}
 	if n.pfail {
-		m.send(from.id(), Report{Suspect: n.id(), Boot: n.record.Boot, Failed: true})
+		m.send(from.id(), Report{Suspect: n.id(), Boot: n.boot, Failed: true})
 		return
 	}
 	m.probeSoon(n, m.now)
@@ -249,7 +252,7 @@ func (m *Machine) verify(from *node, body Verify) {
 // report counts an elector's finding.
 func (m *Machine) report(from *node, body Report) {
 	n := m.find(body.Suspect)
-	if n == nil || body.Boot != n.record.Boot && body.Failed {
+	if n == nil || body.Boot != n.boot && body.Failed {
 		return
 	}
 	if !body.Failed {
@@ -292,7 +295,7 @@ func (m *Machine) tryFail(n *node) {
 	}
 	m.note('*', "Marking node "+n.id().String()+" as failing (quorum reached).")
 	m.markFailed(n)
-	body := Fail{Target: n.id(), Boot: n.record.Boot}
+	body := Fail{Target: n.id(), Boot: n.boot}
 	for _, r := range n.reports {
 		body.Reporters = append(body.Reporters, r.from)
 	}
@@ -301,7 +304,7 @@ func (m *Machine) tryFail(n *node) {
 
 func (m *Machine) markFailed(n *node) {
 	n.fail = true
-	n.failedAt, n.failedIn = m.now, n.record.Boot
+	n.failedAt = m.now
 	m.changed.view, m.changed.table = true, true
 	m.primaryFailed(n)
 	m.wakeBy(m.now)
@@ -314,7 +317,7 @@ func (m *Machine) failed(from *node, body Fail) {
 		m.condemn(body)
 		return
 	}
-	if n == nil || n.fail || body.Boot != n.record.Boot {
+	if n == nil || n.fail || body.Boot != n.boot {
 		return
 	}
 	m.note('*', "FAIL message received from "+from.id().String()+" about "+n.id().String())
@@ -330,15 +333,14 @@ func (m *Machine) unfailed(_ *node, body Unfail) {
 }
 
 // clearFailed lifts FAIL from a node that answers: at once if nobody would
-// replace it or if it was started anew since, for the verdict was about its
-// earlier life; else only when no replica has replaced it for a while.
+// replace it, else only when no replica has replaced it for a while.
 // Redis 7.0, clearNodeFailureIfNeeded.
 func (m *Machine) clearFailed(n *node) {
 	if !n.fail || n.pfail || n.misses > 0 || n.acked < n.failedAt {
 		return
 	}
 	replaceable := n.record.IsPrimary() && n.ownedCount > 0 && len(m.replicasOf(n.id())) > 0
-	if replaceable && n.record.Boot == n.failedIn && m.now.Since(n.failedAt) <= 2*m.config.NodeTimeout {
+	if replaceable && m.now.Since(n.failedAt) <= 2*m.config.NodeTimeout {
 		m.wakeBy(n.failedAt.After(2*m.config.NodeTimeout + 1))
 		return
 	}
@@ -347,14 +349,14 @@ func (m *Machine) clearFailed(n *node) {
 	m.changed.view, m.changed.table = true, true
 	m.note('*', "Clear FAIL state for node "+n.id().String())
 	if m.isElector(m.id()) {
-		m.push(Unfail{Target: n.id(), Boot: n.record.Boot})
+		m.push(Unfail{Target: n.id(), Boot: n.boot})
 	}
 }
 
 // hint is the gossip layer's opinion.
 func (m *Machine) hint(e Hint) {
 	n := m.find(e.ID)
-	if n == nil || n == m.me || e.Boot != 0 && e.Boot < n.record.Boot {
+	if n == nil || n == m.me || e.Boot != 0 && e.Boot < n.boot {
 		return
 	}
 	if e.Up {

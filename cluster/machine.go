@@ -136,7 +136,7 @@ func (m *Machine) resume(saved Persisted) {
 	}
 	for _, id := range conf.Failed {
 		if n := m.find(id); n != nil && n != m.me {
-			n.fail, n.failedAt, n.failedIn = true, m.now, n.record.Boot
+			n.fail, n.failedAt = true, m.now
 		}
 	}
 	m.migrating = append([]OpenSlot(nil), conf.Migrating...)

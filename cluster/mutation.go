@@ -32,6 +32,8 @@ const (
 	MutateStaleClaims                         // a candidate that was refused for claims that have moved on repeats them
 	MutateLongLease                           // a lease runs for a node timeout from when the driver last turned; probes are rare
 	MutateDefyVerdict                         // a primary that was failed serves on, though a replica may win by that
+	MutateServeUnheard                        // after a restart nodes count as answered that have not been heard of
+	MutateOldVerdict                          // silence and verdicts about a node's earlier life count in the next
 
 	mutations = iota
 )
@@ -44,6 +46,7 @@ var mutationNames = [Mutations]string{
 	"smaller-epoch", "merge-both-ways", "amnesiac", "blind-change", "serve-early", "no-freeze", "keep-term",
 	"unsaved-claims", "reuse-boot", "short-log", "no-step-down", "import-over",
 	"lazy-members", "resume-early", "resume-unproved", "keep-seat", "stale-claims", "long-lease", "defy-verdict",
+	"serve-unheard", "old-verdict",
 }
 
 // String names a single planted bug.

@@ -57,7 +57,7 @@ func (m *Machine) receive(e Receive) {
 		}
 		return
 	}
-	if n != m.me && msg.Boot < n.record.Boot {
+	if n != m.me && msg.Boot < n.boot {
 		return // said by an earlier life
 	}
 	m.heardFrom(n, msg, e.RemoteIP)
@@ -95,6 +95,7 @@ func (m *Machine) heardFrom(n *node, msg *Message, remoteIP string) {
 		return
 	}
 	n.heard = m.now
+	m.heardBoot(n, msg.Boot)
 	if remoteIP != "" && n.record.Addr.IP == "" && n.remoteIP != remoteIP {
 		n.remoteIP = remoteIP
 		m.changed.view = true

@@ -7,8 +7,9 @@ type clusterState struct {
 	now        State
 	reason     string
 	readyAt    Time // a primary that the register has to confirm is not ok before; 0: it may be
+	leased     bool // a majority of the electors has answered in this life
 	doubted    bool // a replica may have won since the lease ran out: the register is to be asked
-	minorityAt Time // last moment without a majority of electors; 0: never
+	minorityAt Time // last moment without a majority of electors, after there was one; 0: never
 	awakeAt    Time // the process was paused until then
 	// condemnedUntil is till when a verdict about this node stands; 0: none.
 	condemnedUntil Time
@@ -29,12 +30,11 @@ const bootWait Duration = 2000
 // a slot is not served.
 const coverWait Duration = 500
 
+// startState begins a life without a lease. One that was restarted is like one
+// whose lease ran out: a replica may have won meanwhile.
 func (m *Machine) startState(restarted bool) {
-	m.clusterState = clusterState{lastTimers: m.now, awakeAt: m.now}
+	m.clusterState = clusterState{lastTimers: m.now, awakeAt: m.now, doubted: restarted}
 	m.bornAt, m.touched = m.now, false
-	if restarted && m.self().IsPrimary() && m.self().Slots != nil {
-		m.readyAt = m.now.After(bootWait)
-	}
 }
 
 // updateState recomputes cluster_state. Redis 7.0, clusterUpdateState, with
@@ -53,10 +53,15 @@ func (m *Machine) updateState() {
 
 func (m *Machine) judgeState() (State, string) {
 	held := m.leaseEnd()
+	if m.now > held && !m.leased {
+		m.doubted = true
+		return StateFail, "a majority of the electors has not answered yet"
+	}
 	if m.now > held {
 		m.minorityAt, m.doubted = m.now, true
 		return StateFail, "a majority of the electors is unreachable"
 	}
+	m.leased = true
 	m.wakeBy(held.After(1))
 	if m.readyAt != 0 {
 		if m.now < m.readyAt {
@@ -93,12 +98,15 @@ func (m *Machine) judgeState() (State, string) {
 		m.doubted = true
 		return StateFail, "the other nodes say that this one has failed"
 	}
-	if m.doubted && m.self().IsPrimary() && m.self().Slots != nil {
-		// An election may have been decided that nobody heard of.
-		m.doubted, m.readyAt = false, m.now.After(bootWait)
-		m.reconfirm()
-		m.wakeBy(m.readyAt)
-		return StateFail, "the electors are asked whether this is still a primary"
+	if m.doubted && m.self().IsPrimary() {
+		m.doubted = false
+		if m.self().Slots != nil { // else there is nothing to be replaced in
+			// An election may have been decided that nobody heard of.
+			m.readyAt = m.now.After(bootWait)
+			m.reconfirm()
+			m.wakeBy(m.readyAt)
+			return StateFail, "the electors are asked whether this is still a primary"
+		}
 	}
 	m.minorityAt = 0
 	return StateOK, ""

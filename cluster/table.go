@@ -66,7 +66,8 @@ func (m *Machine) insert(r *Record) *node {
 	m.nodes[at] = n
 	m.byID[r.ID] = n
 	n.probeAt = m.now
-	n.acked, n.heard = m.now, 0
+	n.acked, n.heard, n.boot = m.now, 0, r.Boot
+	n.answered = m.leased || m.mutated(MutateServeUnheard)
 	m.table ^= recordHash(n.record)
 	m.replace(n, r)
 	m.changed.member = true
@@ -140,6 +141,7 @@ func (m *Machine) learn(r *Record) bool {
 	if m.assigned < before && m.coveredBy == 0 {
 		m.coveredBy = m.now.After(coverWait)
 	}
+	m.heardBoot(n, r.Boot)
 	if old.Boot != r.Boot || old.Addr != r.Addr {
 		n.noaddr, n.refusals = false, 0
 		n.probeAt = m.now

@@ -25,6 +25,7 @@ var drills = []struct {
 	{primaries: 2, replicas: 3, play: drillLateRecord},
 	{primaries: 2, replicas: 3, play: drillStaleClaims},
 	{primaries: 2, replicas: 3, play: drillVerdict},
+	{primaries: 2, replicas: 3, play: drillStartAlone, config: func(c *cluster.Config) { c.NodeTimeout = 15_000 }},
 }
 
 // Drill runs one of the drills: seed modulo their number.

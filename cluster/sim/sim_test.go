@@ -14,7 +14,7 @@ import (
 var stories = []struct {
 	name string
 	run  func(seed uint64, bugs cluster.Mutation, trace func(string)) *World
-}{{"Drill", Drill}, {"Rotation", Rotation}, {"Chaos", Chaos}, {"Turmoil", Turmoil}, {"Amnesia", Amnesia}, {"Pauses", Pauses}}
+}{{"Drill", Drill}, {"Rotation", Rotation}, {"Chaos", Chaos}, {"Turmoil", Turmoil}, {"Amnesia", Amnesia}, {"Pauses", Pauses}, {"Restarts", Restarts}}
 
 // TestMain trades memory for speed: worlds are small and short-lived.
 func TestMain(m *testing.M) {
