@@ -132,7 +132,7 @@ func (c *conn) flush() bool {
 	}
 	if call.LSN != 0 {
 		if err := c.srv.env.Engine.Await(call.LSN); err != nil {
-			c.srv.log.Printf(Warning, "Closing %s: its commands could not be made durable: %v", c.session.client.Addr, err)
+			c.srv.log.Printf(c.srv.lostLevel(), "Closing %s: its commands could not be made durable: %v", c.session.client.Addr, err)
 			return false
 		}
 		call.LSN = 0

@@ -34,7 +34,7 @@ func (l *loop) sendRound() {
 		err := l.srv.env.Engine.Await(l.lsn)
 		l.lsn = 0
 		if err != nil {
-			l.srv.log.Printf(Warning, "Closing %d clients: their commands could not be made durable: %v", len(l.dirty), err)
+			l.srv.log.Printf(l.srv.lostLevel(), "Closing %d clients: their commands could not be made durable: %v", len(l.dirty), err)
 			for _, c := range l.dirty {
 				c.queued = false
 				l.drop(c)

@@ -52,6 +52,7 @@ type Server struct {
 	node      *node // nil: not a node of a cluster
 	stopCron  chan struct{}
 	fatal     chan error                   // the store cannot go on
+	lost      atomic.Bool                  // clients were closed because the log failed
 	shutdown  chan command.ShutdownRequest // asked for by SHUTDOWN
 
 	mu      sync.Mutex // guards what follows
@@ -137,6 +138,15 @@ func (s *Server) storeOptions() storage.Options {
 			}
 		},
 	}
+}
+
+// lostLevel is how loud it is told that clients are closed whose commands the log did not take: once a log has failed it
+// stays so, and there may be many.
+func (s *Server) lostLevel() Level {
+	if s.lost.Swap(true) {
+		return Debug
+	}
+	return Warning
 }
 
 // logPolicy is what appendonly and appendfsync say together.

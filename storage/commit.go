@@ -16,8 +16,8 @@ import (
 func (e *Engine) commit(tx *Tx) (LSN, error) {
 	rec := &tx.record
 	tx.fillRecord(rec)
-	if e.diskFull() && !rec.Essential {
-		return 0, ErrDiskFull
+	if err := e.writeTrouble(); err != nil && !rec.Essential {
+		return 0, err
 	}
 	lsn, err := e.appendAndApply(rec, tx)
 	if err != nil {

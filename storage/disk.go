@@ -7,6 +7,9 @@ import (
 
 	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"cobble/storage/log"
 )
 
 func isNotExist(err error) bool { return errors.Is(err, os.ErrNotExist) || oserror.IsNotExist(err) }
@@ -37,8 +40,79 @@ func (e *Engine) checkDisk() {
 	}
 }
 
-// diskFull says that writes that need space are refused.
-func (e *Engine) diskFull() bool { return e.full.Load() || e.noSpace.Load() }
+// checkLog tells once that the log has failed; the clock calls it. The log takes nothing more until it is opened
+// again: what the failed write or sync was to bring may be on the disk or not, whatever a later one says. Everything that it
+// holds can still be read, and where replies wait for no sync the engine goes on for readers. Where they do, much of
+// what is in memory may not be shown to anybody: there the engine stops.
+func (e *Engine) checkLog() {
+	err := e.log.Err()
+	if err == nil || errors.Is(err, log.ErrClosed) || e.logFailed.Swap(true) {
+		return
+	}
+	if e.log.Policy() == log.Always {
+		_ = e.stop(err) // which tells
+		return
+	}
+	e.opts.Logf("the log cannot be written, writes are refused until a restart: %v", err)
+	e.unthrottle()
+}
+
+// trouble is why the flusher cannot write the store, and what writers are told meanwhile.
+type trouble struct {
+	reply error // ErrDiskFull or ErrDiskFails
+	text  string
+}
+
+// patientAttempts of the flusher may fail, in a tenth of a second, before writers are refused. A full disk
+// is no matter of chance: there the first counts.
+const patientAttempts = 4
+
+// noteTrouble has writes that need space refused because of err, and logs it, once. flushing is held.
+func (e *Engine) noteTrouble(err error) {
+	fresh := &trouble{ErrDiskFails, err.Error()}
+	if vfs.IsNoSpaceError(err) {
+		fresh.reply = ErrDiskFull
+	}
+	old := e.trouble.Load()
+	if old == nil || old.text != fresh.text {
+		e.opts.Logf("the store cannot be written, writes that need space are refused until it can be: %v", err)
+	}
+	if e.opts.mutant.writersWait && fresh.reply == ErrDiskFails {
+		return
+	}
+	e.trouble.Store(fresh)
+	e.unthrottle()
+}
+
+// endTrouble takes writes again. flushing is held.
+func (e *Engine) endTrouble() {
+	if e.trouble.Load() != nil {
+		e.opts.Logf("the store can be written again")
+		e.trouble.Store(nil)
+	}
+}
+
+// writeTrouble is why writes that need space are refused, ErrDiskFull or ErrDiskFails; nil if they are not.
+func (e *Engine) writeTrouble() error {
+	if t := e.trouble.Load(); t != nil {
+		return t.reply
+	}
+	if e.full.Load() {
+		return ErrDiskFull
+	}
+	return nil
+}
+
+// WriteError is why writes are refused, all of them or those that need space; nil if they are not.
+func (e *Engine) WriteError() error {
+	if err := e.failure(); err != nil {
+		return err
+	}
+	if err := e.log.Err(); err != nil && !errors.Is(err, log.ErrClosed) {
+		return logError(err)
+	}
+	return e.writeTrouble()
+}
 
 // stop takes the engine out of service: what is in memory or on disk can no longer
 // be trusted to take writes. It returns the error that transactions get from now on.
@@ -62,6 +136,22 @@ func (e *Engine) failure() error {
 		return *p
 	}
 	return nil
+}
+
+// noteBackground hears of an error of Pebble's background work, and tells of the first in a row. Pebble holds its lock.
+func (e *Engine) noteBackground(err error) {
+	e.stats.storeErrors.Add(1)
+	if !e.compactionFails.Swap(true) {
+		e.opts.Logf("a compaction failed, and is tried again until it works: %v", err)
+	}
+}
+
+// noteCompaction hears of the end of a compaction. Pebble holds its lock.
+func (e *Engine) noteCompaction(info pebble.CompactionInfo) {
+	e.changes.Add(1)
+	if info.Err == nil {
+		e.compactionFails.Store(false)
+	}
 }
 
 // noteDamage hears of a damaged table. Whoever reads the rows gets the error.

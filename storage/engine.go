@@ -2,7 +2,6 @@ package storage
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -106,23 +105,25 @@ type Engine struct {
 	storeOpt *pebble.Options
 	dirLock  interface{ Close() error }
 
-	throttled throttle
-	pacing    pacing
-	kick      chan struct{}
-	logTick   chan timeTick
-	closing   chan struct{}
-	stopped   chan struct{} // closed when fatal is set
-	loops     sync.WaitGroup
-	closed    atomic.Bool
-	fatal     atomic.Pointer[error]
-	full      atomic.Bool // the disk, by its free space: growing writes are refused
-	noSpace   atomic.Bool // the flusher was told so
-	garbage   garbageQueue
-	dropped   atomic.Pointer[dropPlace]
-	stats     engineCounters
-	disk      diskReads
-	leaves    leafCache
-	shared    sharedValues
+	throttled       throttle
+	pacing          pacing
+	kick            chan struct{}
+	logTick         chan timeTick
+	closing         chan struct{}
+	stopped         chan struct{} // closed when fatal is set
+	loops           sync.WaitGroup
+	closed          atomic.Bool
+	fatal           atomic.Pointer[error]
+	compactionFails atomic.Bool             // and it was told
+	logFailed       atomic.Bool             // and it was told
+	full            atomic.Bool             // the disk, by its free space: growing writes are refused
+	trouble         atomic.Pointer[trouble] // why the flusher cannot write the store, nil if it can
+	garbage         garbageQueue
+	dropped         atomic.Pointer[dropPlace]
+	stats           engineCounters
+	disk            diskReads
+	leaves          leafCache
+	shared          sharedValues
 }
 
 // slotState is what the engine knows of a slot beside its rows. The slot lock
@@ -369,7 +370,7 @@ func logError(err error) error {
 	case errors.Is(err, log.ErrTooLarge):
 		return ErrRecordLimit
 	case errors.Is(err, log.ErrFailed):
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return ErrDiskFails // why is in the server's log
 	}
 	return err
 }

@@ -15,6 +15,7 @@ var (
 	ErrNoKey       = errors.New("storage: no such key")
 	ErrDiskFull    = errors.New("storage: the disk is full")
 	ErrClosed      = errors.New("storage: the engine is closed")
+	ErrDiskFails   = errors.New("storage: the disk cannot be written")
 	ErrUnavailable = errors.New("storage: the engine stopped after an I/O error")
 
 	ErrCorruptStore = errors.New("storage: data on disk is damaged")

@@ -48,11 +48,8 @@ func (e *Engine) waitForFlusher() error {
 		if e.closed.Load() {
 			return ErrClosed
 		}
-		if err := e.failure(); err != nil {
+		if err := e.WriteError(); err != nil {
 			return err
-		}
-		if e.diskFull() {
-			return ErrDiskFull
 		}
 		t.cond.Wait()
 	}
@@ -81,11 +78,20 @@ func (e *Engine) flushLoop() {
 		case <-e.closing:
 			return
 		}
-		if err := e.flush(true); err != nil {
-			e.opts.Logf("flush: %v", err)
+		err := e.flush(true)
+		if err == nil || e.log.Err() != nil { // of the log the clock tells
+			continue
 		}
+		e.opts.Logf("flush: %v", err)
+		if !pause(failedFlushRest, e.closing) {
+			return
+		}
+		e.requestFlush() // writers may wait for it
 	}
 }
+
+// failedFlushRest is how long the flusher rests after a flush that ended with an error, which it retries.
+const failedFlushRest = time.Second
 
 // lockStore takes flushing, unless the engine is closed for good.
 func (e *Engine) lockStore() error {
@@ -253,23 +259,22 @@ func (e *Engine) settle(g *generation) {
 }
 
 // retry calls f until it works. Between calls it waits, longer each time: a full
-// disk is emptied by others. It gives up when the engine closes.
+// disk is emptied by others, and one that fails may be mended. It gives up when the
+// engine closes.
 func (e *Engine) retry(f func() error) error {
 	wait := 10 * time.Millisecond
-	for {
+	for attempt := 1; ; attempt++ {
 		err := f()
 		if err == nil {
-			e.noSpace.Store(false)
+			e.endTrouble()
 			return nil
 		}
 		if fail := e.failure(); fail != nil {
 			return fail
 		}
 		e.stats.flushErrors.Add(1)
-		e.opts.Logf("the store cannot be written, will try again: %v", err)
-		if vfs.IsNoSpaceError(err) {
-			e.noSpace.Store(true)
-			e.unthrottle()
+		if attempt >= patientAttempts || vfs.IsNoSpaceError(err) {
+			e.noteTrouble(err)
 		}
 		if !pause(wait, e.closing) {
 			return err

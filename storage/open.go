@@ -253,6 +253,7 @@ func (e *Engine) tickLoop() {
 				e.requestFlush()
 			}
 			e.checkDisk()
+			e.checkLog()
 			e.renewReaders()
 		case <-e.closing:
 			return

@@ -124,6 +124,7 @@ type mutants struct {
 	headersMissing   bool // headers are not part of the generation
 	replayBelow      bool // recovery replays from the start of the log
 	replayPast       bool // a barrier is replayed before the workers have applied what is ahead of it
+	writersWait      bool // a store that cannot be written for another reason than a full disk refuses nobody
 	trimEarly        bool // the log is trimmed before the ingest returns
 	keepRanges       bool // a range deletion outlives the excise of its slot
 	rowsUnderRange   bool // older rows of a generation stay under its range deletion

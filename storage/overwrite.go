@@ -89,7 +89,7 @@ func (e *Engine) tryOverwrite(o *Overwrite, now int64, slot slots.Slot, key, val
 func (e *Engine) undisturbed(slot slots.Slot) bool {
 	st := &e.slots[slot]
 	return st.busy == nil && st.waiters.Load() == 0 && e.watch.count.Load() == 0 && e.holds.count.Load() == 0 && e.Events() == 0 &&
-		!e.closed.Load() && !e.diskFull() && e.failure() == nil
+		!e.closed.Load() && e.writeTrouble() == nil && e.failure() == nil
 }
 
 // overwrite is tryOverwrite with the slot locked.

@@ -44,8 +44,9 @@ func (e *Engine) SetShared(now int64, name string, value []byte) (LSN, error) {
 		return 0, ErrClosed
 	case e.follower:
 		return 0, ErrFollower
-	case e.diskFull() && !rec.Essential:
-		return 0, ErrDiskFull
+	}
+	if err := e.writeTrouble(); err != nil && !rec.Essential {
+		return 0, err
 	}
 	e.shared.mu.Lock()
 	defer e.shared.mu.Unlock()

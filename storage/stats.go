@@ -36,7 +36,7 @@ func (e *Engine) Stats() Stats {
 		Rows: e.table.Stats(), Log: e.log.Stats(), Watermark: e.Watermark(),
 		Rests: e.pacing.rests.Load(),
 		Loads: e.stats.loads.Load(), Stalls: e.stats.stalls.Load(), Generations: e.stats.generations.Load(),
-		FlushErrors: e.stats.flushErrors.Load(), StoreErrors: e.stats.storeErrors.Load(), DiskFull: e.diskFull(), Damaged: e.stats.damaged.Load(), Drafts: e.stats.drafts.Load(),
+		FlushErrors: e.stats.flushErrors.Load(), StoreErrors: e.stats.storeErrors.Load(), DiskFull: e.writeTrouble() != nil, Damaged: e.stats.damaged.Load(), Drafts: e.stats.drafts.Load(),
 	}
 	e.stores.RLock()
 	defer e.stores.RUnlock()

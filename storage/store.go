@@ -59,9 +59,9 @@ func (e *Engine) storeOptions() *pebble.Options {
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		Logger:                      storeLogger{e},
 		EventListener: &pebble.EventListener{
-			BackgroundError: func(error) { e.stats.storeErrors.Add(1) },
+			BackgroundError: e.noteBackground,
 			DataCorruption:  e.noteDamage, // without one Pebble ends the process
-			CompactionEnd:   func(pebble.CompactionInfo) { e.changes.Add(1) },
+			CompactionEnd:   e.noteCompaction,
 		},
 	}
 	for i := range o.Levels {

@@ -132,7 +132,7 @@ func (c *Call) noKeys(err error) error {
 // transact runs the command on its slot, waiting for it only if the session may.
 func (c *Call) transact() (storage.LSN, error) {
 	if c.Cmd.Flags&mayWrite != 0 {
-		if lsn, err := c.transactAs(true); err != storage.ErrFollower && err != storage.ErrDiskFull {
+		if lsn, err := c.transactAs(true); err != storage.ErrFollower && err != storage.ErrDiskFull && err != storage.ErrDiskFails {
 			return lsn, err
 		}
 	}

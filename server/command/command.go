@@ -191,6 +191,8 @@ func ErrorText(err error) string {
 		return "READONLY You can't write against a read only replica."
 	case storage.ErrDiskFull:
 		return "MISCONF Errors writing to the log: the disk is full. Commands that add data are disabled until space is freed."
+	case storage.ErrDiskFails:
+		return "MISCONF Errors writing to the log: the disk cannot be written, see the server's log. Commands that add data are disabled until it can be."
 	}
 	switch e := err.(type) {
 	case Error:

@@ -87,7 +87,11 @@ func infoPersistence(c *Call, b *infoText) {
 	b.num("aof_current_rewrite_time_sec", -1)
 	b.str("aof_last_bgrewrite_status", "ok")
 	b.zeros("aof_rewrites", "aof_rewrites_consecutive_failures")
-	b.str("aof_last_write_status", "ok")
+	status := "ok"
+	if c.Env.Engine.WriteError() != nil {
+		status = "err"
+	}
+	b.str("aof_last_write_status", status)
 	b.zeros("aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size")
 }
 

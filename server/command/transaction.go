@@ -574,7 +574,7 @@ func (x *execution) routeKeys(tx *storage.Tx) error {
 // endsTransaction reports whether an error is the engine's, not the command's.
 func endsTransaction(err error) bool {
 	switch err {
-	case storage.ErrDiskFull, storage.ErrRecordLimit, storage.ErrClosed, storage.ErrUnavailable, errMoreSlots, errServeFirst:
+	case storage.ErrDiskFull, storage.ErrDiskFails, storage.ErrRecordLimit, storage.ErrClosed, storage.ErrUnavailable, errMoreSlots, errServeFirst:
 		return true
 	}
 	return false

@@ -293,6 +293,14 @@ func (l *Log) Err() error {
 	return nil
 }
 
+// closedErr is what stops even those who wait for what was reached: a failed log still has that.
+func (l *Log) closedErr() error {
+	if err := l.Err(); errors.Is(err, ErrClosed) {
+		return err
+	}
+	return nil
+}
+
 // fail stops the log for good: after a failed write or sync nobody knows what
 // the disk holds, and a later sync that returns nil proves nothing (storage.md
 // I9). The first error wins and is what everybody gets.

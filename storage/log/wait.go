@@ -10,7 +10,7 @@ import (
 // does it, for all who wait: that is the group commit.
 func (l *Log) Wait(lsn LSN, level Level) error {
 	if l.Reached(level) >= lsn {
-		return l.Err()
+		return l.closedErr()
 	}
 	level = l.resolve(level)
 	if err := l.lead(lsn, level); err != nil {
@@ -37,7 +37,7 @@ func (l *Log) IsSynced(lsn LSN) bool { return l.Reached(Synced) >= lsn }
 // the caller's before Park returns; it must not block.
 func (l *Log) Park(lsn LSN, level Level, fn func(error)) {
 	if l.Reached(level) >= lsn {
-		fn(l.Err())
+		fn(l.closedErr())
 		return
 	}
 	level = l.resolve(level)

@@ -21,6 +21,8 @@ var planted = []struct{ name, file, rule, bug, test string }{
 	{"a store of any version", "storage/open.go", "case text != versionText:", "case false:", "TestOtherVersion"},
 	{"two servers in one directory", "server/server.go", "syscall.LOCK_EX|syscall.LOCK_NB", "syscall.LOCK_SH|syscall.LOCK_NB", "TestSameDirectory"},
 	{"importing a slot that is one's own", "cluster/command.go", "if m.owner[c.Slot] == m.me.num {\n\t\treturn Result{Err: \"ERR I'm already the owner", "if false {\n\t\treturn Result{Err: \"ERR I'm already the owner", "TestClusterNonsense"},
+	{"writers wait for a store that fails", "storage/disk.go", "e.trouble.Store(fresh)", "_ = fresh", "TestStoreFails"},
+	{"readers end with the log", "storage/log/log.go", "if err := l.Err(); errors.Is(err, ErrClosed) {", "if err := l.Err(); err != nil {", "TestLogFails"},
 	{"a node table of any format", "cluster/nodesconf.go", "format != \"1\" && format != strconv.Itoa(nodesConfFormat)", "false", "TestUnreadableNodes"},
 }
 
