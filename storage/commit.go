@@ -58,6 +58,9 @@ func (e *Engine) appendAndApply(rec *log.Record, tx *Tx) (LSN, error) {
 	}
 	now := seconds32(tx.now)
 	changed := e.applyWrites(&tx.writes, now)
+	for _, u := range tx.usage {
+		e.table.SetUsage(tableKey(u.row), now, u.idle, u.frequency)
+	}
 	e.count(rec.Deltas, lsn)
 	if changed != nil {
 		e.watch.tell(tx.by, changed)
@@ -165,7 +168,7 @@ func (e *Engine) applyTo(k *cache.Key, op byte, key, value []byte, now uint32) (
 	watched := isKey && e.watch.count.Load() > 0 && !(op == format.OpSet && e.onlyRefiled(key, value))
 	switch op {
 	case format.OpSet:
-		e.table.Put(*k, value, now)
+		e.table.Put(*k, value, now, e.follower) // who follows has not looked
 		e.noteSpecial(key)
 	case format.OpDelete:
 		e.table.Delete(*k, now)

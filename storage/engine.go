@@ -356,6 +356,23 @@ func (tx *Tx) IdleTime(key []byte) (seconds, frequency uint32, ok bool) {
 	return tx.engine.table.Usage(tableKey(tx.scratch), seconds32(tx.now))
 }
 
+// NewFrequency is the access frequency of a new key.
+const NewFrequency = cache.NewFrequency
+
+// usage is what SetUsage was told of a key.
+type usage struct {
+	row             []byte // the key of its row
+	idle, frequency int64
+}
+
+// SetUsage says of a key that the transaction writes that it was last used some seconds
+// ago, and its access frequency (0 to 255); what is negative stays. It counts on this
+// node only, and while the row is in memory.
+func (tx *Tx) SetUsage(key []byte, idleSeconds, frequency int64) {
+	row := format.AppendMetaKey(nil, uint16(tx.slotOf(key)), 0, key)
+	tx.usage = append(tx.usage, usage{row, idleSeconds, frequency})
+}
+
 func seconds32(ms int64) uint32 { return uint32(ms / 1000) }
 
 // logError gives errors of the log the names that commands know.

@@ -41,6 +41,10 @@ func (tx *Tx) Rename(from, to []byte, ifAbsent bool) (bool, error) {
 		return true, nil
 	}
 	target.Meta = source.Meta
+	if tx.engine.table.Counts() {
+		_, frequency, _ := tx.IdleTime(from)
+		tx.SetUsage(to, -1, int64(frequency))
+	}
 	mark := tx.Mark()
 	tx.detach(&source)
 	tx.save(&target)
@@ -66,6 +70,9 @@ func (tx *Tx) Copy(from, to []byte, replace bool) (bool, error) {
 		if err := tx.Long(int64(m.Count), int64(m.Bytes), []byte("COPY"), from, to, []byte("REPLACE")); err != nil {
 			return false, err
 		}
+	}
+	if tx.engine.table.Counts() {
+		tx.SetUsage(to, -1, NewFrequency)
 	}
 	return true, tx.copyValue(&source, &target)
 }

@@ -50,6 +50,7 @@ type Tx struct {
 	untouch    bool        // reading a row does not count as using it
 	by         uint64      // see By
 	events     []Event     // see Note
+	usage      []usage     // see SetUsage
 	notes      []note      // see explain
 	noteText   []byte      // of the notes
 	leafUndo   []leafUndo  // changes of leaf directories, for undoLeaves
@@ -84,7 +85,7 @@ func (tx *Tx) restart() {
 	tx.writes.reset()
 	tx.deltas, tx.cold, tx.err, tx.expired, tx.subExpired = tx.deltas[:0], tx.cold[:0], nil, 0, 0
 	tx.untouch, tx.hits, tx.misses, tx.warm = false, 0, 0, nil
-	tx.by, tx.events, tx.notes = 0, nil, tx.notes[:0]
+	tx.by, tx.events, tx.usage, tx.notes = 0, nil, nil, tx.notes[:0]
 	if cap(tx.noteText) > maxKeptArena {
 		tx.noteText = nil
 	}
@@ -118,8 +119,12 @@ func (tx *Tx) Lookups() (hits, misses int64) { return tx.hits, tx.misses }
 func (tx *Tx) Writable() bool { return tx.writable }
 
 // Touch says whether the keys that are looked up from now on count as used
-// (OBJECT IDLETIME and FREQ); at first they do.
-func (tx *Tx) Touch(on bool) { tx.untouch = !on }
+// (OBJECT IDLETIME and FREQ); at first they do. It returns whether they did.
+func (tx *Tx) Touch(on bool) (was bool) {
+	was = !tx.untouch
+	tx.untouch = !on
+	return was
+}
 
 // slotOf returns the slot of a user key.
 func (tx *Tx) slotOf(key []byte) slots.Slot {

@@ -98,8 +98,7 @@ func persist(c *Call, tx *storage.Tx) error {
 
 // ttl is TTL, PTTL, EXPIRETIME and PEXPIRETIME.
 func ttl(c *Call, tx *storage.Tx) error {
-	tx.Touch(false)
-	defer tx.Touch(true)
+	defer tx.Touch(tx.Touch(false))
 	entry, err := tx.Lookup(c.Args[1])
 	if err != nil {
 		return err

@@ -52,8 +52,7 @@ func del(c *Call, tx *storage.Tx) error {
 // exists is EXISTS and TOUCH, which differ in whether the keys count as used.
 func exists(c *Call, tx *storage.Tx) error {
 	if c.Cmd.Name != "touch" {
-		tx.Touch(false)
-		defer tx.Touch(true)
+		defer tx.Touch(tx.Touch(false))
 	}
 	n := int64(0)
 	for _, key := range c.Args[1:] {
@@ -70,8 +69,7 @@ func exists(c *Call, tx *storage.Tx) error {
 }
 
 func typeOf(c *Call, tx *storage.Tx) error {
-	tx.Touch(false)
-	defer tx.Touch(true)
+	defer tx.Touch(tx.Touch(false))
 	entry, err := tx.Lookup(c.Args[1])
 	c.Out.Status(entry.Meta.Type.String())
 	return err

@@ -21,6 +21,7 @@ func memoryUsage(c *Call, tx *storage.Tx) error {
 			return ErrSyntax
 		}
 	}
+	defer tx.Touch(tx.Touch(false))
 	entry, err := tx.Lookup(c.Args[2])
 	switch {
 	case err != nil:

@@ -24,8 +24,7 @@ func objectCommands() []Command {
 // object looks up the key of an OBJECT subcommand, which does not count as a use;
 // if there is none it writes null.
 func (c *Call) object(tx *storage.Tx) (entry storage.Entry, ok bool, err error) {
-	tx.Touch(false)
-	defer tx.Touch(true)
+	defer tx.Touch(tx.Touch(false))
 	entry, err = tx.Lookup(c.Args[2])
 	if err == nil && !entry.Live {
 		c.Out.Null()

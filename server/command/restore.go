@@ -39,12 +39,14 @@ func dumpKey(c *Call, tx *storage.Tx) error {
 	return err
 }
 
-type restoreOptions struct{ replace, absTTL bool }
+type restoreOptions struct {
+	replace, absTTL bool
+	idle, frequency int64 // -1: not given
+}
 
-// parseRestore reads the options of RESTORE. IDLETIME and FREQ are checked and
-// dropped: a key that was just restored is not idle here.
+// parseRestore reads the options of RESTORE.
 func parseRestore(args [][]byte) (o restoreOptions, err error) {
-	idle, freq := int64(-1), int64(-1)
+	o.idle, o.frequency = -1, -1
 	for i := 0; i < len(args); i++ {
 		last := i+1 == len(args)
 		switch {
@@ -52,22 +54,22 @@ func parseRestore(args [][]byte) (o restoreOptions, err error) {
 			o.replace = true
 		case fold(args[i], "ABSTTL"):
 			o.absTTL = true
-		case fold(args[i], "IDLETIME") && !last && freq == -1:
+		case fold(args[i], "IDLETIME") && !last && o.frequency == -1:
 			i++
 			n, ok := storage.ParseInt(args[i])
 			if !ok {
 				return o, ErrNotInteger
 			}
-			if idle = n; n < 0 {
+			if o.idle = n; n < 0 {
 				return o, errRestoreIdle
 			}
-		case fold(args[i], "FREQ") && !last && idle == -1:
+		case fold(args[i], "FREQ") && !last && o.idle == -1:
 			i++
 			n, ok := storage.ParseInt(args[i])
 			if !ok {
 				return o, ErrNotInteger
 			}
-			if freq = n; n < 0 || n > 255 {
+			if o.frequency = n; n < 0 || n > 255 {
 				return o, errRestoreFreq
 			}
 		default:
@@ -75,6 +77,18 @@ func parseRestore(args [][]byte) (o restoreOptions, err error) {
 		}
 	}
 	return o, nil
+}
+
+// noteUsage keeps what IDLETIME or FREQ say where the policy asks for it, as Redis does.
+func (o *restoreOptions) noteUsage(c *Call, tx *storage.Tx) {
+	switch lfu := c.lfu(); {
+	case lfu && o.frequency >= 0:
+		tx.SetUsage(c.Args[1], -1, o.frequency)
+	case lfu:
+		tx.SetUsage(c.Args[1], -1, storage.NewFrequency) // whatever was replaced
+	case o.idle >= 0:
+		tx.SetUsage(c.Args[1], o.idle, -1)
+	}
 }
 
 // restoreKeyCommand is RESTORE and RESTORE-ASKING.
@@ -105,6 +119,7 @@ func restoreKeyCommand(c *Call, tx *storage.Tx) error {
 	}
 	switch err := tx.Restore(c.Args[1], c.Args[3], ttl, o.replace); err {
 	case nil:
+		o.noteUsage(c, tx)
 		c.Out.OK()
 		return nil
 	case storage.ErrBusyKey:

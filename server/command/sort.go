@@ -200,6 +200,7 @@ func (s *sorting) load(key []byte) error {
 	if err != nil || !entry.Live {
 		return err
 	}
+	defer s.tx.Touch(s.tx.Touch(false)) // it counts as one use
 	s.kind = entry.Meta.Type
 	if s.kind == format.Set && s.unsorted && s.store != nil {
 		// What is stored does not depend on how the set is kept.

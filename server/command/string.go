@@ -200,6 +200,7 @@ func incrByFloat(c *Call, tx *storage.Tx) error {
 	if !ok {
 		return ErrNotFloat
 	}
+	defer tx.Touch(tx.Touch(false)) // it counts as one use
 	text, err := tx.StringIncrFloat(c.Args[1], by)
 	c.Out.Bulk(text)
 	return err

@@ -212,6 +212,7 @@ func getEx(c *Call, tx *storage.Tx) error {
 		c.Out.Null()
 		return err
 	}
+	defer tx.Touch(tx.Touch(false)) // it counts as one use
 	switch {
 	case w.expiry != nil:
 		at, err := c.expireTime(w.expiry, w.options)

@@ -99,6 +99,7 @@ func watch(c *Call) error {
 			if err := slots.Route(c.view(), c.route); err != nil {
 				return err
 			}
+			tx.Touch(false)
 			return tx.Watch(&t.watch, key)
 		}))
 		c.LSN = max(c.LSN, lsn)

@@ -13,8 +13,11 @@ const (
 	clockMask     = 1<<23 - 1
 	usedBit       = 1 << 8
 	frequencyMask = 255
-	frequencyInit = 5
+	frequencyInit = NewFrequency
 )
+
+// NewFrequency is the access frequency of a new row.
+const NewFrequency = 5
 
 func newAccess(now uint32) uint32 {
 	return now&clockMask<<clockShift | usedBit | frequencyInit
@@ -30,6 +33,9 @@ func (t *Table) SetFrequency(count bool, logFactor, decayMinutes uint32) {
 	t.lfu.Store(lfu)
 }
 
+// Counts reports whether uses are counted.
+func (t *Table) Counts() bool { return t.lfu.Load()&lfuCounts != 0 }
+
 // The word of SetFrequency: counts 1 | log factor 31 | minutes 32.
 const (
 	lfuCounts     = 1 << 63
@@ -40,6 +46,22 @@ func used(access, now uint32, lfu uint64) uint32 {
 	f := access & frequencyMask
 	if lfu&lfuCounts != 0 {
 		f = increased(decayed(access, now, lfu), lfu)
+	}
+	return now&clockMask<<clockShift | usedBit | f
+}
+
+// changed is used without counting, unless count: the counter still loses what time
+// takes. A row that was absent (h is what it was) begins anew.
+func changed(access, now uint32, lfu uint64, count bool, h header) uint32 {
+	if h.absent() {
+		return newAccess(now)
+	}
+	if count {
+		return used(access, now, lfu)
+	}
+	f := access & frequencyMask
+	if lfu&lfuCounts != 0 {
+		f = decayed(access, now, lfu)
 	}
 	return now&clockMask<<clockShift | usedBit | f
 }
@@ -84,6 +106,26 @@ func (t *Table) touch(s *slotRows, off uint32, h header, now uint32) {
 	if fresh := used(old, now, t.lfu.Load()); fresh != old {
 		atomic.StoreUint32(w, fresh) // a lost race between two readers loses a count
 	}
+}
+
+// SetUsage makes a row one that was last used some seconds ago (as far as the clock
+// tells, 97 days), with an access frequency; what is negative stays. Needs the slot's
+// write lock.
+func (t *Table) SetUsage(k Key, now uint32, idleSeconds, frequency int64) {
+	s := &t.slots[k.Slot]
+	off, h := t.lookup(s, &k)
+	if off == 0 || h.absent() {
+		return
+	}
+	w := t.accessOf(s, off, h)
+	access := atomic.LoadUint32(w)
+	if idleSeconds >= 0 {
+		access = access&(1<<clockShift-1) | (now-uint32(min(idleSeconds, clockMask)))&clockMask<<clockShift
+	}
+	if frequency >= 0 {
+		access = access&^frequencyMask | uint32(min(frequency, frequencyMask))
+	}
+	atomic.StoreUint32(w, access)
 }
 
 // Usage returns how long ago in seconds a row was used, and its access

@@ -30,7 +30,7 @@ func TestDropDirtyBesideAFlush(t *testing.T) {
 				if rng.IntN(100) == 0 {
 					value = string(bytes.Repeat([]byte(value), 10_000)) // kept apart
 				}
-				table.Put(k, []byte(value), 1)
+				table.Put(k, []byte(value), 1, true)
 				live[k.row()] = value
 			}
 		}

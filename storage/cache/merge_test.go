@@ -20,7 +20,7 @@ func unmerged(t *testing.T, seed uint64, ahead bool) string {
 	slot := slots.Of([]byte(tag))
 	live := map[string]bool{}
 	put := func(k Key) {
-		table.Put(k, []byte("v"), 1)
+		table.Put(k, []byte("v"), 1, true)
 		live[k.row()] = true
 	}
 	table.Lock(slot)

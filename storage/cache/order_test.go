@@ -41,7 +41,7 @@ func TestOrderSome(t *testing.T) {
 			case 0, 1:
 				for range rng.IntN(400) {
 					k := row()
-					table.Put(k, []byte("v"), 1)
+					table.Put(k, []byte("v"), 1, true)
 					live[string(k.Bytes)] = true
 				}
 			case 2:
@@ -64,7 +64,7 @@ func TestOrderSome(t *testing.T) {
 		}
 		check()
 		for range 2000 {
-			table.Put(elementKey(slot, fmt.Sprintf("oid:%05d", rng.IntN(20000))), []byte("v"), 1)
+			table.Put(elementKey(slot, fmt.Sprintf("oid:%05d", rng.IntN(20000))), []byte("v"), 1, true)
 		}
 		for table.OrderSome(slot, &o, 64) {
 		}
@@ -93,7 +93,7 @@ func TestOrderSomeInParts(t *testing.T) {
 		for run := range 2 {
 			for i := range n {
 				if i/c.piece%2 == run {
-					table.Put(elementKey(slot, fmt.Sprintf("oid:%05d", i)), []byte("v"), 1)
+					table.Put(elementKey(slot, fmt.Sprintf("oid:%05d", i)), []byte("v"), 1, true)
 				}
 			}
 			list.runs = append(list.runs, table.sortTail(list, n))

@@ -15,7 +15,7 @@ func TestPrefetch(t *testing.T) {
 		k := metaKey(fmt.Sprintf("{tag%d}%d", i%10, i))
 		if i%3 != 0 {
 			table.Lock(k.Slot)
-			table.Put(k, make([]byte, i%700), 1)
+			table.Put(k, make([]byte, i%700), 1, true)
 			table.Unlock(k.Slot)
 		}
 		hints = append(hints, Hint{Slot: k.Slot, Hash: k.Hash}, Hint{Slot: k.Slot, Hash: k.Hash + 1})
@@ -68,7 +68,7 @@ func BenchmarkPrefetched(b *testing.B) {
 	value := make([]byte, 100)
 	for _, k := range keys {
 		table.Lock(k.Slot)
-		table.Put(k, value, 1)
+		table.Put(k, value, 1, true)
 		table.Unlock(k.Slot)
 	}
 	rng := rand.New(rand.NewPCG(1, 1))

@@ -217,15 +217,20 @@ func (t *Table) Peek(k Key) ([]byte, Presence) {
 	return t.value(off, h), Present
 }
 
-// Put makes value the row of k and marks it dirty in the current generation.
+// Put makes value the row of k and marks it dirty in the current generation. If count
+// is false its frequency stays: whoever changes a row has looked at it, with Get, and a
+// command counts once, as in Redis.
 // The slot's write lock must be held, and value must not alias the table.
-func (t *Table) Put(k Key, value []byte, now uint32) { t.change(k, value, false, now) }
+func (t *Table) Put(k Key, value []byte, now uint32, count bool) {
+	t.change(k, value, false, now, count)
+}
 
 // Delete makes k absent and marks that dirty, as Put does.
-func (t *Table) Delete(k Key, now uint32) { t.change(k, nil, true, now) }
+func (t *Table) Delete(k Key, now uint32) { t.change(k, nil, true, now, false) }
 
-func (t *Table) change(k Key, value []byte, absent bool, now uint32) {
+func (t *Table) change(k Key, value []byte, absent bool, now uint32, count bool) {
 	s := &t.slots[k.Slot]
+	lfu := t.lfu.Load()
 	p := t.parity.Load()
 	off, h := t.lookup(s, &k)
 	mine := off != 0 && h.state() != stateDirty+int(1-p)
@@ -234,7 +239,7 @@ func (t *Table) change(k Key, value []byte, absent bool, now uint32) {
 	}
 	if mine && t.overwrite(off, h, value, absent) {
 		access := t.accessOf(s, off, h)
-		fresh := used(atomic.LoadUint32(access), now, t.lfu.Load())
+		fresh := changed(atomic.LoadUint32(access), now, lfu, count, h)
 		switch {
 		case h.state() == stateClean:
 			t.pin(s, p, off, t.arena.header(off), fresh, false)
@@ -252,7 +257,7 @@ func (t *Table) change(k Key, value []byte, absent bool, now uint32) {
 		t.link(s, k.Hash, fresh)
 		return
 	}
-	access := used(atomic.LoadUint32(t.accessOf(s, off, h)), now, t.lfu.Load())
+	access := changed(atomic.LoadUint32(t.accessOf(s, off, h)), now, lfu, count, h)
 	s.index.move(k.Hash, off, fresh)
 	switch h.state() {
 	case stateDirty + int(p):

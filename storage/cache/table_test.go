@@ -140,7 +140,7 @@ func (w *world) step() {
 	case 0, 1, 2:
 		v := w.value()
 		if a, ok := w.table.FindActive(&k); !ok || !a.Fits(len(v)) {
-			w.table.Put(k, v, w.now)
+			w.table.Put(k, v, w.now, true)
 		} else if n := w.rng.IntN(len(v) + 1); true {
 			w.table.Overwrite(&k, &a, v[:n], v[n:], w.now)
 		}
@@ -373,7 +373,7 @@ func TestWholeSlot(t *testing.T) {
 		if c.absent {
 			table.Delete(k, 1)
 		} else {
-			table.Put(k, make([]byte, c.size), 1)
+			table.Put(k, make([]byte, c.size), 1, true)
 		}
 		table.Unlock(5)
 		table.Cut()
@@ -390,7 +390,7 @@ func TestWholeSlot(t *testing.T) {
 			}
 			fill := elementKey(6, fmt.Sprint(i))
 			table.Lock(6)
-			table.Put(fill, make([]byte, 8000), 100)
+			table.Put(fill, make([]byte, 8000), 100, true)
 			table.Unlock(6)
 		}
 		table.RLock(5)
@@ -417,7 +417,7 @@ func TestRowsThatComeAndGo(t *testing.T) {
 			c.First()
 		}
 		k, v := elementKey(5, fmt.Sprint("row", i)), fmt.Sprint("value", i)
-		table.Put(k, []byte(v), uint32(i))
+		table.Put(k, []byte(v), uint32(i), true)
 		want[k.row()] = v
 		if there = append(there, k); len(there) <= 20 {
 			continue
@@ -466,7 +466,7 @@ func TestBoundBeyondAddressSpace(t *testing.T) {
 	value := make([]byte, 4000)
 	for i := range 5000 {
 		table.Lock(5)
-		table.Put(elementKey(5, fmt.Sprint("row", i)), value, uint32(i))
+		table.Put(elementKey(5, fmt.Sprint("row", i)), value, uint32(i), true)
 		table.Unlock(5)
 		if i%100 < 99 {
 			continue
@@ -490,7 +490,7 @@ func TestStaleAdmission(t *testing.T) {
 	table.Lock(k.Slot)
 	defer table.Unlock(k.Slot)
 	epoch := table.Epoch(k.Slot)
-	table.Put(k, []byte("new"), 1)
+	table.Put(k, []byte("new"), 1, true)
 	if table.Admit(k, []byte("old"), false, epoch, 1) {
 		t.Fatal("an old value overwrote a dirty row")
 	}
@@ -530,7 +530,7 @@ func TestParallel(t *testing.T) {
 				table.Prefetch(hints, false)
 				commit.RLock()
 				table.Lock(k.Slot)
-				table.Put(k, bytes.Repeat([]byte{byte(g)}, rng.IntN(120)), uint32(i))
+				table.Put(k, bytes.Repeat([]byte{byte(g)}, rng.IntN(120)), uint32(i), true)
 				table.Unlock(k.Slot)
 				commit.RUnlock()
 				o := metaKey(fmt.Sprintf("w%d:%d", (g+1)%workers, rng.IntN(perWorker)))
@@ -609,7 +609,7 @@ func TestCutWaitsForSweep(t *testing.T) {
 		k := metaKey(fmt.Sprintf("k%d", i))
 		table.Lock(k.Slot)
 		if i < 200 {
-			table.Put(k, make([]byte, 100), 1)
+			table.Put(k, make([]byte, 100), 1, true)
 		} else {
 			table.Admit(k, make([]byte, 100), false, table.Epoch(k.Slot), 1)
 		}
@@ -664,7 +664,7 @@ func TestOverhead(t *testing.T) {
 	for i := range n {
 		k := metaKey(fmt.Sprintf("key:%012d", i))
 		table.Lock(k.Slot)
-		table.Put(k, value, 1)
+		table.Put(k, value, 1, true)
 		table.Unlock(k.Slot)
 	}
 	table.Cut()
@@ -687,10 +687,10 @@ func TestNoAllocations(t *testing.T) {
 	table := newTestTable(t, 64<<20)
 	k := metaKey("key:1")
 	value := make([]byte, 100)
-	table.Put(k, value, 1)
+	table.Put(k, value, 1, true)
 	if n := testing.AllocsPerRun(100, func() {
 		table.Lock(k.Slot)
-		table.Put(k, value, 1)
+		table.Put(k, value, 1, true)
 		table.Unlock(k.Slot)
 		table.RLock(k.Slot)
 		table.Get(k, 1)
@@ -714,7 +714,7 @@ func BenchmarkGet(b *testing.B) {
 	value := make([]byte, 100)
 	for _, k := range keys {
 		table.Lock(k.Slot)
-		table.Put(k, value, 1)
+		table.Put(k, value, 1, true)
 		table.Unlock(k.Slot)
 	}
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -747,7 +747,7 @@ func BenchmarkPut(b *testing.B) {
 				if mode == "evicting" {
 					table.Admit(k, value, false, table.Epoch(k.Slot), 1)
 				} else {
-					table.Put(k, value, 1)
+					table.Put(k, value, 1, true)
 				}
 				table.Unlock(k.Slot)
 			}
@@ -773,7 +773,7 @@ func TestOrderOnce(t *testing.T) {
 	}
 	table.Lock(slot)
 	for i := range n {
-		table.Put(row(i), []byte("v"), 1)
+		table.Put(row(i), []byte("v"), 1, true)
 	}
 	if got := table.Unordered(slot); got != n {
 		t.Errorf("%d rows are in no order, want %d", got, n)
