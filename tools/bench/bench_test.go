@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,14 +113,30 @@ func TestPacedClientSeesPauses(t *testing.T) {
 	if err := p.join(); err != nil {
 		t.Fatal(err)
 	}
-	if reply, err := p.do("CLIENT", "PAUSE", "800"); err != nil || reply != "+OK" {
+	if reply, err := p.do("CLIENT", "PAUSE", "100000", "WRITE"); err != nil || reply != "+OK" {
 		t.Fatal(reply, err)
 	}
-	x, err := p.drive(s, traffic{pick: uniform(10, 1)}, time.Second, 2000, 1)
+	const pause = 500 * time.Millisecond // from the first command on, at least
+	keys, begun, over := uniform(10, 1), make(chan struct{}), make(chan error, 1)
+	var once sync.Once
+	pick := func() int {
+		once.Do(func() { close(begun) })
+		return keys()
+	}
+	go func() {
+		<-begun
+		time.Sleep(pause) // nothing is waited for: this is what is measured
+		_, err := p.do("CLIENT", "UNPAUSE")
+		over <- err
+	}()
+	x, err := p.drive(s, traffic{pick: pick}, 2*time.Second, 2000, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := <-over; err != nil {
+		t.Fatal(err)
+	}
 	if x.done < 1900 || x.max < 300 || x.p99 < 200 {
-		t.Errorf("a pause of 800 ms in 1 s of %d commands shows as p99 %.1f ms, max %.1f ms", x.done, x.p99, x.max)
+		t.Errorf("a pause of 500 ms in 2 s of %d commands shows as p99 %.1f ms, max %.1f ms", x.done, x.p99, x.max)
 	}
 }
