@@ -45,6 +45,7 @@ func (e *Engine) checkDisk() {
 // holds can still be read, and where replies wait for no sync the engine goes on for readers. Where they do, much of
 // what is in memory may not be shown to anybody: there the engine stops.
 func (e *Engine) checkLog() {
+	e.checkRoom()
 	err := e.log.Err()
 	if err == nil || errors.Is(err, log.ErrClosed) || e.logFailed.Swap(true) {
 		return
@@ -55,6 +56,19 @@ func (e *Engine) checkLog() {
 	}
 	e.opts.Logf("the log cannot be written, writes are refused until a restart: %v", err)
 	e.unthrottle()
+}
+
+// checkRoom tells when the log begins and ceases to find no room, but for a full disk, of which checkDisk tells.
+func (e *Engine) checkRoom() {
+	err := e.log.RoomErr()
+	if none := errors.Is(err, log.ErrNoRoom); none == e.noRoom.Swap(none) {
+		return
+	}
+	if err != nil {
+		e.opts.Logf("the log cannot grow, writes are refused until it can: %v", err)
+	} else {
+		e.opts.Logf("the log can grow again")
+	}
 }
 
 // trouble is why the flusher cannot write the store, and what writers are told meanwhile.
@@ -103,8 +117,17 @@ func (e *Engine) writeTrouble() error {
 	return nil
 }
 
-// WriteError is why writes are refused, all of them or those that need space; nil if they are not.
+// WriteError is why writes are refused, all of them or those that need space, or were when the log made room the last
+// time; nil if they are not.
 func (e *Engine) WriteError() error {
+	if err := e.stoppage(); err != nil {
+		return err
+	}
+	return logError(e.log.RoomErr())
+}
+
+// stoppage is why writers need not wait for the flusher.
+func (e *Engine) stoppage() error {
 	if err := e.failure(); err != nil {
 		return err
 	}

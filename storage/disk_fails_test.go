@@ -254,6 +254,59 @@ func TestLogFails(t *testing.T) {
 	}
 }
 
+// TestLogCannotGrow takes from the log the directory for another segment: writes are refused, reads go on, and when there
+// can be segments again writes are accepted without a restart.
+func TestLogCannotGrow(t *testing.T) {
+	f := &failing{err: syscall.EROFS, match: func(op errorfs.Op) bool {
+		return op.Kind == errorfs.OpCreate && strings.Contains(op.Path, "/log/")
+	}}
+	tick := make(chan time.Time)
+	var told lines
+	o := smallOptions(f.fs(vfs.NewMem()))
+	o.Logf, o.Tick = told.logf, tick
+	e := openTest(t, o)
+	f.on.Store(true)
+	accepted := 0
+	until(t, "a write is refused", func() bool {
+		err := putOne(e, 1, accepted, 1000)
+		if err == nil {
+			accepted++
+		} else if !errors.Is(err, ErrDiskFails) {
+			t.Fatal(err)
+		}
+		return err != nil
+	})
+	for range 3 { // the last is not dealt with yet
+		tick <- time.Time{}
+	}
+	if n := told.with("the log cannot grow"); n != 1 || e.WriteError() != ErrDiskFails {
+		t.Errorf("told %d times; %v", n, e.WriteError())
+	}
+	if got := contents(t, e, 1); len(got) != accepted {
+		t.Errorf("%d rows, want %d", len(got), accepted)
+	}
+	f.on.Store(false)
+	until(t, "a write is accepted again", func() bool { return putOne(e, 1, accepted, 1000) == nil })
+	until(t, "nothing is amiss", func() bool { tick <- time.Time{}; return e.WriteError() == nil })
+	for range 2 {
+		tick <- time.Time{}
+	}
+	if n := told.with("the log can grow again"); n != 1 {
+		t.Errorf("told %d times; %v", n, e.WriteError())
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.Tick = make(chan time.Time)
+	e = openTest(t, o)
+	if got := contents(t, e, 1); len(got) != accepted+1 {
+		t.Errorf("%d rows after a restart, want %d", len(got), accepted+1)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestLogFailsAlways: where replies wait for syncs a log that fails stops the engine.
 func TestLogFailsAlways(t *testing.T) {
 	f := &failing{err: syscall.EIO, match: func(op errorfs.Op) bool { return op.Kind == errorfs.OpFileSyncData }}

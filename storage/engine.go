@@ -115,6 +115,7 @@ type Engine struct {
 	closed          atomic.Bool
 	fatal           atomic.Pointer[error]
 	compactionFails atomic.Bool             // and it was told
+	noRoom          atomic.Bool             // of the log, and it was told
 	logFailed       atomic.Bool             // and it was told
 	full            atomic.Bool             // the disk, by its free space: growing writes are refused
 	trouble         atomic.Pointer[trouble] // why the flusher cannot write the store, nil if it can
@@ -386,7 +387,7 @@ func logError(err error) error {
 		return ErrClosed
 	case errors.Is(err, log.ErrTooLarge):
 		return ErrRecordLimit
-	case errors.Is(err, log.ErrFailed):
+	case errors.Is(err, log.ErrFailed), errors.Is(err, log.ErrNoRoom):
 		return ErrDiskFails // why is in the server's log
 	}
 	return err

@@ -48,7 +48,7 @@ func (e *Engine) waitForFlusher() error {
 		if e.closed.Load() {
 			return ErrClosed
 		}
-		if err := e.WriteError(); err != nil {
+		if err := e.stoppage(); err != nil {
 			return err
 		}
 		t.cond.Wait()

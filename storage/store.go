@@ -34,15 +34,18 @@ func lowestLevel(generation int64) int64 {
 	return min(max(64*generation, 64<<20), 1<<30)
 }
 
+// mostTables is how many of limit descriptors Pebble is told that it has.
+func mostTables(limit uint64) int { return int(min(limit/4, 1000)) }
+
+// MostFiles of limit descriptors are kept open by an engine, for tables: what Pebble makes of what it is told, at least
+// 64, and those of looks. Others are few: the log's, locks.
+func MostFiles(limit uint64) uint64 {
+	return uint64(pebble.FileCacheSize(mostTables(limit))) + tables.MostFiles(limit)
+}
+
 // storeOptions: no write-ahead log and no use of the memtable, for the flusher only
 // ingests; filters on all levels, for most reads are existence checks; a lazy
 // level 0, for compaction is what writes cost.
-// mostTables of limit descriptors are kept open by Pebble (which takes 64 also where that is more).
-func mostTables(limit uint64) uint64 { return min(limit/4, 1000) }
-
-// MostFiles of limit descriptors are kept open by an engine, for tables. Others are few: the log's, locks.
-func MostFiles(limit uint64) uint64 { return mostTables(limit) + tables.MostFiles(limit) }
-
 func (e *Engine) storeOptions() *pebble.Options {
 	o := &pebble.Options{
 		FS:                          newPatientFS(e.fs, e.closing, &e.pacing),
@@ -55,7 +58,7 @@ func (e *Engine) storeOptions() *pebble.Options {
 		L0StopWritesThreshold:       1 << 20,
 		LBaseMaxBytes:               lowestLevel(e.limits.generation.Load()),
 		BytesPerSync:                bytesPerSync,
-		MaxOpenFiles:                int(mostTables(tables.Descriptors())),
+		MaxOpenFiles:                mostTables(tables.Descriptors()),
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		Logger:                      storeLogger{e},
 		EventListener: &pebble.EventListener{

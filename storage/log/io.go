@@ -235,6 +235,7 @@ func (l *Log) syncerLoop() {
 		}
 		if tick {
 			_ = l.point.sync() // else it says less after a crash
+			l.retryRoom()
 		}
 	}
 }

@@ -32,10 +32,11 @@ const (
 	No                     // only when a segment is full
 )
 
-// Errors of the log. All but the first three are permanent for the call's
+// Errors of the log. All but the first four are permanent for the call's
 // argument; a failed log stays failed until it is opened again.
 var (
 	ErrDiskFull  = errors.New("log: no space left for another segment")
+	ErrNoRoom    = errors.New("log: another segment cannot be made")
 	ErrBusy      = errors.New("log: the tail is being cut")
 	ErrCut       = errors.New("log: the position was cut off")
 	ErrClosed    = errors.New("log: closed")

@@ -128,6 +128,23 @@ func (l *Log) awaitRoom(need roomRequest) error {
 	return l.room.err
 }
 
+// RoomErr is why the last attempt to make room failed (ErrDiskFull or ErrNoRoom), or nil. The next record that needs room,
+// or the next tick, makes another one.
+func (l *Log) RoomErr() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.room.err
+}
+
+// retryRoom makes another attempt after one that failed, for the spare.
+func (l *Log) retryRoom() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.room.err != nil {
+		l.askRoom(roomRequest{spare: l.opts.SegmentBytes})
+	}
+}
+
 // roomLoop keeps one spare segment ready.
 func (l *Log) roomLoop() {
 	defer l.loops.Done()
@@ -146,6 +163,7 @@ func (l *Log) roomLoop() {
 func (l *Log) makeRoom(name string) {
 	l.mu.Lock()
 	want, grow, capacity := l.room.spare, l.room.grow, l.room.capacity
+	asked := want > 0 || grow != nil // else the attempt before has done it
 	l.room.spare, l.room.grow, l.room.capacity = 0, nil, 0
 	var old *spare
 	switch {
@@ -183,13 +201,19 @@ func (l *Log) makeRoom(name string) {
 		l.spare = made // nobody else makes one
 	}
 	err = errors.Join(err, growErr)
-	if err != nil && vfs.IsNoSpaceError(err) {
+	switch {
+	case err == nil:
+	case vfs.IsNoSpaceError(err):
 		err = fmt.Errorf("%w: %w", ErrDiskFull, err)
+	default:
+		err = fmt.Errorf("%w: %w", ErrNoRoom, err)
 	}
 	if err != nil {
 		l.stats.roomFailures.Add(1)
 	}
-	l.room.err = err
+	if asked {
+		l.room.err = err
+	}
 	l.room.rounds++
 	l.roomCond.Broadcast()
 }
