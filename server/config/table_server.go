@@ -15,7 +15,7 @@ func network() []Setting {
 		plainText("unixsocket", "", "Path of a unix socket to listen on as well.").flag(Immutable),
 		Setting{Name: "unixsocketperm", Kind: KindOctal, Default: "0", Max: 0o777, Note: "Permissions of the unix socket, octal; 0 keeps the umask's."}.flag(Immutable),
 		yesno("protected-mode", "yes", "Without a password, refuse clients that do not come from this machine."),
-		number("maxclients", "10000", 1, 4294967295, "Clients served at a time; lowered at the start to what ulimit -n allows, less 32 and three eighths (up to 2024) for the store."),
+		number("maxclients", "10000", 1, 4294967295, "Clients served at a time; lowered at the start to what ulimit -n allows, less 32 and three eighths (77 to 2014) for the store."),
 		choice("event-loop", "auto", []string{"auto", "yes", "no"}, "Serve TCP clients from one event loop (less CPU) or with a goroutine each (all cores); auto takes the loop on up to four cores.").flag(Own | Immutable),
 		wordList("bind-source-addr", "", "Address that outgoing connections come from."),
 	}
