@@ -41,6 +41,7 @@ type segment struct {
 	prev, next uint32
 	state      segmentState
 	queue      uint8 // that it stands in when it is full
+	resident   bool  // it is free, and its pages were not given back
 }
 
 // queue is segments in the order in which they are swept, oldest first.
@@ -64,7 +65,7 @@ type arena struct {
 	usable   int64     // how many segments sweeps let be used, see newArena
 	backing  []byte    // memory of segments, if it is not Go's
 	heads    [3]uint32 // headWrite, headMove, headAdmit; 0 = none
-	free     []uint32
+	free     freeSegments
 	next     uint32 // lowest segment that was never used
 	queues   [2]queue
 }
@@ -179,9 +180,9 @@ func (a *arena) grow(head int, h header) (off uint32, ok bool) {
 	var id uint32
 	switch {
 	case len(a.free) > 0:
-		id = a.free[len(a.free)-1]
-		a.free = a.free[:len(a.free)-1]
-		a.idle.Store(min(int64(len(a.free)), a.keep.Load()))
+		if id = a.free.take(); a.segments[id].resident {
+			a.idle.Add(-1)
+		}
 	case int(a.next) < len(a.segments):
 		id = a.next
 		a.next++
@@ -238,12 +239,13 @@ func (a *arena) unlink(id uint32) {
 
 // release returns an empty segment that is in no list. Needs mu.
 func (a *arena) release(id uint32) {
-	a.segments[id] = segment{}
-	a.used.Add(-1)
-	a.free = append(a.free, id)
-	kept := min(int64(len(a.free)), a.keep.Load())
-	a.idle.Store(kept)
-	if int64(len(a.free)) > kept {
+	used, keep := a.used.Add(-1), a.keep.Load()
+	stays := a.idle.Load() < keep && int64(id) <= used+keep
+	a.segments[id] = segment{resident: stays}
+	a.free.add(id)
+	if stays {
+		a.idle.Add(1)
+	} else {
 		releaseMemory(a.mem[int64(id)*segmentBytes : int64(id+1)*segmentBytes])
 	}
 }

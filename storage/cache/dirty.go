@@ -118,6 +118,8 @@ func (t *Table) Frozen(slot slots.Slot, f func(key, value []byte, absent bool) e
 	if len(rows) == 0 {
 		return nil
 	}
+	t.read(slot)
+	defer t.read(noSlot)
 	positions := make([]uint32, 0, len(rows))
 	for i := range rows {
 		positions = append(positions, uint32(i))
@@ -138,6 +140,13 @@ func (t *Table) Frozen(slot slots.Slot, f func(key, value []byte, absent bool) e
 	return nil
 }
 
+// read says which slot's rows the flusher reads from now on.
+func (t *Table) read(slot slots.Slot) {
+	t.reading.Lock()
+	t.reading.slot = slot
+	t.reading.Unlock()
+}
+
 // frozenAhead is how many rows ahead of the one it is at Frozen asks the processor for.
 const frozenAhead = 8
 
@@ -151,7 +160,7 @@ func (t *Table) PrefetchFrozen(next, after slots.Slot) {
 	}
 	rows := t.slots[next].dirty[p].rows
 	for i := range rows[:min(len(rows), most)] {
-		t.arena.prefetch(rows[i].off)
+		t.arena.prefetch(atomic.LoadUint32(&rows[i].off)) // a sweep may move it
 	}
 }
 

@@ -57,8 +57,8 @@ func (t *Table) sparse() bool {
 }
 
 // sweep walks one segment: unused clean rows are evicted and the rest is moved
-// together, so that the segment is free afterwards unless a busy slot or the
-// generation being flushed still holds something in it. With force used rows go
+// together, so that the segment is free afterwards unless a busy slot, the one that
+// the flusher is at, or a large row still holds something in it. With force used rows go
 // too; with keep nothing is evicted. It returns false if there was nothing to sweep,
 // or a generation is about to be cut.
 func (t *Table) sweep(held slots.Slot, force, keep bool) bool {
@@ -75,7 +75,7 @@ func (t *Table) sweep(held slots.Slot, force, keep bool) bool {
 		off := base + uint32(p)/granule
 		h := t.arena.header(off)
 		p += h.size()
-		if h.state() == stateDead || h.unlinked() {
+		if h.state() == stateDead {
 			continue
 		}
 		t.sweepEntry(off, held, force, keep)
@@ -99,7 +99,7 @@ func (t *Table) sweepEntry(off uint32, held slots.Slot, force, keep bool) {
 	}
 	h = t.arena.header(off)
 	switch {
-	case h.state() == stateDead || h.unlinked():
+	case h.state() == stateDead:
 	case h.state() == stateClean:
 		w := t.arena.word(off, 1)
 		access := atomic.LoadUint32(w)
@@ -118,8 +118,25 @@ func (t *Table) sweepEntry(off uint32, held slots.Slot, force, keep bool) {
 		if to := t.relocate(s, hash, off, h); to != 0 {
 			s.dirty[h.state()-stateDirty].rows[pos].off = to
 		}
+	default:
+		t.relocateFrozen(s, slot, hash, off, h)
 	}
-	// Rows of the generation being flushed stay: the flusher reads them without a lock.
+}
+
+// relocateFrozen is relocate for a row of the generation being flushed. Those of the slot that the flusher is at stay: it
+// reads them without a lock. If all of them stayed, each segment that is swept meanwhile would be kept for a few rows.
+func (t *Table) relocateFrozen(s *slotRows, slot slots.Slot, hash, off uint32, h header) {
+	if !t.reading.TryLock() {
+		return
+	}
+	defer t.reading.Unlock()
+	if t.reading.slot == slot && !t.cfg.MovesRead {
+		return
+	}
+	row := &s.dirty[h.state()-stateDirty].rows[t.arena.position(off)]
+	if to := t.relocate(s, hash, off, h); to != 0 {
+		atomic.StoreUint32(&row.off, to) // PrefetchFrozen has no lock
+	}
 }
 
 // relocate copies an entry to the end of the arena and makes the old one dead.
@@ -133,7 +150,9 @@ func (t *Table) relocate(s *slotRows, hash, off uint32, h header) uint32 {
 	}
 	copy(t.arena.bytes(to, 4, size), t.arena.bytes(off, 4, size))
 	t.arena.setHeader(to, h)
-	s.index.move(hash, off, to)
+	if !h.unlinked() {
+		s.index.move(hash, off, to)
+	}
 	t.arena.setHeader(off, h.withState(stateDead))
 	t.arena.drop(off, size)
 	t.stats.moved.Add(1)

@@ -37,6 +37,8 @@ type Config struct {
 	FrozenToo bool
 	// MergesAhead is a planted bug: a merge takes one row of a run too many.
 	MergesAhead bool
+	// MovesRead is a planted bug: rows are moved while the flusher reads them.
+	MovesRead bool
 }
 
 // Key names a row. Bytes is the stored key, see Layout.
@@ -65,11 +67,16 @@ type Table struct {
 	parity atomic.Uint32 // of the generation that takes changes
 	cuts   sync.RWMutex  // held by Cut, and shared by sweeps: reads sweep, too, and they keep no Cut off
 	dirty  [2]atomic.Int64
-	index  atomic.Int64 // bytes of all slots' indexes
-	max    atomic.Int64
-	lfu    atomic.Uint64 // see SetFrequency
-	big    bigRows
-	stats  counters
+	// reading is the slot whose rows the flusher reads, or noSlot; its lock is the innermost.
+	reading struct {
+		sync.Mutex
+		slot slots.Slot
+	}
+	index atomic.Int64 // bytes of all slots' indexes
+	max   atomic.Int64
+	lfu   atomic.Uint64 // see SetFrequency
+	big   bigRows
+	stats counters
 }
 
 type counters struct {
@@ -102,6 +109,7 @@ func New(cfg Config) (*Table, error) {
 		return nil, err
 	}
 	t := &Table{cfg: cfg, arena: a}
+	t.reading.slot = noSlot
 	t.SetMaxBytes(cfg.MaxBytes)
 	t.SetFrequency(false, 10, 1)
 	t.big.rows = make(map[uint32]bigRow)
