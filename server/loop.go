@@ -397,6 +397,7 @@ func (l *loop) leave(c *loopConn) {
 	waiting := int64(1)
 	if c.session.call.Brief {
 		waiting = 0
+		l.rooms.LendReply(c.session.call.Out) // for the replies behind this one, too
 	}
 	l.srv.env.Stats.InFlight.Add(waiting)
 	go func() {

@@ -5,30 +5,26 @@ import (
 	"encoding/binary"
 	"io"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
 // Of a small budget the pages of the binary are a good part: the system maps sixteen
 // around each that is touched, and those that only the start needed stay for ever. Given
-// back now and then they cost some hundred page faults each time, which find them in the
-// system's cache.
+// back each second they cost some hundred page faults, below a millisecond, which find them in
+// the system's cache; half a minute after the last time two thirds of them were back.
 const (
 	smallBudget        = 256 << 20
-	releaseBinaryTicks = 300 // half a minute; first after five seconds
+	releaseBinaryTicks = 10 // a second
 )
 
 // releaseBinary gives the pages of the binary's code and constants back to the system.
 // It does nothing where the process may have changed them since they were read, as a
 // dynamic linker does. A failure only means that they stay resident.
 func releaseBinary() {
-	f, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return
-	}
-	defer f.Close()
 	page := uint64(os.Getpagesize())
-	for _, p := range constantParts(f) {
+	for _, p := range ownConstantParts() {
 		from, to := p.Vaddr/page*page, (p.Vaddr+p.Filesz)/page*page
 		if to > from {
 			// Raw: it cannot block, and the addresses are not those of Go's memory.
@@ -36,6 +32,15 @@ func releaseBinary() {
 		}
 	}
 }
+
+var ownConstantParts = sync.OnceValue(func() []elf.Prog64 {
+	f, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	return constantParts(f)
+})
 
 // constantParts returns the parts of a binary that are mapped from it at fixed
 // addresses and are never written; none if it is of another kind.

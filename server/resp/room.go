@@ -1,5 +1,7 @@
 package resp
 
+import "slices"
+
 // Room is memory that a Reader or a Writer works in. A driver of many sessions lends rooms to those that have
 // something to read or to say, and takes them back after each round: who is idle holds none.
 type Room struct {
@@ -23,9 +25,14 @@ type Rooms struct {
 
 // roomStack gives the room that was used last, which is warm.
 type roomStack struct {
-	free []Room
-	held int // bytes
+	free  []Room
+	held  int // bytes
+	low   int // the fewest that were free since the last look
+	given int // since the last look
 }
+
+// With every so many rooms that come back the stack drops those that were not needed meanwhile.
+const roomLook = 1024
 
 // keepRooms bounds the memory of each stack, in bytes.
 const keepRooms = 8 << 20
@@ -39,6 +46,7 @@ func (s *roomStack) take() (r Room) {
 		r, s.free[n] = s.free[n], Room{}
 		s.free = s.free[:n]
 		s.held -= r.size()
+		s.low = min(s.low, n)
 	}
 	return r
 }
@@ -48,6 +56,17 @@ func (s *roomStack) give(r Room) {
 		s.held += size
 		s.free = append(s.free, r)
 	}
+	if s.given++; s.given >= roomLook {
+		s.dropUnused()
+	}
+}
+
+func (s *roomStack) dropUnused() {
+	for i := range s.free[:s.low] {
+		s.held -= s.free[i].size()
+	}
+	s.free = slices.Delete(s.free, 0, s.low)
+	s.low, s.given = len(s.free), 0
 }
 
 // Lend gives the reader room, if it has none or only that of the beginning of a command.

@@ -141,3 +141,27 @@ func TestRoomsAreBounded(t *testing.T) {
 		t.Errorf("lent %d bytes, %d of them used", cap(w.buf), w.Len())
 	}
 }
+
+// Rooms that were never needed between two looks go, and those that are needed stay.
+func TestUnusedRoomsGo(t *testing.T) {
+	const needed = 5
+	var stack roomStack
+	for range 300 {
+		stack.give(Room{buf: make([]byte, 2000)})
+	}
+	for range 2 * roomLook / needed {
+		var rooms [needed]Room
+		for i := range rooms {
+			rooms[i] = stack.take()
+		}
+		for i := range rooms {
+			if rooms[i].size() != 2000 {
+				t.Fatal("there is no room, though all of them came back")
+			}
+			stack.give(rooms[i])
+		}
+	}
+	if len(stack.free) != needed || stack.held != needed*2000 {
+		t.Errorf("%d rooms of %d bytes are kept, %d are needed", len(stack.free), stack.held, needed)
+	}
+}

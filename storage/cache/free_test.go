@@ -87,9 +87,9 @@ func frozenValue(i int) []byte {
 	return v
 }
 
-// strangers admits rows of another slot until everything was swept more than once.
-func strangers(table *Table, segments int, from *int) {
-	for range segments * 200 {
+// strangers admits n rows of another slot: 200 for each segment sweep everything more than once.
+func strangers(table *Table, n int, from *int) {
+	for range n {
 		*from++
 		k := elementKey(300, fmt.Sprint("stranger", *from))
 		table.Lock(k.Slot)
@@ -117,11 +117,11 @@ func sweepBesideAFlush(t *testing.T, mutant bool) (wrong int) {
 	table := frozenWorld(t, segments)
 	table.cfg.MovesRead = mutant
 	from, seen := 0, map[uint64]bool{}
-	strangers(table, segments, &from) // these move the rows
+	strangers(table, 200*segments, &from) // these move the rows
 	if err := table.Frozen(5, func(_, value []byte, _ bool) error {
 		was := binary.BigEndian.Uint64(value)
 		if len(seen)%40 == 0 {
-			strangers(table, segments, &from)
+			strangers(table, 200*segments, &from)
 		}
 		if len(value) != 1000 || binary.BigEndian.Uint64(value) != was {
 			wrong++
@@ -145,7 +145,7 @@ func TestFrozenRowsHoldNoSegments(t *testing.T) {
 		table.Unlock(k.Slot)
 	}
 	from := 0
-	strangers(table, segments, &from)
+	strangers(table, 200*segments, &from)
 	st := table.Stats()
 	if st.LiveBytes < st.SegmentBytes*8/10 || st.SegmentBytes > segments*segmentBytes {
 		t.Errorf("%d bytes of segments hold %d bytes of rows", st.SegmentBytes, st.LiveBytes)
@@ -164,5 +164,32 @@ func TestFrozenRowsHoldNoSegments(t *testing.T) {
 	}
 	if n := table.DirtyBytes(); n != 0 {
 		t.Errorf("%d bytes are dirty in the end", n)
+	}
+}
+
+// TestReplacedRowMoves: room for a new value is made by a sweep that moves the value it replaces, which is being flushed.
+func TestReplacedRowMoves(t *testing.T) {
+	const segments, rows = 24, 60
+	table := newTestTable(t, segments*segmentBytes)
+	rng := rand.New(rand.NewPCG(3, 3))
+	value := make([]byte, 4000)
+	from := 0
+	for round := range 60 {
+		for _, i := range rng.Perm(rows) {
+			binary.BigEndian.PutUint64(value, uint64(round*rows+i))
+			k := elementKey(5, fmt.Sprint("row", i))
+			table.Lock(5)
+			table.Put(k, value[:3900+rng.IntN(100)], 1)
+			table.Unlock(5)
+			strangers(table, 20, &from)
+		}
+		for table.Settle(5, 10) {
+		}
+		for i := range rows {
+			if v, p := table.Peek(elementKey(5, fmt.Sprint("row", i))); p != Present || binary.BigEndian.Uint64(v) != uint64(round*rows+i) {
+				t.Fatalf("round %d: row %d is %d, %v", round, i, p, v[:min(len(v), 8)])
+			}
+		}
+		table.Cut()
 	}
 }

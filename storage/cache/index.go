@@ -38,10 +38,19 @@ func (r *region) first(hash uint32) uint32 {
 
 func (r *region) insert(c cell) {
 	if int(r.count+1)*8 > len(r.cells)*7 {
-		r.resize(len(r.cells) + max(minCells, len(r.cells)/4&^7))
+		r.resize(len(r.cells) + growth(len(r.cells)))
 	}
 	r.place(c)
 	r.count++
+}
+
+// growth is by how many cells n are increased. Most slots of a small table have some ten rows: eight cells at a time would
+// leave a good part of their indexes empty.
+func growth(n int) int {
+	if n == 0 {
+		return minCells
+	}
+	return max(minCells/2, n/4&^7)
 }
 
 func (r *region) place(c cell) {
@@ -91,8 +100,11 @@ func (r *region) remove(i int) {
 	}
 	r.cells[i] = 0
 	r.count--
-	if n > 4*minCells && int(r.count)*4 < n {
+	switch {
+	case n > 4*minCells && int(r.count)*4 < n:
 		r.resize((int(r.count)*3/2 + minCells) &^ 7)
+	case n > minCells && n <= 8*minCells && int(r.count)+minCells/2 < n*5/8: // what a larger bound has left behind
+		r.resize(n - minCells/2)
 	}
 }
 

@@ -257,7 +257,7 @@ func (t *Table) change(k Key, value []byte, absent bool, now uint32, count bool)
 		return
 	}
 	fresh, nh := t.write(k, value, absent, true)
-	if mine {
+	if off != 0 {
 		off, h = t.lookup(s, &k) // making room may have moved or evicted it
 	}
 	if off == 0 {
