@@ -13,7 +13,7 @@ import (
 // Of a small budget the pages of the binary are a good part: the system maps sixteen
 // around each that is touched, and those that only the start needed stay for ever. Given
 // back each second they cost some hundred page faults, below a millisecond, which find them in
-// the system's cache; half a minute after the last time two thirds of them were back.
+// the system's cache: a few seconds after the last time two thirds of them are back.
 const (
 	smallBudget        = 256 << 20
 	releaseBinaryTicks = 10 // a second

@@ -72,7 +72,7 @@ func frozenWorld(t *testing.T, segments int) *Table {
 			table.Lock(k.Slot)
 			table.Admit(k, make([]byte, 1000), false, table.Epoch(k.Slot), 1)
 			if j == 0 {
-				table.Put(k, frozenValue(i), 1) // where it stands
+				table.Put(k, frozenValue(i), 1, true) // where it stands
 			}
 			table.Unlock(k.Slot)
 		}
@@ -141,7 +141,7 @@ func TestFrozenRowsHoldNoSegments(t *testing.T) {
 	for i := range segments * 3 { // half of them are superseded
 		k := elementKey(5, fmt.Sprint("row", 2*i))
 		table.Lock(k.Slot)
-		table.Put(k, frozenValue(7), 1)
+		table.Put(k, frozenValue(7), 1, true)
 		table.Unlock(k.Slot)
 	}
 	from := 0
@@ -179,7 +179,7 @@ func TestReplacedRowMoves(t *testing.T) {
 			binary.BigEndian.PutUint64(value, uint64(round*rows+i))
 			k := elementKey(5, fmt.Sprint("row", i))
 			table.Lock(5)
-			table.Put(k, value[:3900+rng.IntN(100)], 1)
+			table.Put(k, value[:3900+rng.IntN(100)], 1, true)
 			table.Unlock(5)
 			strangers(table, 20, &from)
 		}
