@@ -63,8 +63,18 @@ func (w *World) stop(h *Host, ms int64) { h.pausedUntil = w.now + ms*1000 }
 // replica has the votes, which take long. It does not serve until that is over.
 func drillVerdict(w *World) {
 	primary, replica := w.Hosts[0], w.Hosts[2]
-	failed := func() bool { return replica.view.Node(primary.id()).Fail }
 	w.leases = true
+	w.condemn(primary, replica)
+	w.Run(1200)
+	w.lose = nil
+	if !w.RunUntil(10_000, w.settled) {
+		w.fail("not settled after a late election: %s", w.unsettled())
+	}
+}
+
+// condemn stops primary until replica hears that it was failed, and keeps the votes
+// from whoever wants to replace it.
+func (w *World) condemn(primary, replica *Host) {
 	w.lose = func(from, to *Host, body cluster.Body) bool {
 		_, promise := body.(cluster.Promise)
 		return promise && to != primary
@@ -72,13 +82,8 @@ func drillVerdict(w *World) {
 	for range 100 {
 		w.stop(primary, 50)
 		w.Run(40)
-		if failed() {
-			break
+		if replica.view.Node(primary.id()).Fail {
+			return
 		}
-	}
-	w.Run(1200)
-	w.lose = nil
-	if !w.RunUntil(10_000, w.settled) {
-		w.fail("not settled after a late election: %s", w.unsettled())
 	}
 }

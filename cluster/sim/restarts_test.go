@@ -85,17 +85,7 @@ func TestVerdictEnds(t *testing.T) {
 		}
 		w.Run(3000)
 		primary, replica := w.Hosts[0], w.Hosts[2]
-		w.lose = func(from, to *Host, body cluster.Body) bool {
-			_, promise := body.(cluster.Promise)
-			return promise && to != primary
-		}
-		for range 100 {
-			w.stop(primary, 50)
-			w.Run(40)
-			if replica.view.Node(primary.id()).Fail {
-				break
-			}
-		}
+		w.condemn(primary, replica)
 		w.Run(200)
 		if primary.view.State == cluster.StateOK {
 			t.Fatalf("seed %d: it serves on in spite of the verdict", seed)
