@@ -18,6 +18,34 @@ func follower(t *testing.T, of *proc.Server) *proc.Server {
 	return r
 }
 
+// followed is a follower that has everything.
+func followed(t *testing.T, of *proc.Server) *proc.Server {
+	t.Helper()
+	r := follower(t, of)
+	settled(t, of, r)
+	return r
+}
+
+// copies fails if a server has not sent so many full copies, or let followers go on so many times.
+func copies(t *testing.T, s *proc.Server, full, partial int) {
+	t.Helper()
+	info := s.Do("INFO", "stats").Text
+	if field(info, "sync_full") != strconv.Itoa(full) || field(info, "sync_partial_ok") != strconv.Itoa(partial) {
+		t.Errorf("not %d full and %d partial copies:\n%s", full, partial, info)
+	}
+}
+
+// oneWaits waits until one client is blocked.
+func oneWaits(t *testing.T, s *proc.Server) {
+	t.Helper()
+	proc.Eventually(t, 60*time.Second, "the client to wait", func() error {
+		if n := field(s.Do("INFO", "clients").Text, "blocked_clients"); n != "1" {
+			return fmt.Errorf("%s clients are blocked", n)
+		}
+		return nil
+	})
+}
+
 // settled waits until a follower has all that its primary has written, and compares them.
 func settled(t *testing.T, primary, r *proc.Server) {
 	t.Helper()
@@ -37,8 +65,7 @@ func settled(t *testing.T, primary, r *proc.Server) {
 func TestFollower(t *testing.T) {
 	t.Parallel()
 	s := filled(t, proc.Options{Standalone: true})
-	r := follower(t, s)
-	settled(t, s, r)
+	r := followed(t, s)
 	c := s.Conn()
 	defer c.Close()
 	fill(t, c, "live ")
@@ -50,15 +77,7 @@ func TestFollower(t *testing.T) {
 func TestResync(t *testing.T) {
 	t.Parallel()
 	s := filled(t, proc.Options{Standalone: true})
-	r := follower(t, s)
-	settled(t, s, r)
-	stats := func(full, partial string) error {
-		info := s.Do("INFO", "stats").Text
-		if !strings.Contains(info, "sync_full:"+full+"\r\n") || !strings.Contains(info, "sync_partial_ok:"+partial+"\r\n") {
-			return fmt.Errorf("not %s full and %s partial copies:\n%s", full, partial, info)
-		}
-		return nil
-	}
+	r := followed(t, s)
 	broken := func() {
 		t.Helper()
 		if n := s.Do("CLIENT", "KILL", "TYPE", "replica"); n.Text != "1" {
@@ -71,9 +90,7 @@ func TestResync(t *testing.T) {
 		s.Do("APPEND", "text", strings.Repeat("x", 100))
 		settled(t, s, r)
 	}
-	if err := stats("1", "3"); err != nil {
-		t.Error(err)
-	}
+	copies(t, s, 1, 3)
 	if !strings.Contains(r.Log(), "Successful partial resynchronization with master") {
 		t.Error("the follower knows nothing of it")
 	}
@@ -83,16 +100,12 @@ func TestResync(t *testing.T) {
 	s.WaitLog("Replication backlog freed after 1 seconds without its replica.")
 	r.Cont()
 	settled(t, s, r)
-	if err := stats("2", "3"); err != nil {
-		t.Error(err)
-	}
+	copies(t, s, 2, 3)
 	s.Kill9()
 	s.Restart()
 	s.Do("SET", "after", "the start")
 	settled(t, s, r)
-	if err := stats("1", "0"); err != nil {
-		t.Error(err)
-	}
+	copies(t, s, 1, 0)
 	if s.Stop() != 0 {
 		t.Error("the server did not stop well beside a follower")
 	}
@@ -102,8 +115,7 @@ func TestResync(t *testing.T) {
 func TestWhatIsTold(t *testing.T) {
 	t.Parallel()
 	s := proc.Start(t, proc.Options{Standalone: true})
-	r := follower(t, s)
-	settled(t, s, r)
+	r := followed(t, s)
 	proc.Eventually(t, 60*time.Second, "INFO to show the follower with everything", func() error {
 		info := s.Do("INFO", "replication").Text
 		end := field(info, "master_repl_offset")
@@ -142,8 +154,7 @@ func field(info, name string) string {
 func TestLive(t *testing.T) {
 	t.Parallel()
 	s := proc.Start(t, proc.Options{Standalone: true, Args: []string{"--event-loop", "no"}})
-	r := follower(t, s)
-	settled(t, s, r)
+	r := followed(t, s)
 	blocked, c := s.Conn(), s.Conn()
 	defer blocked.Close()
 	defer c.Close()
@@ -151,12 +162,7 @@ func TestLive(t *testing.T) {
 	if err := blocked.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	proc.Eventually(t, 60*time.Second, "the client to wait", func() error {
-		if n := field(s.Do("INFO", "clients").Text, "blocked_clients"); n != "1" {
-			return fmt.Errorf("%s clients are blocked", n)
-		}
-		return nil
-	})
+	oneWaits(t, s)
 	do(t, c, "RPUSH", "from", "a", "b")
 	if got, err := blocked.Receive(); err != nil || got.Text != "a" {
 		t.Fatalf("%v, %v", got, err)

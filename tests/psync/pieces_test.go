@@ -17,8 +17,7 @@ import (
 func TestLongCommands(t *testing.T) {
 	t.Parallel()
 	s := proc.Start(t, proc.Options{Standalone: true})
-	r := follower(t, s)
-	settled(t, s, r)
+	r := followed(t, s)
 	c := s.Conn()
 	defer c.Close()
 	const n = 20_000
@@ -42,12 +41,7 @@ func TestLongCommands(t *testing.T) {
 		got, err := waiting.Do("BZPOPMIN", "{a}best", "0")
 		popped <- fmt.Sprint(got, err)
 	}()
-	proc.Eventually(t, 60*time.Second, "the client to wait", func() error {
-		if n := field(s.Do("INFO", "clients").Text, "blocked_clients"); n != "1" {
-			return fmt.Errorf("%s clients are blocked", n)
-		}
-		return nil
-	})
+	oneWaits(t, s)
 	stop := make(chan struct{})
 	var others sync.WaitGroup
 	defer others.Wait()

@@ -126,6 +126,10 @@ func numbered(n int, prefix string) (out [][]byte) {
 	return out
 }
 
+func stringOp(name, value string, o storage.SetOptions) func(tx *storage.Tx) error {
+	return func(tx *storage.Tx) error { _, err := tx.StringSet(keyOf(name), []byte(value), o); return err }
+}
+
 // listOp changes a list and saves it.
 func listOp(name string, f func(l *storage.List) error) func(tx *storage.Tx) error {
 	return func(tx *storage.Tx) error {
@@ -156,9 +160,6 @@ func hashOp(name string, f func(h *storage.Hash) error) func(tx *storage.Tx) err
 // What is said of changes, value by value: the transcript is the format.
 func TestTranscript(t *testing.T) {
 	p := newStore(t)
-	set := func(name, value string, o storage.SetOptions) func(tx *storage.Tx) error {
-		return func(tx *storage.Tx) error { _, err := tx.StringSet(keyOf(name), []byte(value), o); return err }
-	}
 	both := func(fs ...func(tx *storage.Tx) error) func(tx *storage.Tx) error {
 		return func(tx *storage.Tx) error {
 			for _, f := range fs {
@@ -187,11 +188,11 @@ func TestTranscript(t *testing.T) {
 		do   func(tx *storage.Tx) error
 		want string
 	}{
-		{"a string", set("a", "v", storage.SetOptions{}), "SET {k}a v"},
-		{"with expiry", set("a", "v", storage.SetOptions{ExpireAt: transcriptTime + 5}), "SET {k}a v PXAT 1700000000005"},
-		{"two in one", both(set("a", "1", storage.SetOptions{}), set("b", "2", storage.SetOptions{})), "MULTI\nSET {k}a 1\nSET {k}b 2\nEXEC"},
+		{"a string", stringOp("a", "v", storage.SetOptions{}), "SET {k}a v"},
+		{"with expiry", stringOp("a", "v", storage.SetOptions{ExpireAt: transcriptTime + 5}), "SET {k}a v PXAT 1700000000005"},
+		{"two in one", both(stringOp("a", "1", storage.SetOptions{}), stringOp("b", "2", storage.SetOptions{})), "MULTI\nSET {k}a 1\nSET {k}b 2\nEXEC"},
 		{"deleted", func(tx *storage.Tx) error { _, err := tx.Delete(keyOf("a")); return err }, "DEL {k}a"},
-		{"a long string", set("s", strings.Repeat("x", 20_000), storage.SetOptions{}), "MULTI\nDEL {k}s\nSETRANGE {k}s 0 <20000 bytes>\nEXEC"},
+		{"a long string", stringOp("s", strings.Repeat("x", 20_000), storage.SetOptions{}), "MULTI\nDEL {k}s\nSETRANGE {k}s 0 <20000 bytes>\nEXEC"},
 		{"appended to", func(tx *storage.Tx) error { _, err := tx.StringAppend(keyOf("s"), []byte("end")); return err }, "SETRANGE {k}s 16384 <3619 bytes>"},
 		{"beyond its end", func(tx *storage.Tx) error { _, err := tx.StringSetRange(keyOf("s"), 50_000, []byte("z")); return err }, "SETRANGE {k}s 49152 <849 bytes>"},
 		{"a small list", listOp("l", push(storage.Tail, "a", "b")), "RESTORE {k}l 0 <16 bytes> REPLACE"},
@@ -371,20 +372,14 @@ func TestOtherTranscripts(t *testing.T) {
 		}
 		return p.said()
 	}
-	p.do(func(tx *storage.Tx) error {
-		_, err := tx.StringSet(keyOf("a"), []byte("v"), storage.SetOptions{})
-		return err
-	})
+	p.do(stringOp("a", "v", storage.SetOptions{}))
 	if got, err := flush(); err != nil || got != "SET {k}a v\nFLUSHALL" {
 		t.Errorf("everything: %s, %v", got, err)
 	}
 	if got, err := flush(7); err != nil || got != "" {
 		t.Errorf("an empty slot: %s, %v", got, err)
 	}
-	p.do(func(tx *storage.Tx) error {
-		_, err := tx.StringSet(keyOf("a"), []byte("v"), storage.SetOptions{})
-		return err
-	})
+	p.do(stringOp("a", "v", storage.SetOptions{}))
 	other := []slots.Slot{slots.Of([]byte("other"))}
 	if _, err := p.Update(transcriptTime, other, storage.OpFunc(func(tx *storage.Tx) error {
 		_, err := tx.StringSet([]byte("other"), []byte("v"), storage.SetOptions{})

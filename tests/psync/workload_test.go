@@ -281,8 +281,7 @@ func seeds() uint64 {
 func TestGeneratedWork(t *testing.T) {
 	t.Parallel()
 	s := proc.Start(t, proc.Options{Standalone: true})
-	r := follower(t, s)
-	settled(t, s, r)
+	r := followed(t, s)
 	c := s.Conn()
 	defer c.Close()
 	for seed := uint64(1); seed <= seeds(); seed++ {
