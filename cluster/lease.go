@@ -112,6 +112,7 @@ func (m *Machine) Lease() Time {
 // sooner only if a verdict had one age everywhere, which clocks do not give.
 func (m *Machine) condemn(body Fail) {
 	if body.Boot == m.boot && !m.mutated(MutateDefyVerdict) {
+		m.contested = len(body.Reporters) == 0 || m.contested && m.now < m.condemnedUntil
 		m.condemnedUntil = m.now.After(2 * m.config.NodeTimeout)
 	}
 }
@@ -121,6 +122,10 @@ func (m *Machine) condemn(body Fail) {
 func (m *Machine) condemned() bool {
 	if m.now >= m.condemnedUntil || !m.self().IsPrimary() || m.self().Slots == nil {
 		return false
+	}
+	if m.contested { // by a replica that may be unknown here: nodes.conf is older than it, or it moved
+		m.wakeBy(m.condemnedUntil)
+		return true
 	}
 	for _, n := range m.replicasOf(m.id()) {
 		if !n.fail && n.record.Flags&NoFailover == 0 {

@@ -13,6 +13,7 @@ type clusterState struct {
 	awakeAt    Time // the process was paused until then
 	// condemnedUntil is till when a verdict about this node stands; 0: none.
 	condemnedUntil Time
+	contested      bool // that verdict came with a candidacy
 	coveredBy      Time // slots that another node gave up should have their new owner by then; 0: all have one
 	lastTimers     Time
 }

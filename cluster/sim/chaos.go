@@ -194,7 +194,7 @@ func (w *World) loseAcceptor(i int) {
 func (w *World) recover() {
 	w.Heal()
 	w.calmDown()
-	w.Run(5000) // what was scheduled runs out
+	w.Run(12_000) // what was scheduled runs out, a RESET that waits for others to take over, too
 	w.Heal()
 	w.calmDown()
 	w.reviveAll()
