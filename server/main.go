@@ -7,9 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
-	"strings"
 	"syscall"
-	"time"
 
 	"cobble/server/command"
 	"cobble/server/config"
@@ -125,66 +123,4 @@ func writePID(settings *config.Config, log *Logger) (remove func()) {
 		return func() {}
 	}
 	return func() { _ = os.Remove(path) }
-}
-
-// closeTimeout is how long a shutdown may take before the process gives up on
-// it: everything acknowledged is in the log already.
-const closeTimeout = 8 * time.Second
-
-// wait runs until a signal or SHUTDOWN ends the server, and ends it.
-func (s *Server) wait(signals <-chan os.Signal) int {
-	select {
-	case sig := <-signals:
-		name := "SIGTERM"
-		if sig == syscall.SIGINT {
-			name = "SIGINT"
-		}
-		s.log.Printf(Warning, "Received %s scheduling shutdown...", name)
-	case r := <-s.shutdown:
-		s.log.Printf(Debug, "SHUTDOWN %s", shutdownWords(r))
-	case err := <-s.fatal:
-		s.log.Printf(Warning, "The store cannot go on, exiting: %v", err)
-		return 1 // without closing it: what is in the log is what counts
-	}
-	s.log.Printf(Warning, "User requested shutdown...")
-	done := make(chan error, 1)
-	go func() { done <- s.Close() }()
-	return s.closed(done, signals, time.After(closeTimeout))
-}
-
-// closed waits for the end of Close, and returns the exit code. As in Redis a second SIGINT ends the process at once,
-// another SIGTERM does not: supervisors send it to the process and to its group.
-func (s *Server) closed(done <-chan error, signals <-chan os.Signal, late <-chan time.Time) int {
-	for {
-		select {
-		case err := <-done:
-			if err != nil {
-				s.log.Printf(Warning, "Closing the store: %v", err)
-				return 1
-			}
-			s.log.Printf(Warning, "Redis is now ready to exit, bye bye...")
-			return 0
-		case sig := <-signals:
-			if sig == syscall.SIGINT {
-				s.log.Printf(Warning, "You insist... exiting now.")
-				return 1
-			}
-		case <-late:
-			s.log.Printf(Warning, "The store did not close in time, exiting; the log has everything that was acknowledged.")
-			return 1
-		}
-	}
-}
-
-func shutdownWords(r command.ShutdownRequest) string {
-	var words []string
-	for _, w := range []struct {
-		is   bool
-		name string
-	}{{r.Save, "SAVE"}, {r.NoSave, "NOSAVE"}, {r.Now, "NOW"}, {r.Force, "FORCE"}} {
-		if w.is {
-			words = append(words, w.name)
-		}
-	}
-	return strings.Join(words, " ")
 }

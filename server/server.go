@@ -54,6 +54,7 @@ type Server struct {
 	fatal     chan error                   // the store cannot go on
 	lost      atomic.Bool                  // clients were closed because the log failed
 	shutdown  chan command.ShutdownRequest // asked for by SHUTDOWN
+	stopping  stopping
 
 	mu      sync.Mutex // guards what follows
 	tcp     []net.Listener
@@ -268,12 +269,10 @@ func (s *Server) process() command.Process {
 		AfterFunc: func(ms int64, f func()) func() bool {
 			return time.AfterFunc(time.Duration(min(ms, math.MaxInt64/int64(time.Millisecond)))*time.Millisecond, f).Stop
 		},
-		Log: func(text string) { s.log.Printf(Warning, "%s", text) },
-		Shutdown: func(r command.ShutdownRequest) error {
-			s.askToStop(r)
-			return nil
-		},
-		Abort:      func() bool { return false },
+		Log:        func(text string) { s.log.Printf(Warning, "%s", text) },
+		Shutdown:   s.stopFor,
+		ShutdownIn: s.stopping.left,
+		Abort:      s.stopping.cancel,
 		Reload:     func() error { return s.env.Engine.Forget() },
 		ReadRandom: func(p []byte) { _, _ = rand.Read(p) },
 	}

@@ -40,7 +40,7 @@ type Replica struct {
 	Lag    int64 // seconds
 }
 
-func (e *Env) role() Replication {
+func (e *Env) Role() Replication {
 	if e.Replication != nil {
 		return e.withFollowers(e.Replication())
 	}
@@ -117,8 +117,8 @@ func shutdown(c *Call) error {
 		c.Out.OK()
 		return nil
 	}
-	c.Later = func(<-chan struct{}) {
-		if err := c.Env.Process.Shutdown(s); err != nil {
+	c.Later = func(gone <-chan struct{}) {
+		if err := c.Env.Process.Shutdown(s, gone); err != nil {
 			c.Out.Error("ERR Errors trying to SHUTDOWN. Check logs.")
 		}
 	}
@@ -126,7 +126,7 @@ func shutdown(c *Call) error {
 }
 
 func role(c *Call) error {
-	r := c.Env.role()
+	r := c.Env.Role()
 	if r.Role == "slave" {
 		c.Out.Array(5)
 		c.Out.BulkString("slave")

@@ -198,7 +198,7 @@ func (c *Call) writeHello(proto int64) {
 	c.Out.BulkString("mode")
 	c.Out.BulkString(mode)
 	c.Out.BulkString("role")
-	c.Out.BulkString(strings.Replace(c.Env.role().Role, "slave", "replica", 1))
+	c.Out.BulkString(strings.Replace(c.Env.Role().Role, "slave", "replica", 1))
 	c.Out.BulkString("modules")
 	c.Out.Array(0)
 	if zone != "" {

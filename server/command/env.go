@@ -79,9 +79,10 @@ type Process struct {
 	// AfterFunc calls f on a goroutine of its own after so many milliseconds, unless stop comes first.
 	AfterFunc  func(ms int64, f func()) (stop func() bool)
 	Log        func(text string)
-	Shutdown   func(s ShutdownRequest) error // returns only if it does not happen
-	Abort      func() bool                   // stops a shutdown that waits
-	Reload     func() error                  // closes and opens the store
+	Shutdown   func(s ShutdownRequest, gone <-chan struct{}) error // returns an error if it does not happen, nil when the client is gone
+	ShutdownIn func() (ms int64, waits bool)                       // how long one may still wait for replicas; false if none does
+	Abort      func() bool                                         // stops a shutdown that waits
+	Reload     func() error                                        // closes and opens the store
 	ReadRandom func(p []byte)
 }
 

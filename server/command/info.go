@@ -95,6 +95,9 @@ func infoServer(c *Call, b *infoText) {
 	up := (now/1000 - p.StartedAt) / 1000
 	b.num("uptime_in_seconds", up)
 	b.num("uptime_in_days", up/86400)
+	if ms, waits := p.ShutdownIn(); waits {
+		b.num("shutdown_in_milliseconds", ms)
+	}
 	b.num("hz", c.Env.Config.Int("hz"))
 	b.num("configured_hz", c.Env.Config.Int("hz"))
 	b.num("lru_clock", now/1_000_000&(1<<24-1))
@@ -134,7 +137,7 @@ func infoClients(c *Call, b *infoText) {
 }
 
 func infoReplication(c *Call, b *infoText) {
-	r := c.Env.role()
+	r := c.Env.Role()
 	b.str("role", r.Role)
 	if r.Role == "slave" {
 		b.str("master_host", r.PrimaryHost)

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -11,7 +12,7 @@ type Pause struct {
 	active atomic.Bool // something may be paused; the only thing the hot path looks at
 
 	mu      sync.Mutex
-	until   [3]int64 // Unix milliseconds, by pauseKind
+	until   [4]int64 // Unix milliseconds, by pauseKind
 	changed chan struct{}
 }
 
@@ -21,6 +22,7 @@ const (
 	pauseWrites pauseKind = iota
 	pauseAll
 	pauseFailover // writes, whatever CLIENT UNPAUSE says
+	pauseShutdown // so, too
 )
 
 // Writes holds writes back until the given time, Unix milliseconds, at least.
@@ -42,6 +44,12 @@ func (p *Pause) hold(kind pauseKind, until int64) {
 // End lets everybody go on whom CLIENT PAUSE holds back.
 func (p *Pause) End() { p.end(pauseWrites, pauseAll) }
 
+// Shutdown holds writes back until the given time, Unix milliseconds, or EndShutdown.
+func (p *Pause) Shutdown(until int64) { p.hold(pauseShutdown, until) }
+
+// EndShutdown ends Shutdown.
+func (p *Pause) EndShutdown() { p.end(pauseShutdown) }
+
 // EndFailover ends Failover.
 func (p *Pause) EndFailover() { p.end(pauseFailover) }
 
@@ -51,7 +59,7 @@ func (p *Pause) end(kinds ...pauseKind) {
 	for _, kind := range kinds {
 		p.until[kind] = 0
 	}
-	p.active.Store(p.until != [3]int64{})
+	p.active.Store(p.until != [4]int64{})
 	if p.changed != nil {
 		close(p.changed)
 		p.changed = nil
@@ -65,9 +73,9 @@ func (p *Pause) left(now int64, writes bool) (int64, <-chan struct{}) {
 	defer p.mu.Unlock()
 	left := p.until[pauseAll] - now
 	if writes {
-		left = max(left, p.until[pauseWrites]-now, p.until[pauseFailover]-now)
+		left = slices.Max(p.until[:]) - now
 	}
-	if max(p.until[pauseAll], p.until[pauseWrites], p.until[pauseFailover]) <= now {
+	if slices.Max(p.until[:]) <= now {
 		p.active.Store(false)
 	}
 	if left > 0 && p.changed == nil {

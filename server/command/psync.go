@@ -79,7 +79,7 @@ func syncCommand(c *Call) error {
 	if r.Partial && len(c.Args) > 3 && fold(c.Args[3], "failover") {
 		return Error("ERR PSYNC FAILOVER can't be sent to a master.")
 	}
-	role := c.Env.role()
+	role := c.Env.Role()
 	switch {
 	case c.Env.Followers == nil:
 		return Error("ERR there is nothing to follow here")

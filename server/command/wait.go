@@ -21,7 +21,7 @@ func wait(c *Call) error {
 	if err != nil {
 		return err
 	}
-	if c.Env.role().Role == "slave" {
+	if c.Env.Role().Role == "slave" {
 		return errOnReplica("WAIT", "since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas")
 	}
 	if c.Env.WaitReplicas == nil {
@@ -56,7 +56,7 @@ func waitaof(c *Call) error {
 	if err != nil {
 		return err
 	}
-	if c.Env.role().Role == "slave" {
+	if c.Env.Role().Role == "slave" {
 		return errOnReplica("WAITAOF", "writes to replicas")
 	}
 	c.Later = c.unblockable(func(stop <-chan struct{}) error {
