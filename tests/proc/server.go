@@ -336,11 +336,17 @@ func (s *Server) Kill9() {
 	s.WaitExit(readyTimeout)
 }
 
+// Terminate asks the process to end with SIGTERM; it does not wait for that.
+func (s *Server) Terminate() {
+	s.t.Helper()
+	s.signal(syscall.SIGTERM)
+}
+
 // Stop asks the process to end with SIGTERM and gives its exit code.
 func (s *Server) Stop() int {
 	s.t.Helper()
 	s.Cont()
-	s.signal(syscall.SIGTERM)
+	s.Terminate()
 	return s.WaitExit(readyTimeout)
 }
 
