@@ -223,7 +223,7 @@ func TestBlocked(t *testing.T) {
 	if proc.RaceEnabled {
 		return
 	}
-	if bytes > 6<<10 {
-		t.Errorf("a blocked client takes %d bytes, more than 6 KiB", bytes)
+	if bytes > 7<<10 { // 5.4 to 5.8 were measured; a goroutine each would be 2 more
+		t.Errorf("a blocked client takes %d bytes, more than 7 KiB", bytes)
 	}
 }
