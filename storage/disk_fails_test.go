@@ -117,16 +117,7 @@ func TestDiskFails(t *testing.T) {
 			if n := told.with("the store can be written again"); n != 1 || e.WriteError() != nil {
 				t.Errorf("that it works again is told %d times; %v", n, e.WriteError())
 			}
-			if err := e.Close(); err != nil {
-				t.Fatal(err)
-			}
-			e = openTest(t, o)
-			if got := contents(t, e, 1); len(got) != accepted+1 {
-				t.Fatalf("%d rows after a restart, want %d", len(got), accepted+1)
-			}
-			if err := e.Close(); err != nil {
-				t.Fatal(err)
-			}
+			comesBack(t, e, o, accepted+1)
 		})
 	}
 }
@@ -294,17 +285,8 @@ func TestLogCannotGrow(t *testing.T) {
 	if n := told.with("the log can grow again"); n != 1 {
 		t.Errorf("told %d times; %v", n, e.WriteError())
 	}
-	if err := e.Close(); err != nil {
-		t.Fatal(err)
-	}
 	o.Tick = make(chan time.Time)
-	e = openTest(t, o)
-	if got := contents(t, e, 1); len(got) != accepted+1 {
-		t.Errorf("%d rows after a restart, want %d", len(got), accepted+1)
-	}
-	if err := e.Close(); err != nil {
-		t.Fatal(err)
-	}
+	comesBack(t, e, o, accepted+1)
 }
 
 // TestLogFailsAlways: where replies wait for syncs a log that fails stops the engine.

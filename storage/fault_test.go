@@ -91,16 +91,7 @@ func TestDiskFull(t *testing.T) {
 			}
 			full.Store(false)
 			until(t, "a write is accepted again", func() bool { return putOne(e, 1, accepted, 1000) == nil })
-			if err := e.Close(); err != nil {
-				t.Fatal(err)
-			}
-			e = openTest(t, o)
-			if got := contents(t, e, 1); len(got) != accepted+1 {
-				t.Fatalf("%d rows after a restart, want %d", len(got), accepted+1)
-			}
-			if err := e.Close(); err != nil {
-				t.Fatal(err)
-			}
+			comesBack(t, e, o, accepted+1)
 		})
 	}
 }
@@ -213,4 +204,19 @@ func TestCorruptTable(t *testing.T) {
 		t.Fatalf("%d tables were damaged, and no read failed", damaged)
 	}
 	t.Logf("%d of 300 reads failed", failed)
+}
+
+// comesBack closes an engine and opens it again: slot 1 has so many rows.
+func comesBack(t *testing.T, e *Engine, o Options, rows int) {
+	t.Helper()
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e = openTest(t, o)
+	if got := contents(t, e, 1); len(got) != rows {
+		t.Fatalf("%d rows after a restart, want %d", len(got), rows)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
 }

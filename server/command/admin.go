@@ -40,6 +40,7 @@ type Replica struct {
 	Lag    int64 // seconds
 }
 
+// Role is what this node replicates, to whom and from whom, Redis replicas included. It is safe from any goroutine.
 func (e *Env) Role() Replication {
 	if e.Replication != nil {
 		return e.withFollowers(e.Replication())
